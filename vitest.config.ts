@@ -1,0 +1,61 @@
+// How the tests are run: four projects, so that each can be asked for alone (`vitest run --project unit`).
+// Unit, sim and contract share threads and module graphs, which makes them quick: a test must leave no global changed.
+// e2e runs real engines: one file at a time, each in a process of its own, with long deadlines.
+import { defineConfig } from "vitest/config";
+
+/** A unit test that needs longer than this waits for something real and belongs elsewhere. */
+const UNIT_TIMEOUT_MS = 10_000;
+/** Seeds run in bulk: two cores shared with other work must not make a good seed fail. */
+const SIM_TIMEOUT_MS = 120_000;
+/** A real engine on a busy machine takes seconds to start or to stop. */
+const E2E_TIMEOUT_MS = 180_000;
+
+const NEVER = ["**/node_modules/**", "**/dist/**", "**/.cache/**"];
+const shared = { pool: "threads", isolate: false } as const;
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: "unit",
+          include: ["{shared,agent,hub}/src/**/*.test.ts", "test/{tidy,unit,golden,lab,demo,bench,run}/**/*.test.ts"],
+          exclude: NEVER,
+          testTimeout: UNIT_TIMEOUT_MS,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "sim",
+          include: ["test/sim/**/*.test.ts"],
+          exclude: NEVER,
+          testTimeout: SIM_TIMEOUT_MS,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          exclude: NEVER,
+          testTimeout: E2E_TIMEOUT_MS,
+          hookTimeout: E2E_TIMEOUT_MS,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          exclude: NEVER,
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: E2E_TIMEOUT_MS,
+          hookTimeout: E2E_TIMEOUT_MS,
+        },
+      },
+    ],
+  },
+});
