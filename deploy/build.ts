@@ -1,0 +1,74 @@
+// Bundles the program into dist/: `skerry` (launcher), `skerry.mjs` (hub and client commands), `agent.mjs` (agent).
+// The agent gets a bundle of its own because its memory is counted in megabytes: unused parts of dockerode are left out.
+// It must never download anything, and never leave a half-written dist/ behind: it builds beside it and then swaps.
+import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type BuildOptions, build } from "esbuild";
+
+const ROOT = join(import.meta.dirname, "..");
+const DIST = join(ROOT, "dist");
+const NEXT = join(ROOT, ".cache", `dist-next-${process.pid}`);
+const LAST = join(ROOT, ".cache", `dist-last-${process.pid}`);
+
+/** dockerode needs these only for engines over SSH and for BuildKit: together they weigh more than the rest of the agent. */
+const UNUSED_BY_US = ["ssh2", "@grpc/grpc-js", "@grpc/proto-loader", "protobufjs"];
+
+/** CommonJS packages inside an ES module still call `require` for Node's own modules. */
+const REQUIRE =
+  'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);';
+
+const common: BuildOptions = {
+  absWorkingDir: ROOT,
+  outdir: NEXT,
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node24",
+  // Commands and rarely used packages become files of their own, loaded when they are first needed.
+  splitting: true,
+  // Names stay as they are, so that a stack trace from far out can be read.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: "none",
+  // An addon cannot be bundled. bufferutil and utf-8-validate are optional in ws, and not installed.
+  external: ["better-sqlite3", "bufferutil", "utf-8-validate"],
+  alias: Object.fromEntries(UNUSED_BY_US.map((name) => [name, join(ROOT, "deploy", "stub.cjs")])),
+  banner: { js: REQUIRE },
+  logLevel: "warning",
+};
+
+async function main(): Promise<void> {
+  const startedAt = performance.now();
+  await mkdir(NEXT, { recursive: true });
+  try {
+    await Promise.all([
+      build({
+        ...common,
+        entryPoints: [{ in: "hub/src/cli/main.ts", out: "skerry" }],
+        chunkNames: "skerry/[name]-[hash]",
+      }),
+      build({ ...common, entryPoints: [{ in: "agent/src/main.ts", out: "agent" }], chunkNames: "agent/[name]-[hash]" }),
+    ]);
+    await copyFile(join(ROOT, "deploy", "skerry.sh"), join(NEXT, "skerry"));
+    await chmod(join(NEXT, "skerry"), 0o755);
+    await swap();
+  } finally {
+    await rm(NEXT, { recursive: true, force: true });
+    await rm(LAST, { recursive: true, force: true });
+  }
+  console.log(`Built dist/ in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
+}
+
+async function swap(): Promise<void> {
+  await rename(DIST, LAST).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+  await rename(NEXT, DIST);
+}
+
+await main().catch((error: Error) => {
+  // esbuild has already shown where in the source it failed.
+  console.error(error.message);
+  process.exitCode = 1;
+});

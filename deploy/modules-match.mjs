@@ -1,0 +1,24 @@
+// Says by its exit code whether node_modules holds what package-lock.json asks for, so that nothing is installed twice.
+// It runs on whatever Node is there, an old one too, before anything is installed: plain JavaScript, no packages.
+import { readFileSync } from "node:fs";
+
+const read = (path) => JSON.parse(readFileSync(path, "utf8")).packages;
+
+function matches() {
+  const wanted = read("package-lock.json");
+  const installed = read("node_modules/.package-lock.json");
+  return Object.entries(wanted).every(([path, entry]) => {
+    if (!path.startsWith("node_modules/") || entry.link) return true;
+    // npm leaves out what is meant for another machine.
+    if (entry.optional && installed[path] === undefined) return true;
+    return installed[path]?.version === entry.version;
+  });
+}
+
+let same = false;
+try {
+  same = matches();
+} catch {
+  // No folder yet, or an interrupted install: the answer is no.
+}
+process.exitCode = same ? 0 : 1;

@@ -1,0 +1,43 @@
+#!/bin/sh
+# The one command that people type. It picks the Node that was brought along and starts the agent or everything else.
+# It holds the agent's V8 flags, the only copy of them: an agent's memory over weeks depends on these (see docs/adr).
+# It must stay a plain exec: nothing of this shell may remain in memory on a small machine.
+set -eu
+
+# --lite-mode has no JIT: hot loops are slower, but an idle agent runs none, and it holds several MB less.
+agent_flags="--optimize-for-size --lite-mode --max-semi-space-size=1 --max-old-space-size=64 --v8-pool-size=1"
+least_node=24
+
+self=$0
+while [ -L "$self" ]; do
+  target=$(readlink "$self")
+  case $target in
+    /*) self=$target ;;
+    *) self=$(dirname "$self")/$target ;;
+  esac
+done
+here=$(cd "$(dirname "$self")" && pwd)
+
+for node in "$here/node" "$here/../node_modules/.bin/node" ""; do
+  [ -n "$node" ] && [ -x "$node" ] && break
+done
+if [ -z "$node" ]; then
+  node=$(command -v node || true)
+  if [ -z "$node" ]; then
+    echo "skerry: there is no Node beside this program and none on PATH. Install Skerry again, or put Node $least_node on PATH." >&2
+    exit 1
+  fi
+  found=$("$node" -p 'process.versions.node.split(".")[0]')
+  if [ "$found" -lt "$least_node" ]; then
+    echo "skerry: $node is Node $found, too old: Node $least_node or newer is needed. Install Skerry again, or put Node $least_node on PATH." >&2
+    exit 1
+  fi
+fi
+
+if [ "${1:-}" = agent ]; then
+  shift
+  # The flags are several words on purpose.
+  # shellcheck disable=SC2086
+  exec "$node" $agent_flags "$here/agent.mjs" "$@"
+fi
+exec "$node" "$here/skerry.mjs" "$@"
