@@ -1,0 +1,68 @@
+// Action: one idempotent engine call with no choices left. A lane is a short sequence for one key, run in order, given up at the
+// first failure; lanes run side by side. The executor's map over `kind` fails to compile when one is missing.
+import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
+import type { Workload } from "@skerry/shared/model/assignment.ts";
+import type { NodeEvent } from "@skerry/shared/model/event.ts";
+import type { AppName, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { WorkloadMemory } from "./memory.ts";
+
+export type Action =
+  | {
+      readonly kind: "pull-image";
+      readonly workload: WorkloadId;
+      readonly image: string;
+      readonly platform: string | null;
+    }
+  | { readonly kind: "create-network"; readonly app: AppName; readonly network: AppNetwork }
+  | { readonly kind: "remove-network"; readonly name: string; readonly id: string }
+  | { readonly kind: "create-volume"; readonly app: AppName; readonly volume: AppVolume }
+  | { readonly kind: "create-container"; readonly workload: Workload; readonly name: string }
+  /** containerId null: the one that the lane's create-container made. */
+  | { readonly kind: "start-container"; readonly workload: WorkloadId; readonly containerId: string | null }
+  | {
+      readonly kind: "stop-container";
+      readonly workload: WorkloadId;
+      readonly containerId: string;
+      readonly graceMs: number | null;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: "remove-container";
+      readonly workload: WorkloadId;
+      readonly containerId: string;
+      readonly force: boolean;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: "rename-container";
+      readonly workload: WorkloadId;
+      readonly containerId: string;
+      readonly name: string;
+    }
+  | {
+      readonly kind: "connect-network";
+      readonly workload: WorkloadId;
+      readonly containerId: string;
+      readonly network: string;
+      readonly aliases: readonly string[];
+      readonly ipv4Address: string | null;
+      readonly ipv6Address: string | null;
+    };
+
+export interface Lane {
+  /** Single flight: while a lane with this key runs, no other one with it starts. A workload's id, or `network:NAME`, `volume:NAME`. */
+  readonly key: string;
+  readonly actions: readonly Action[];
+}
+
+export interface Plan {
+  readonly lanes: readonly Lane[];
+  /** One per wanted workload, and one per own container that is on its way out. Sorted by id. */
+  readonly statuses: readonly WorkloadStatus[];
+  /** What must be remembered (durably, before the lanes run). null: forget. */
+  readonly memory: readonly { readonly id: WorkloadId; readonly memory: WorkloadMemory | null }[];
+  readonly events: readonly NodeEvent[];
+  /** Monotonic time of the next look that time itself makes needed; null: none. */
+  readonly wakeAtMs: number | null;
+}

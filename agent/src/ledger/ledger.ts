@@ -1,0 +1,76 @@
+// Ledger: what an agent must not forget across power cuts. Written only when something changes; a commit that returned is durable.
+// better-sqlite3 in production, a disk model in the simulator; one contract suite for both. Synchronous by design.
+import type { Assignment } from "@skerry/shared/model/assignment.ts";
+import type { NodeEvent, OutboxItem } from "@skerry/shared/model/event.ts";
+import type { InstallationId, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { WorkloadMemory } from "../core/memory.ts";
+
+/** Who this node is. Written once, at joining; the credential is made by the node and fsynced before it is sent. */
+export interface Identity {
+  readonly node: NodeId;
+  readonly name: string;
+  readonly installation: InstallationId;
+  readonly credential: string;
+  readonly hubUrl: string;
+}
+
+export interface LedgerContent {
+  readonly identity: Identity | null;
+  readonly assignment: Assignment | null;
+  readonly memory: ReadonlyMap<WorkloadId, WorkloadMemory>;
+  /** Ids of containers that we made: ownership = label and this record (or adoption after a lost ledger). */
+  readonly containers: ReadonlyMap<string, WorkloadId>;
+  /** Oldest first. */
+  readonly outbox: readonly StoredEvent[];
+  readonly nextSeq: number;
+  /** Boot id at the last commit: a difference means that the machine was rebooted. */
+  readonly bootId: string | null;
+  /** Wall time of the last word from the hub: for showing only. */
+  readonly lastHubContactWallMs: number | null;
+}
+
+export interface StoredEvent {
+  readonly seq: number;
+  readonly bootId: string;
+  /** Monotonic time of that boot. */
+  readonly atMs: number;
+  readonly wallMs: number;
+  readonly event: NodeEvent;
+}
+
+export type LedgerChange =
+  | { readonly kind: "identity"; readonly identity: Identity }
+  | { readonly kind: "assignment"; readonly assignment: Assignment }
+  | { readonly kind: "memory"; readonly id: WorkloadId; readonly memory: WorkloadMemory | null }
+  | { readonly kind: "container"; readonly containerId: string; readonly id: WorkloadId | null }
+  /** Sequence numbers are given by the ledger, in order. */
+  | { readonly kind: "event"; readonly atMs: number; readonly wallMs: number; readonly event: NodeEvent }
+  | { readonly kind: "events-acked"; readonly seq: number }
+  | { readonly kind: "boot"; readonly bootId: string }
+  | { readonly kind: "hub-contact"; readonly wallMs: number };
+
+/** Events kept when the hub is away; past it the oldest go and a gap mark takes their place. About 2 MB on disk. */
+export const MAX_OUTBOX_EVENTS = 5_000;
+
+/** `full`: no space or quota; `broken`: anything else. After either, nothing of the commit is there. */
+export class LedgerError extends Error {
+  override name = "LedgerError";
+  readonly kind: "full" | "broken";
+  constructor(kind: "full" | "broken", message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+export interface Ledger {
+  content(): LedgerContent;
+  /** One durable transaction; throws LedgerError. An empty list writes nothing. */
+  commit(changes: readonly LedgerChange[]): void;
+  close(): void;
+}
+
+/** As sent: ages in place of clocks. */
+export function toOutboxItem(stored: StoredEvent, bootId: string, nowMs: number): OutboxItem {
+  const ageMs = stored.bootId === bootId ? Math.max(0, Math.round(nowMs - stored.atMs)) : null;
+  return { seq: stored.seq, bootId: stored.bootId, ageMs, event: stored.event };
+}

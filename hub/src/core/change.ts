@@ -1,0 +1,69 @@
+// Change: the only way that the World moves. The control loop commits durable ones to the store in one transaction, then applies
+// all of them to the World, then tells callers and nodes. `decide` returns changes; so do the handlers of what comes in.
+import type { OutboxItem } from "@skerry/shared/model/event.ts";
+import type { AppName, NodeId, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { Report } from "@skerry/shared/model/report.ts";
+import type { Millis } from "@skerry/shared/runtime/clock.ts";
+import type { App, Brake, Node, Placement, Reachability, Tombstone, Unplaced } from "./world.ts";
+
+/** Said by the hub itself; node events keep their own union. */
+export type HubEvent =
+  | { readonly kind: "app-applied"; readonly app: AppName; readonly revision: number; readonly by: string }
+  | { readonly kind: "app-removed"; readonly app: AppName; readonly by: string }
+  | { readonly kind: "placed"; readonly workload: WorkloadId; readonly node: NodeId; readonly reason: string }
+  | { readonly kind: "unplaced"; readonly workload: WorkloadId; readonly node: NodeId; readonly reason: string }
+  | { readonly kind: "unschedulable"; readonly workload: WorkloadId; readonly reason: string }
+  | { readonly kind: "node-joined"; readonly node: NodeId; readonly by: string }
+  | { readonly kind: "node-removed"; readonly node: NodeId; readonly by: string }
+  | { readonly kind: "node-changed"; readonly node: NodeId; readonly what: string; readonly by: string }
+  | { readonly kind: "node-ready"; readonly node: NodeId; readonly silentForMs: number | null }
+  | { readonly kind: "node-unreachable"; readonly node: NodeId; readonly silentForMs: number | null }
+  | { readonly kind: "brake-on"; readonly unreachable: number; readonly nodes: number }
+  | { readonly kind: "brake-off" }
+  | { readonly kind: "assignment-refused"; readonly node: NodeId; readonly reason: string; readonly message: string }
+  | { readonly kind: "clone-detected"; readonly node: NodeId }
+  | { readonly kind: "token-created"; readonly token: string; readonly by: string }
+  | { readonly kind: "token-removed"; readonly token: string; readonly by: string };
+
+/** Join token at rest: never its secret. `usesLeft` and `expiresAtMs` (hub's wall clock) are checked at the door. */
+export interface JoinToken {
+  readonly id: string;
+  readonly secretHash: SpecHash;
+  readonly usesLeft: number;
+  readonly expiresAtMs: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdAtMs: number;
+  readonly createdBy: string;
+}
+
+/** Durable: in the store before anything else sees them. */
+export type DurableChange =
+  | { readonly kind: "app-set"; readonly app: App; readonly source: string }
+  | { readonly kind: "app-removed"; readonly app: AppName }
+  | { readonly kind: "node-set"; readonly node: Node }
+  /** Its secret's hash; one per node. Never read back into the World. */
+  | { readonly kind: "credential-set"; readonly node: NodeId; readonly hash: SpecHash }
+  | { readonly kind: "node-removed"; readonly node: NodeId }
+  | { readonly kind: "placement-set"; readonly placement: Placement }
+  | { readonly kind: "placement-removed"; readonly workload: WorkloadId }
+  | { readonly kind: "tombstone-set"; readonly tombstone: Tombstone }
+  | { readonly kind: "tombstone-removed"; readonly node: NodeId; readonly workload: WorkloadId }
+  | { readonly kind: "fencing-token-set"; readonly workload: WorkloadId; readonly token: number }
+  | { readonly kind: "token-set"; readonly token: JoinToken }
+  | { readonly kind: "token-removed"; readonly id: string }
+  | { readonly kind: "hub-event"; readonly event: HubEvent }
+  | { readonly kind: "node-events"; readonly node: NodeId; readonly items: readonly OutboxItem[] };
+
+/** Volatile: what was seen or worked out. `observed` is written behind by the store in batches; the rest is never stored. */
+export type VolatileChange =
+  | { readonly kind: "reachability-set"; readonly node: NodeId; readonly reachability: Reachability }
+  | { readonly kind: "heard"; readonly node: NodeId; readonly atMs: Millis }
+  | { readonly kind: "observed"; readonly node: NodeId; readonly report: Report; readonly atMs: Millis }
+  | { readonly kind: "unplaced-set"; readonly unplaced: Unplaced }
+  | { readonly kind: "unplaced-cleared"; readonly workload: WorkloadId }
+  | { readonly kind: "brake-set"; readonly brake: Brake | null }
+  /** Look again at these; everything looked at is cleaned by `decided`. */
+  | { readonly kind: "dirty"; readonly apps: readonly AppName[]; readonly nodes: readonly NodeId[] }
+  | { readonly kind: "decided"; readonly apps: readonly AppName[]; readonly nodes: readonly NodeId[] };
+
+export type Change = DurableChange | VolatileChange;

@@ -1,0 +1,146 @@
+// World: everything that decisions need, in memory, with the indexes that make a decision's cost follow the change.
+// Entities are immutable values; `applyChange` is the only writer, and only the control loop calls it, after the commit.
+import type { AppSpec } from "@skerry/shared/model/app.ts";
+import type { Position } from "@skerry/shared/model/assignment.ts";
+import type {
+  AppName,
+  InstallationId,
+  NodeId,
+  NodeName,
+  Revision,
+  ServiceName,
+  Slot,
+  SpecHash,
+  WorkloadId,
+} from "@skerry/shared/model/ids.ts";
+import type { Condition, NodeFacts, NodeFigures, PortInUse } from "@skerry/shared/model/node.ts";
+import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
+
+/** An app at its current revision. Older revisions live in the store only. */
+export interface App {
+  readonly name: AppName;
+  readonly revision: Revision;
+  readonly spec: AppSpec;
+  readonly appliedBy: string;
+  readonly appliedAtMs: WallMillis;
+}
+
+export type Availability = "active" | "cordoned" | "draining";
+
+export interface Node {
+  readonly id: NodeId;
+  readonly name: NodeName;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly availability: Availability;
+  readonly joinedAtMs: WallMillis;
+  /** Last known; survive a hub restart so that scheduling works at once. null until the first report. */
+  readonly facts: NodeFacts | null;
+  /** The newest position given out. generation 0: nothing was ever assigned. */
+  readonly assigned: Position;
+  /** The newest position the node said is durable; null: none yet. */
+  readonly accepted: Position | null;
+  /** Set while the node refuses what it is given; cleared by `accepted`. */
+  readonly refusal: { readonly reason: string; readonly message: string } | null;
+  /** Highest event sequence number of this node that is durable here. */
+  readonly eventsAcked: number;
+}
+
+/** One slot on one node. A slot has at most one placement; what may still stand elsewhere is a tombstone not yet accepted. */
+export interface Placement {
+  readonly workload: WorkloadId;
+  readonly app: AppName;
+  readonly service: ServiceName;
+  readonly slot: Slot;
+  readonly node: NodeId;
+  readonly revision: Revision;
+  readonly specHash: SpecHash;
+  /** For `fence`; 0 otherwise. */
+  readonly fencingToken: number;
+  /** The generation of its node that first carried this revision of it. */
+  readonly sinceGeneration: number;
+}
+
+/** A positive order to remove, kept until the node has accepted `generation` or later. */
+export interface Tombstone {
+  readonly workload: WorkloadId;
+  readonly node: NodeId;
+  readonly generation: number;
+  readonly reason: string;
+}
+
+/** A slot that has no node, and why; recomputed, never stored. */
+export interface Unplaced {
+  readonly app: AppName;
+  readonly service: ServiceName;
+  readonly slot: Slot;
+  readonly refusals: readonly Refusal[];
+}
+
+/** Why one node cannot take one slot. `Explain` of each filter. */
+export type Refusal = { readonly node: NodeId } & (
+  | { readonly kind: "cordoned" }
+  | { readonly kind: "unreachable" }
+  | { readonly kind: "no-facts" }
+  | { readonly kind: "constraint"; readonly text: string; readonly found: string | null }
+  | { readonly kind: "memory"; readonly needBytes: number; readonly freeBytes: number }
+  | { readonly kind: "cpu"; readonly needNanoCpus: number; readonly freeNanoCpus: number }
+  | { readonly kind: "port"; readonly port: number; readonly protocol: string; readonly holder: string }
+  | { readonly kind: "max-per-node"; readonly most: number }
+  | { readonly kind: "too-many-workloads"; readonly most: number }
+);
+
+/** Volatile: from the links. Times are the hub's monotonic clock. */
+export type Reachability =
+  /** Since the hub's own start nothing was heard; not judged before `judgeAfterMs`. */
+  | { readonly kind: "awaited"; readonly judgeAfterMs: Millis }
+  | { readonly kind: "ready"; readonly lastHeardMs: Millis; readonly connected: boolean }
+  | { readonly kind: "unreachable"; readonly lastHeardMs: Millis | null; readonly sinceMs: Millis };
+
+/** Volatile: what the node last said. Written behind to the store so that `ps` has an answer after a hub restart — marked as old. */
+export interface Observation {
+  readonly observed: Position | null;
+  readonly workloads: ReadonlyMap<WorkloadId, SeenStatus>;
+  readonly figures: NodeFigures | null;
+  readonly ports: readonly PortInUse[];
+  readonly conditions: readonly Condition[];
+  /** Hub's monotonic time of the last report or beat; null: not since this hub started. */
+  readonly heardMs: Millis | null;
+}
+/** `seenMs`: hub's monotonic time of receipt; null: said before this hub started. */
+export interface SeenStatus {
+  readonly status: WorkloadStatus;
+  readonly seenMs: Millis | null;
+}
+
+/** Replacing is suspended because most of the fleet vanished at once: the hub is the one cut off. */
+export interface Brake {
+  readonly sinceMs: Millis;
+  readonly unreachable: number;
+  readonly nodes: number;
+}
+
+/**
+ * Durable, change only by `Change`: installation, epoch, seq, apps, nodes, placements, tombstones, fencing tokens.
+ * Volatile, change by `Change` kinds that the store ignores or writes behind: reachability, observations, brake, unplaced.
+ */
+export interface World {
+  readonly installation: InstallationId;
+  readonly epoch: number;
+  /** The number of the last durable commit: the watch's revision. */
+  readonly seq: number;
+  readonly apps: ReadonlyMap<AppName, App>;
+  readonly nodes: ReadonlyMap<NodeId, Node>;
+  readonly placements: ReadonlyMap<WorkloadId, Placement>;
+  readonly placementsByNode: ReadonlyMap<NodeId, ReadonlySet<WorkloadId>>;
+  readonly placementsByApp: ReadonlyMap<AppName, ReadonlySet<WorkloadId>>;
+  readonly tombstonesByNode: ReadonlyMap<NodeId, readonly Tombstone[]>;
+  readonly fencingTokens: ReadonlyMap<WorkloadId, number>;
+  readonly reachability: ReadonlyMap<NodeId, Reachability>;
+  readonly observations: ReadonlyMap<NodeId, Observation>;
+  readonly unplaced: ReadonlyMap<WorkloadId, Unplaced>;
+  readonly brake: Brake | null;
+  /** What changed since the last decide. */
+  readonly dirtyApps: ReadonlySet<AppName>;
+  readonly dirtyNodes: ReadonlySet<NodeId>;
+}

@@ -1,0 +1,100 @@
+// Store: the contract that SQLite meets today and PostgreSQL later. `load` and `commit` for decisions; queries of history are apart.
+// One contract suite (test/contract) runs against every implementation, the simulator's included.
+import type { AppSpec } from "@skerry/shared/model/app.ts";
+import type { NodeEvent } from "@skerry/shared/model/event.ts";
+import type { AppName, InstallationId, NodeId, Revision, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { DurableChange, HubEvent, JoinToken } from "../core/change.ts";
+import type { App, Node, Placement, Tombstone } from "../core/world.ts";
+
+/** Everything durable that the World starts from. */
+export interface Loaded {
+  readonly installation: InstallationId;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly apps: readonly App[];
+  readonly nodes: readonly Node[];
+  readonly placements: readonly Placement[];
+  readonly tombstones: readonly Tombstone[];
+  readonly fencingTokens: ReadonlyMap<WorkloadId, number>;
+  /** Written behind: what nodes last said before this hub started. */
+  readonly observed: ReadonlyMap<NodeId, readonly WorkloadStatus[]>;
+}
+
+export interface Commit {
+  readonly changes: readonly DurableChange[];
+  /** Hub's wall clock, for showing. */
+  readonly wallMs: number;
+  /** Who and how: "admin", "hub", "node n…". */
+  readonly actor: string;
+  /** Stored in the same transaction; a second commit with the same key throws StoreError("duplicate"). */
+  readonly idempotency: {
+    readonly key: string;
+    readonly requestHash: string;
+    readonly status: number;
+    readonly body: string;
+  } | null;
+}
+
+/** One durable fact for watchers, in the order of `seq`; several may share one seq (one commit). */
+export interface WatchItem {
+  readonly seq: number;
+  readonly index: number;
+  readonly wallMs: number;
+  readonly change: DurableChange;
+}
+
+export interface EventRow {
+  readonly id: number;
+  readonly wallMs: number;
+  readonly node: NodeId | null;
+  readonly app: AppName | null;
+  readonly workload: WorkloadId | null;
+  readonly event:
+    | { readonly source: "hub"; readonly event: HubEvent }
+    | { readonly source: "node"; readonly seq: number; readonly event: NodeEvent };
+}
+
+export interface EventQuery {
+  readonly app: AppName | null;
+  readonly node: NodeId | null;
+  readonly workload: WorkloadId | null;
+  /** Rows with a larger id than this, oldest first; null: the newest `limit` rows, oldest first. */
+  readonly afterId: number | null;
+  readonly limit: number;
+}
+
+export class StoreError extends Error {
+  override name = "StoreError";
+  /** `full`: no space; `broken`: I/O error or corruption — the hub must stop taking changes; `duplicate`: idempotency key used. */
+  readonly kind: "full" | "broken" | "duplicate";
+  constructor(kind: "full" | "broken" | "duplicate", message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+export interface Store {
+  load(): Loaded;
+  /** One durable transaction (fsynced when this returns). Returns the new seq. Node events already stored are skipped silently. */
+  commit(commit: Commit): number;
+  /** Written behind; may be lost in a power cut. */
+  saveObserved(node: NodeId, workloads: readonly WorkloadStatus[]): void;
+
+  revisions(
+    app: AppName,
+  ): readonly { readonly revision: Revision; readonly appliedAtMs: number; readonly appliedBy: string }[];
+  revision(app: AppName, revision: Revision): { readonly spec: AppSpec; readonly source: string } | null;
+  /** The largest revision ever used for this name, also by a removed app of that name; 0: none. */
+  lastRevision(app: AppName): Revision;
+  events(query: EventQuery): readonly EventRow[];
+  /** null: `since` is older than what is kept, or newer than what exists: the watcher must read everything anew. */
+  watch(since: number, limit: number): readonly WatchItem[] | null;
+  credentialHash(node: NodeId): SpecHash | null;
+  tokens(): readonly JoinToken[];
+  idempotent(key: string): { readonly requestHash: string; readonly status: number; readonly body: string } | null;
+  /** Small named values: the admin token's hash and the like. Durable when set returns. */
+  setting(name: string): string | null;
+  setSetting(name: string, value: string): void;
+  close(): void;
+}

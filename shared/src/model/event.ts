@@ -1,0 +1,131 @@
+// Events: facts worth keeping after the container is gone. A closed union; this file is the one place that turns them into words.
+import * as z from "zod/mini";
+import { counterSchema, workloadIdSchema } from "./ids.ts";
+import { exitInWords, exitSchema } from "./report.ts";
+
+const shortText = () => z.string().check(z.maxLength(4_096), z.regex(/^[^\0]*$/));
+const nat = () => z.int().check(z.gte(0));
+const workload = () => ({ workload: workloadIdSchema });
+
+/** What a node can say. Each is put durably into the outbox before it is shown or sent. */
+export const nodeEventSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("agent-started"), version: shortText(), bootId: shortText() }),
+  z.object({
+    kind: z.literal("assignment-accepted"),
+    epoch: counterSchema,
+    generation: counterSchema,
+    workloads: nat(),
+  }),
+  z.object({
+    kind: z.literal("assignment-refused"),
+    epoch: counterSchema,
+    generation: counterSchema,
+    reason: shortText(),
+  }),
+  z.object({ kind: z.literal("image-pulled"), ...workload(), image: shortText(), tookMs: nat() }),
+  z.object({ kind: z.literal("image-pull-failed"), ...workload(), image: shortText(), reason: shortText() }),
+  z.object({ kind: z.literal("container-created"), ...workload(), containerId: shortText() }),
+  z.object({ kind: z.literal("container-started"), ...workload(), containerId: shortText() }),
+  z.object({ kind: z.literal("container-exited"), ...workload(), containerId: shortText(), exit: exitSchema }),
+  z.object({ kind: z.literal("container-unhealthy"), ...workload(), containerId: shortText(), output: shortText() }),
+  z.object({ kind: z.literal("container-healthy"), ...workload(), containerId: shortText() }),
+  z.object({ kind: z.literal("container-removed"), ...workload(), containerId: shortText(), reason: shortText() }),
+  /** Something outside changed what is ours, and it is being repaired. */
+  z.object({ kind: z.literal("drift"), ...workload(), what: shortText() }),
+  z.object({ kind: z.literal("backing-off"), ...workload(), attempt: nat(), nextTryInMs: nat(), reason: shortText() }),
+  z.object({ kind: z.literal("workload-failed"), ...workload(), reason: shortText() }),
+  z.object({ kind: z.literal("fenced"), ...workload(), silentForMs: nat() }),
+  z.object({ kind: z.literal("engine-lost"), reason: shortText() }),
+  z.object({ kind: z.literal("engine-back"), downMs: nat(), restarted: z.boolean() }),
+  z.object({ kind: z.literal("link-lost"), reason: shortText() }),
+  z.object({ kind: z.literal("link-back"), downMs: nat() }),
+  z.object({ kind: z.literal("ledger-rebuilt"), reason: shortText(), adopted: nat() }),
+  /** The outbox was full: so many events were let go, oldest first. */
+  z.object({ kind: z.literal("gap"), lost: nat() }),
+  z.object({ kind: z.literal("volume-kept"), ...workload(), volume: shortText() }),
+]);
+export type NodeEvent = z.infer<typeof nodeEventSchema>;
+
+/** `seq` rises by one per event of this node, across reboots. `ageMs` is null when it happened before the last boot. */
+export const outboxItemSchema = z.object({
+  seq: counterSchema,
+  bootId: shortText(),
+  ageMs: z.nullable(nat()),
+  event: nodeEventSchema,
+});
+export type OutboxItem = z.infer<typeof outboxItemSchema>;
+
+export type EventLevel = "info" | "warning" | "error";
+
+export function eventLevel(event: NodeEvent): EventLevel {
+  switch (event.kind) {
+    case "assignment-refused":
+    case "workload-failed":
+    case "gap":
+      return "error";
+    case "image-pull-failed":
+    case "container-exited":
+    case "container-unhealthy":
+    case "drift":
+    case "backing-off":
+    case "fenced":
+    case "engine-lost":
+    case "link-lost":
+    case "ledger-rebuilt":
+      return "warning";
+    default:
+      return "info";
+  }
+}
+
+const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`;
+
+/** One plain sentence without the subject (the workload or node stands in its own column). */
+export function eventText(event: NodeEvent): string {
+  switch (event.kind) {
+    case "agent-started":
+      return `agent ${event.version} started`;
+    case "assignment-accepted":
+      return `accepted generation ${event.generation}: ${event.workloads} workloads`;
+    case "assignment-refused":
+      return `refused generation ${event.generation}: ${event.reason}`;
+    case "image-pulled":
+      return `pulled ${event.image} in ${seconds(event.tookMs)}`;
+    case "image-pull-failed":
+      return `could not pull ${event.image}: ${event.reason}`;
+    case "container-created":
+      return "created";
+    case "container-started":
+      return "started";
+    case "container-exited":
+      return `${exitInWords(event.exit)} after ${seconds(event.exit.ranMs)}`;
+    case "container-unhealthy":
+      return `unhealthy: ${event.output}`;
+    case "container-healthy":
+      return "healthy";
+    case "container-removed":
+      return `removed: ${event.reason}`;
+    case "drift":
+      return `changed from outside: ${event.what}; repairing`;
+    case "backing-off":
+      return `${event.reason}; try ${event.attempt} in ${seconds(event.nextTryInMs)}`;
+    case "workload-failed":
+      return `given up: ${event.reason}`;
+    case "fenced":
+      return `stopped by its fence: no word from the hub for ${seconds(event.silentForMs)}`;
+    case "engine-lost":
+      return `engine does not answer: ${event.reason}`;
+    case "engine-back":
+      return `engine answers again after ${seconds(event.downMs)}${event.restarted ? " (it was restarted)" : ""}`;
+    case "link-lost":
+      return `lost the hub: ${event.reason}; carrying on`;
+    case "link-back":
+      return `hub reached again after ${seconds(event.downMs)}`;
+    case "ledger-rebuilt":
+      return `ledger rebuilt from labels (${event.reason}): ${event.adopted} containers adopted`;
+    case "gap":
+      return `${event.lost} events were lost because the outbox was full`;
+    case "volume-kept":
+      return `volume ${event.volume} stays: volumes are removed only by name`;
+  }
+}

@@ -1,0 +1,17 @@
+// One open two-way text channel: a websocket in production, a simulated wire in the simulator. Both ends see the same shape.
+
+export interface Connection {
+  /** Queues a frame. Never throws; on a closed connection it does nothing. */
+  send(text: string): void;
+  /** Bytes queued and not yet handed to the system: for cutting off a peer that does not read. */
+  bufferedBytes(): number;
+  close(code: number, reason: string): void;
+  /** Set once, before the first frame can arrive. */
+  listen(handlers: ConnectionHandlers): void;
+}
+
+export interface ConnectionHandlers {
+  onFrame(text: string): void;
+  /** Called exactly once, also after our own close(). */
+  onClose(code: number, reason: string): void;
+}

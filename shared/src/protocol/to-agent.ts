@@ -1,0 +1,43 @@
+// Frames from the hub to an agent. The place for `open-stream` (second websocket, see streams in DESIGN) is this union.
+import * as z from "zod/mini";
+import { assignmentDeltaSchema, assignmentSchema } from "../model/assignment.ts";
+import { counterSchema, installationIdSchema } from "../model/ids.ts";
+
+const shortText = () => z.string().check(z.maxLength(4_096));
+const periodMs = () => z.int().check(z.gte(100), z.lte(86_400_000));
+
+export const welcomeSchema = z.object({
+  type: z.literal("welcome"),
+  protocol: z.int(),
+  installation: installationIdSchema,
+  hubVersion: shortText(),
+  heartbeatMs: periodMs(),
+  /** Highest event seq of this node that the hub holds durably. */
+  eventsAcked: counterSchema,
+});
+/** New period, when the tightest `after` among the node's workloads changed. */
+export const paceSchema = z.object({ type: z.literal("pace"), heartbeatMs: periodMs() });
+/** Answers beat `n`. For `fence` this is the lease renewal: it counts from the moment the agent *sent* beat n. */
+export const beatAckSchema = z.object({ type: z.literal("beat-ack"), n: counterSchema });
+export const assignSchema = z.object({ type: z.literal("assign"), assignment: assignmentSchema });
+export const assignDeltaSchema = z.object({ type: z.literal("assign-delta"), delta: assignmentDeltaSchema });
+/** Everything up to `seq` is durable on the hub; the outbox may let it go. */
+export const eventsAckSchema = z.object({ type: z.literal("events-ack"), seq: counterSchema });
+/** Said before closing: why, and when to come back (a spread window against herds). */
+export const goodbyeSchema = z.object({
+  type: z.literal("goodbye"),
+  reason: shortText(),
+  reconnectWithinMs: z.int().check(z.gte(0), z.lte(3_600_000)),
+});
+
+export const toAgentSchema = z.discriminatedUnion("type", [
+  welcomeSchema,
+  paceSchema,
+  beatAckSchema,
+  assignSchema,
+  assignDeltaSchema,
+  eventsAckSchema,
+  goodbyeSchema,
+]);
+export type Welcome = z.infer<typeof welcomeSchema>;
+export type ToAgent = z.infer<typeof toAgentSchema>;

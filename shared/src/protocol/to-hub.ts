@@ -1,0 +1,60 @@
+// Frames from an agent to the hub. Strict about what must be there, tolerant of fields it does not know.
+import * as z from "zod/mini";
+import { positionSchema } from "../model/assignment.ts";
+import { outboxItemSchema } from "../model/event.ts";
+import { counterSchema, nodeIdSchema, specHashSchema } from "../model/ids.ts";
+import { reportSchema } from "../model/report.ts";
+import { MAX_EVENTS_PER_FRAME } from "./version.ts";
+
+const shortText = () => z.string().check(z.maxLength(4_096));
+
+export const helloSchema = z.object({
+  type: z.literal("hello"),
+  protocol: z.int(),
+  protocolMinimum: z.int(),
+  node: nodeIdSchema,
+  /** The node's own secret from joining. The next issue on trust puts a signature here; only the hub's one door reads it. */
+  credential: shortText(),
+  /** New at each boot of the machine (the kernel's boot id). */
+  bootId: shortText(),
+  /** New at each start of the agent process. */
+  runId: shortText(),
+  agentVersion: shortText(),
+  /** What the ledger holds; null: nothing was ever accepted, or the ledger was lost. */
+  have: z.nullable(z.object({ position: positionSchema, hash: specHashSchema })),
+});
+
+export const heartbeatSchema = z.object({ type: z.literal("beat"), n: counterSchema });
+/** Durable on the node, not done. */
+export const acceptedSchema = z.object({ type: z.literal("accepted"), position: positionSchema, hash: specHashSchema });
+export const refusedSchema = z.object({
+  type: z.literal("refused"),
+  position: positionSchema,
+  /** `stale`: older than held. `fork`: same position, other content (an alarm). `unexplained`: drops workloads without tombstones.
+   * `foreign`: other installation or node. `invalid`: hash does not match. `not-durable`: the ledger could not be written. */
+  reason: z.enum(["stale", "fork", "unexplained", "foreign", "invalid", "not-durable"]),
+  message: shortText(),
+  have: z.nullable(z.object({ position: positionSchema, hash: specHashSchema })),
+});
+/** A delta that does not fit: send everything. */
+export const needWholeSchema = z.object({
+  type: z.literal("need-whole"),
+  have: z.nullable(z.object({ position: positionSchema, hash: specHashSchema })),
+});
+export const reportFrameSchema = z.object({ type: z.literal("report"), report: reportSchema });
+export const eventsSchema = z.object({
+  type: z.literal("events"),
+  items: z.array(outboxItemSchema).check(z.maxLength(MAX_EVENTS_PER_FRAME)),
+});
+
+export const toHubSchema = z.discriminatedUnion("type", [
+  helloSchema,
+  heartbeatSchema,
+  acceptedSchema,
+  refusedSchema,
+  needWholeSchema,
+  reportFrameSchema,
+  eventsSchema,
+]);
+export type Hello = z.infer<typeof helloSchema>;
+export type ToHub = z.infer<typeof toHubSchema>;

@@ -1,0 +1,46 @@
+// Protocol versions and every limit on the wire. Both sides check; a cut-off has a test on each side.
+
+/**
+ * History. 1: hello, welcome, assign, accepted, report, events, heartbeat (November 2026).
+ * A new field that an old peer may ignore needs no new version; anything else does.
+ */
+export const PROTOCOL_VERSION = 1;
+/** The oldest peer that this side still speaks with. */
+export const PROTOCOL_MINIMUM = 1;
+
+/** Agents send little: a whole report of 200 workloads is about 80 KB. 1 MiB leaves room and bounds a hostile node. */
+export const MAX_FRAME_TO_HUB_BYTES = 1_048_576;
+/** A whole assignment of 200 workloads with long environments is about 1 MB. */
+export const MAX_FRAME_TO_AGENT_BYTES = 4_194_304;
+/** One node. A Pi runs tens of containers. */
+export const MAX_WORKLOADS_PER_NODE = 200;
+/** Events per frame; the rest follows after the acknowledgement. */
+export const MAX_EVENTS_PER_FRAME = 100;
+/** A connection that has not said hello by then is closed. */
+export const HELLO_DEADLINE_MS = 10_000;
+/** A hub that has not said welcome by then is given up by the agent. */
+export const WELCOME_DEADLINE_MS = 10_000;
+
+/**
+ * Default heartbeat. Frame, TCP and IP headers of a beat and its answer are about 260 bytes: 15 s is 1.5 MB a day (promise: ≤ 2).
+ */
+export const HEARTBEAT_MS = 15_000;
+/** For metered nodes with only `keep` workloads: 0.1 MB a day, and below the 270 s after which some carriers drop an idle connection. */
+export const HEARTBEAT_METERED_MS = 240_000;
+/** The shortest that a tight `after` may bring about. */
+export const HEARTBEAT_MINIMUM_MS = 1_000;
+/** A node is unreachable when nothing was heard for so many periods (and never before the tightest `after` asks). */
+export const LEASE_PERIODS = 3;
+/** Either side gives a connection up when the other's beat is so late. */
+export const MISSED_BEATS = 2;
+
+/** Close codes of our own (4000–4999). */
+export const CLOSE = {
+  protocolError: 4400,
+  notAuthenticated: 4401,
+  versionTooOld: 4426,
+  versionTooNew: 4427,
+  supersededByNewerConnection: 4409,
+  tooSlow: 4408,
+  goingAway: 4503,
+} as const;
