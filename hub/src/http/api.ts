@@ -1,0 +1,89 @@
+// Request and response shapes of every route, under the names of `routes.ts`. The server checks both with these, and the OpenAPI
+// document is made from them. Types for callers: `RequestOf<"applyApp">`, `ResponseOf<"applyApp">`.
+import type * as z from "zod";
+import type { RouteName } from "./routes.ts";
+import * as apps from "./schemas/apps.ts";
+import * as events from "./schemas/events.ts";
+import * as nodes from "./schemas/nodes.ts";
+import * as system from "./schemas/system.ts";
+import * as tokens from "./schemas/tokens.ts";
+import * as workloads from "./schemas/workloads.ts";
+
+export interface RouteShapes {
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** Of status 200. Absent for routes that answer with other things than JSON. */
+  readonly response?: z.ZodType;
+  /** Statuses of errors beyond the usual (400, 401, 403, 404, 503). */
+  readonly errors?: readonly number[];
+}
+
+export const api = {
+  getHealth: { response: system.healthSchema },
+  getMetrics: {},
+  getOpenapi: {},
+  getVersion: { response: system.versionSchema },
+
+  applyApp: {
+    params: apps.appParams,
+    body: apps.applyBodySchema,
+    response: apps.applyAnswerSchema,
+    errors: [409, 413, 415, 422, 507],
+  },
+  listApps: { query: apps.listAppsQuery, response: apps.appPageSchema },
+  getApp: { params: apps.appParams, response: apps.appViewSchema },
+  removeApp: {
+    params: apps.appParams,
+    query: apps.removeAppQuery,
+    response: apps.removedAppSchema,
+    errors: [409, 422, 507],
+  },
+  listRevisions: { params: apps.appParams, query: apps.listRevisionsQuery, response: apps.revisionPageSchema },
+  getRevision: { params: apps.revisionParams, response: apps.revisionViewSchema },
+
+  listWorkloads: { query: workloads.listWorkloadsQuery, response: workloads.workloadPageSchema },
+
+  listNodes: { query: nodes.listNodesQuery, response: nodes.nodePageSchema },
+  getNode: { params: nodes.nodeParams, response: nodes.nodeViewSchema },
+  changeNode: {
+    params: nodes.nodeParams,
+    body: nodes.changeNodeBodySchema,
+    response: nodes.changedNodeSchema,
+    errors: [413, 415, 422, 507],
+  },
+  removeNode: { params: nodes.nodeParams, response: nodes.removedNodeSchema, errors: [422, 507] },
+  joinNode: { body: nodes.joinBodySchema, response: nodes.joinedSchema, errors: [409, 413, 415, 429, 507] },
+
+  createToken: {
+    body: tokens.createTokenBodySchema,
+    response: tokens.createdTokenSchema,
+    errors: [413, 415, 422, 507],
+  },
+  listTokens: { query: tokens.listTokensQuery, response: tokens.tokenPageSchema },
+  removeToken: { params: tokens.tokenParams, response: tokens.removedTokenSchema, errors: [422, 507] },
+
+  why: { params: system.whyParams, response: system.whySchema },
+  listEvents: { query: events.listEventsQuery, response: events.eventPageSchema },
+  watch: { query: events.watchQuery, errors: [410, 429] },
+} as const satisfies Record<RouteName, RouteShapes>;
+
+type Input<S> = S extends z.ZodType ? z.input<S> : undefined;
+type Output<S> = S extends z.ZodType ? z.output<S> : undefined;
+type Part<N extends RouteName, P extends keyof RouteShapes> = (typeof api)[N] extends { readonly [K in P]: infer S }
+  ? S
+  : undefined;
+
+/** What a caller sends: defaults may be left out. */
+export interface RequestOf<N extends RouteName> {
+  readonly params: Input<Part<N, "params">>;
+  readonly query: Input<Part<N, "query">>;
+  readonly body: Input<Part<N, "body">>;
+}
+/** What a handler gets: checked, defaults filled in. */
+export interface CheckedOf<N extends RouteName> {
+  readonly params: Output<Part<N, "params">>;
+  readonly query: Output<Part<N, "query">>;
+  readonly body: Output<Part<N, "body">>;
+}
+export type ResponseOf<N extends RouteName> = Output<Part<N, "response">>;

@@ -1,0 +1,141 @@
+// The route table: every address of the HTTP API, the permission it needs, and what it is for. Plain data without zod, so that the
+// CLI can read addresses from it for nothing. Request and response shapes of each route stand under the same name in `api.ts`.
+// A route that is not here does not exist: the server registers this table and nothing else.
+
+/** What an identity may be allowed to do. The next issue on trust maps roles to these; today the admin has all but `nodes:join`. */
+export type Permission =
+  /** No identity needed. Only `/healthz`. */
+  | "public"
+  | "apps:read"
+  | "apps:write"
+  | "nodes:read"
+  | "nodes:write"
+  /** Join tokens, and nobody else. */
+  | "nodes:join"
+  | "tokens:read"
+  | "tokens:write"
+  | "events:read"
+  | "metrics:read"
+  | "hub:read";
+
+export interface Route {
+  readonly method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
+  /** `:name` is a parameter; `*` takes the rest of the path. */
+  readonly url: string;
+  readonly permission: Permission;
+  readonly summary: string;
+  /** Answers with other things than JSON: server-sent events or text. */
+  readonly raw?: true;
+}
+
+export const routes = {
+  getHealth: { method: "GET", url: "/healthz", permission: "public", summary: "Is the hub taking changes?" },
+  getMetrics: { method: "GET", url: "/metrics", permission: "metrics:read", summary: "Prometheus metrics", raw: true },
+  getOpenapi: {
+    method: "GET",
+    url: "/v1/openapi.json",
+    permission: "hub:read",
+    summary: "This API as an OpenAPI document",
+    raw: true,
+  },
+  getVersion: { method: "GET", url: "/v1/version", permission: "hub:read", summary: "Versions and installation" },
+
+  applyApp: {
+    method: "PUT",
+    url: "/v1/apps/:app",
+    permission: "apps:write",
+    summary: "Apply a Compose file as this app's desired state; dryRun shows what would change",
+  },
+  listApps: { method: "GET", url: "/v1/apps", permission: "apps:read", summary: "All apps, by name" },
+  getApp: {
+    method: "GET",
+    url: "/v1/apps/:app",
+    permission: "apps:read",
+    summary: "One app: services, slots, states with reason and age",
+  },
+  removeApp: {
+    method: "DELETE",
+    url: "/v1/apps/:app",
+    permission: "apps:write",
+    summary: "Remove an app; its volumes stay and are named in the answer",
+  },
+  listRevisions: {
+    method: "GET",
+    url: "/v1/apps/:app/revisions",
+    permission: "apps:read",
+    summary: "An app's revisions, newest first",
+  },
+  getRevision: {
+    method: "GET",
+    url: "/v1/apps/:app/revisions/:revision",
+    permission: "apps:read",
+    summary: "The file that was applied as one revision",
+  },
+
+  listWorkloads: {
+    method: "GET",
+    url: "/v1/workloads",
+    permission: "apps:read",
+    summary: "Workloads with their states, by id; filters: app, service, node",
+  },
+
+  listNodes: { method: "GET", url: "/v1/nodes", permission: "nodes:read", summary: "All nodes, by name" },
+  getNode: {
+    method: "GET",
+    url: "/v1/nodes/:node",
+    permission: "nodes:read",
+    summary: "One node by id or name: facts, figures, conditions, workloads",
+  },
+  changeNode: {
+    method: "PATCH",
+    url: "/v1/nodes/:node",
+    permission: "nodes:write",
+    summary: "Set and unset labels; set the availability",
+  },
+  removeNode: {
+    method: "DELETE",
+    url: "/v1/nodes/:node",
+    permission: "nodes:write",
+    summary: "Forget a node; what runs on it is not touched",
+  },
+  joinNode: {
+    method: "POST",
+    url: "/v1/nodes/join",
+    permission: "nodes:join",
+    summary: "Make the caller a node; with a join token as bearer",
+  },
+
+  createToken: { method: "POST", url: "/v1/tokens", permission: "tokens:write", summary: "Make a join token" },
+  listTokens: { method: "GET", url: "/v1/tokens", permission: "tokens:read", summary: "Join tokens, without secrets" },
+  removeToken: {
+    method: "DELETE",
+    url: "/v1/tokens/:token",
+    permission: "tokens:write",
+    summary: "Withdraw a join token; nodes that joined with it stay",
+  },
+
+  why: {
+    method: "GET",
+    url: "/v1/why/*",
+    permission: "apps:read",
+    summary: "Why is it so? For APP, APP/SERVICE, APP/SERVICE/SLOT, a node's name or id, or node/NAME",
+  },
+  listEvents: {
+    method: "GET",
+    url: "/v1/events",
+    permission: "events:read",
+    summary: "Events, oldest first; without `after` the newest",
+  },
+  watch: {
+    method: "GET",
+    url: "/v1/watch",
+    permission: "events:read",
+    summary: "Every change from now or from `since` on, as server-sent events",
+    raw: true,
+  },
+} as const satisfies Record<string, Route>;
+
+export type RouteName = keyof typeof routes;
+
+/** The agents' websocket: not a route of the API; the node says who it is in `hello`. */
+export const AGENT_PATH = "/v1/agent";

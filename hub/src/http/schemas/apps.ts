@@ -1,0 +1,179 @@
+// Apps: applying a Compose file, what became of it, its revisions, and its removal.
+import { appNameSchema, revisionSchema, serviceNameSchema, workloadIdSchema } from "@skerry/shared/model/ids.ts";
+import * as z from "zod";
+import { afterSchema, ifRevisionQuerySchema, limitSchema, nodeRefSchema, pageOf, problemSchema } from "./common.ts";
+import { workloadViewSchema } from "./workloads.ts";
+
+/** A Compose file of this size is generated or hostile; the largest real ones have some 50 KB. */
+export const MAX_COMPOSE_CHARACTERS = 1_048_576;
+/** Files that the Compose file names: env_file and the like. */
+export const MAX_FILES = 64;
+export const MAX_FILE_CHARACTERS = 262_144;
+export const MAX_VARIABLES = 1_000;
+export const MAX_PROFILES = 64;
+
+const fewer = (most: number) => (record: Record<string, unknown>) => Object.keys(record).length <= most;
+
+export const appParams = z.strictObject({ app: appNameSchema });
+
+export const applyBodySchema = z.strictObject({
+  /** The Compose file's text. */
+  compose: z.string().min(1).max(MAX_COMPOSE_CHARACTERS),
+  /** Files it names, by the path as written in it. */
+  files: z
+    .record(z.string().min(1).max(4_096), z.string().max(MAX_FILE_CHARACTERS))
+    .refine(fewer(MAX_FILES), `at most ${MAX_FILES} files`)
+    .default({}),
+  /** For interpolation: the caller's environment as far as the file uses it, and .env. */
+  variables: z
+    .record(z.string().min(1).max(256), z.string().max(32_768))
+    .refine(fewer(MAX_VARIABLES), `at most ${MAX_VARIABLES} variables`)
+    .default({}),
+  profiles: z.array(z.string().min(1).max(128)).max(MAX_PROFILES).default([]),
+  /** Apply only if this is the current revision (0: only if there is no such app); null: whatever it is. */
+  ifRevision: z.number().int().min(0).nullable().default(null),
+  /** Change nothing; answer what would change, per node, and why. */
+  dryRun: z.boolean().default(false),
+});
+/** As a caller writes it: fields with a default may be left out. */
+export type ApplyBody = z.input<typeof applyBodySchema>;
+
+export const serviceChangeSchema = z.object({
+  service: serviceNameSchema,
+  /** added, removed; recreated: its containers must be replaced; changed: only how it is placed or scaled; unchanged. */
+  change: z.enum(["added", "removed", "recreated", "changed", "unchanged"]),
+});
+
+export const appliedSchema = z.object({
+  dryRun: z.literal(false),
+  app: appNameSchema,
+  revision: revisionSchema,
+  /** false: the same content as the current revision; nothing was written. */
+  changed: z.boolean(),
+  services: z.array(serviceChangeSchema),
+  /** Things that are honoured and yet worth knowing. */
+  warnings: z.array(problemSchema),
+  /** Watch from here to see what follows. */
+  seq: z.number().int(),
+});
+export type Applied = z.infer<typeof appliedSchema>;
+
+export const plannedStepSchema = z.object({
+  workload: workloadIdSchema,
+  step: z.enum(["start", "replace", "remove", "keep"]),
+  /** In plain words. */
+  why: z.string(),
+});
+export const dryRunSchema = z.object({
+  dryRun: z.literal(true),
+  app: appNameSchema,
+  /** What applying now would make it. */
+  revision: revisionSchema,
+  changed: z.boolean(),
+  services: z.array(serviceChangeSchema),
+  warnings: z.array(problemSchema),
+  /** Only nodes where something stands or would; by name. */
+  nodes: z.array(z.object({ node: nodeRefSchema, reachable: z.boolean(), steps: z.array(plannedStepSchema) })),
+  /** Slots that no node could take, and why. */
+  unplaced: z.array(z.object({ workload: workloadIdSchema, why: z.string() })),
+  seq: z.number().int(),
+});
+export type DryRun = z.infer<typeof dryRunSchema>;
+
+export const applyAnswerSchema = z.discriminatedUnion("dryRun", [appliedSchema, dryRunSchema]);
+export type ApplyAnswer = z.infer<typeof applyAnswerSchema>;
+
+/** good: all that should run does. working: on its way. troubled: something will not come right by itself. unknown: nodes are silent. */
+export const appConditionSchema = z.enum(["good", "working", "troubled", "unknown"]);
+export type AppCondition = z.infer<typeof appConditionSchema>;
+
+const countsSchema = z.object({ wanted: z.number().int(), good: z.number().int(), unplaced: z.number().int() });
+
+export const appSummarySchema = z.object({
+  name: appNameSchema,
+  revision: revisionSchema,
+  appliedAtMs: z.number(),
+  appliedBy: z.string(),
+  condition: appConditionSchema,
+  /** The condition in plain words. */
+  reason: z.string(),
+  services: z.number().int(),
+  workloads: countsSchema,
+});
+export type AppSummary = z.infer<typeof appSummarySchema>;
+
+export const serviceViewSchema = z.object({
+  name: serviceNameSchema,
+  image: z.string(),
+  /** "global", or the number of copies. */
+  mode: z.discriminatedUnion("kind", [
+    z.object({ kind: z.literal("global") }),
+    z.object({ kind: z.literal("replicated"), replicas: z.number().int() }),
+  ]),
+  disconnect: z.object({ policy: z.enum(["keep", "replace", "fence"]), afterMs: z.number().nullable() }),
+  condition: appConditionSchema,
+  reason: z.string(),
+  counts: countsSchema,
+  workloads: z.array(workloadViewSchema),
+});
+export type ServiceView = z.infer<typeof serviceViewSchema>;
+
+export const appViewSchema = z.object({
+  name: appNameSchema,
+  revision: revisionSchema,
+  appliedAtMs: z.number(),
+  appliedBy: z.string(),
+  condition: appConditionSchema,
+  reason: z.string(),
+  /** true: everything that should run runs at this revision and is good, and nothing is left to remove: what `--wait` waits for. */
+  converged: z.boolean(),
+  services: z.array(serviceViewSchema),
+  /** Engine names. */
+  networks: z.array(z.string()),
+  volumes: z.array(z.string()),
+  seq: z.number().int(),
+});
+export type AppView = z.infer<typeof appViewSchema>;
+
+export const listAppsQuery = z.strictObject({ limit: limitSchema, after: afterSchema.optional() });
+export const appPageSchema = pageOf(appSummarySchema);
+export type AppPage = z.infer<typeof appPageSchema>;
+
+export const removeAppQuery = z.strictObject({ ifRevision: ifRevisionQuerySchema.optional() });
+export const removedAppSchema = z.object({
+  app: appNameSchema,
+  revision: revisionSchema,
+  /** Workloads that are being removed from nodes; unreachable ones follow when they are back. */
+  workloads: z.number().int(),
+  /** Nodes that are not heard from and still have some. */
+  waitingFor: z.array(nodeRefSchema),
+  /** Volumes stay on the nodes until they are removed by name. */
+  volumesKept: z.array(z.string()),
+  seq: z.number().int(),
+});
+export type RemovedApp = z.infer<typeof removedAppSchema>;
+
+export const revisionItemSchema = z.object({
+  revision: revisionSchema,
+  appliedAtMs: z.number(),
+  appliedBy: z.string(),
+  current: z.boolean(),
+});
+export const listRevisionsQuery = z.strictObject({ limit: limitSchema, after: afterSchema.optional() });
+export const revisionPageSchema = pageOf(revisionItemSchema);
+export type RevisionPage = z.infer<typeof revisionPageSchema>;
+
+export const revisionParams = z.strictObject({
+  app: appNameSchema,
+  revision: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 48),
+});
+export const revisionViewSchema = revisionItemSchema.extend({
+  app: appNameSchema,
+  /** The Compose file as it was applied. */
+  source: z.string(),
+});
+export type RevisionView = z.infer<typeof revisionViewSchema>;

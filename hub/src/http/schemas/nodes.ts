@@ -1,0 +1,95 @@
+// Nodes: joining, showing, labelling, cordoning, forgetting.
+import { positionSchema } from "@skerry/shared/model/assignment.ts";
+import { installationIdSchema, nodeIdSchema, nodeNameSchema } from "@skerry/shared/model/ids.ts";
+import { conditionSchema, nodeFactsSchema, nodeFiguresSchema, portInUseSchema } from "@skerry/shared/model/node.ts";
+import * as z from "zod";
+import { afterSchema, labelKeySchema, labelsSchema, limitSchema, MAX_LABELS, nodeRefSchema, pageOf } from "./common.ts";
+import { workloadViewSchema } from "./workloads.ts";
+
+export const availabilitySchema = z.enum(["active", "cordoned", "draining"]);
+
+export const reachabilityViewSchema = z.object({
+  /** awaited: this hub has just started and has not heard from it yet; nobody is judged before they had the time to come back. */
+  kind: z.enum(["ready", "unreachable", "awaited"]),
+  /** A link is open now. `ready` without one: it went away a moment ago and its lease still runs. */
+  connected: z.boolean(),
+  /** Since the last word; null: not heard since this hub started. */
+  silentForMs: z.number().nullable(),
+  /** In plain words. */
+  reason: z.string(),
+});
+export type ReachabilityView = z.infer<typeof reachabilityViewSchema>;
+
+export const nodeSummarySchema = z.object({
+  id: nodeIdSchema,
+  name: nodeNameSchema,
+  labels: z.record(z.string(), z.string()),
+  availability: availabilitySchema,
+  reachability: reachabilityViewSchema,
+  joinedAtMs: z.number(),
+  facts: z.nullable(nodeFactsSchema),
+  conditions: z.array(conditionSchema),
+  workloads: z.object({ wanted: z.number().int(), good: z.number().int() }),
+});
+export type NodeSummary = z.infer<typeof nodeSummarySchema>;
+
+export const nodeViewSchema = nodeSummarySchema.extend({
+  figures: z.nullable(nodeFiguresSchema),
+  /** Set aside by reservations. */
+  reserved: z.object({ memoryBytes: z.number(), nanoCpus: z.number() }),
+  ports: z.array(portInUseSchema),
+  /** The newest position given out; what the node said is durable there. */
+  assigned: positionSchema,
+  accepted: z.nullable(positionSchema),
+  /** Set while the node refuses what it is given. */
+  refusal: z.object({ reason: z.string(), message: z.string() }).nullable(),
+  placements: z.array(workloadViewSchema),
+  seq: z.number().int(),
+});
+export type NodeView = z.infer<typeof nodeViewSchema>;
+
+/** Id or name. */
+export const nodeParams = z.strictObject({ node: z.union([nodeIdSchema, nodeNameSchema]) });
+export const listNodesQuery = z.strictObject({ limit: limitSchema, after: afterSchema.optional() });
+export const nodePageSchema = pageOf(nodeSummarySchema);
+export type NodePage = z.infer<typeof nodePageSchema>;
+
+export const changeNodeBodySchema = z.strictObject({
+  setLabels: labelsSchema.default({}),
+  unsetLabels: z.array(labelKeySchema).max(MAX_LABELS).default([]),
+  availability: availabilitySchema.optional(),
+});
+export type ChangeNodeBody = z.input<typeof changeNodeBodySchema>;
+export const changedNodeSchema = z.object({
+  node: nodeRefSchema,
+  labels: z.record(z.string(), z.string()),
+  availability: availabilitySchema,
+  /** false: it was so already; nothing was written. */
+  changed: z.boolean(),
+  seq: z.number().int(),
+});
+export type ChangedNode = z.infer<typeof changedNodeSchema>;
+
+export const removedNodeSchema = z.object({
+  node: nodeRefSchema,
+  /** Workloads that were placed on it. Its containers are not touched; the agent is told that it is no longer known. */
+  workloads: z.number().int(),
+  seq: z.number().int(),
+});
+export type RemovedNode = z.infer<typeof removedNodeSchema>;
+
+/** Peers are newer or older than this hub: unknown fields of a joining agent are let through unread. */
+export const joinBodySchema = z.object({
+  /** Made by the node and durable there before asking: 32 random bytes as hex. Joining again with it gives the same node. */
+  credential: z.string().regex(/^[0-9a-f]{64}$/, "64 lower-case hex digits"),
+  name: nodeNameSchema,
+  labels: labelsSchema.default({}),
+  facts: z.nullable(nodeFactsSchema).default(null),
+});
+export type JoinBody = z.input<typeof joinBodySchema>;
+export const joinedSchema = z.object({
+  node: nodeIdSchema,
+  installation: installationIdSchema,
+  name: nodeNameSchema,
+});
+export type Joined = z.infer<typeof joinedSchema>;
