@@ -17,12 +17,15 @@ export const ifRevisionQuerySchema = queryInt(0, 2 ** 48);
 
 /** One thing wrong in a request or in a Compose file. Lines and columns count from 1. */
 export const problemSchema = z.object({
-  /** Where: "services.web.ports.0" or "file .env". */
+  /** "invalid-field" for a field of the request; for a Compose file one of the compiler's codes. */
+  code: z.string(),
+  message: z.string(),
+  /** What to do next; "" when the message says it. */
+  hint: z.string(),
+  /** `services.web.ports[0]`, `files`; "" for the whole. */
   path: z.string(),
   line: z.number().int().nullable(),
   column: z.number().int().nullable(),
-  message: z.string(),
-  hint: z.string().nullable(),
 });
 export type ApiProblem = z.infer<typeof problemSchema>;
 
