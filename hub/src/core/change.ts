@@ -64,6 +64,11 @@ export type VolatileChange =
   | { readonly kind: "brake-set"; readonly brake: Brake | null }
   /** Look again at these; everything looked at is cleaned by `decided`. */
   | { readonly kind: "dirty"; readonly apps: readonly AppName[]; readonly nodes: readonly NodeId[] }
-  | { readonly kind: "decided"; readonly apps: readonly AppName[]; readonly nodes: readonly NodeId[] };
+  | {
+      readonly kind: "decided";
+      readonly apps: readonly AppName[];
+      readonly nodes: readonly NodeId[];
+      readonly dueMs: Millis | null;
+    };
 
 export type Change = DurableChange | VolatileChange;

@@ -17,11 +17,20 @@ import type { Condition, NodeFacts, NodeFigures, PortInUse } from "@skerry/share
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
 
-/** An app at its current revision. Older revisions live in the store only. */
-export interface App {
-  readonly name: AppName;
+/** One immutable revision of an app. */
+export interface AppRevision {
   readonly revision: Revision;
   readonly spec: AppSpec;
+}
+
+/**
+ * An app at its current revision, with the older ones that some placement still stands at (a slot whose new revision no node takes
+ * runs on as it was). All others live in the store only.
+ */
+export interface App extends AppRevision {
+  readonly name: AppName;
+  /** Sorted by revision. Stored with the app, so that what is loaded equals what was in memory. */
+  readonly older: readonly AppRevision[];
   readonly appliedBy: string;
   readonly appliedAtMs: WallMillis;
 }
@@ -59,6 +68,8 @@ export interface Placement {
   readonly fencingToken: number;
   /** The generation of its node that first carried this revision of it. */
   readonly sinceGeneration: number;
+  /** How long after its last word from the hub the node may still run it. null: for ever, as nothing on the node fences it. */
+  readonly silentRunMs: number | null;
 }
 
 /** A positive order to remove, kept until the node has accepted `generation` or later. */
@@ -67,6 +78,8 @@ export interface Tombstone {
   readonly node: NodeId;
   readonly generation: number;
   readonly reason: string;
+  /** As in the placement that it follows. */
+  readonly silentRunMs: number | null;
 }
 
 /** A slot that has no node, and why; recomputed, never stored. */
@@ -81,6 +94,10 @@ export interface Unplaced {
 export type Refusal = { readonly node: NodeId } & (
   | { readonly kind: "cordoned" }
   | { readonly kind: "unreachable" }
+  /** Not heard since the hub's own start. */
+  | { readonly kind: "awaited" }
+  /** A fenced slot waits until this node, where a copy may still stand, has removed it or must have stopped it. */
+  | { readonly kind: "fence-wait"; readonly untilMs: Millis | null }
   | { readonly kind: "no-facts" }
   | { readonly kind: "constraint"; readonly text: string; readonly found: string | null }
   | { readonly kind: "memory"; readonly needBytes: number; readonly freeBytes: number }
@@ -104,7 +121,7 @@ export interface Observation {
   readonly figures: NodeFigures | null;
   readonly ports: readonly PortInUse[];
   readonly conditions: readonly Condition[];
-  /** Hub's monotonic time of the last report or beat; null: not since this hub started. */
+  /** Hub's monotonic time of the last report; null: not since this hub started. */
   readonly heardMs: Millis | null;
 }
 /** `seenMs`: hub's monotonic time of receipt; null: said before this hub started. */
@@ -129,18 +146,43 @@ export interface World {
   readonly epoch: number;
   /** The number of the last durable commit: the watch's revision. */
   readonly seq: number;
+  /** The hub's monotonic time when this World was made: nothing before it is known of the links. */
+  readonly startedMs: Millis;
   readonly apps: ReadonlyMap<AppName, App>;
   readonly nodes: ReadonlyMap<NodeId, Node>;
+  readonly nodesByName: ReadonlyMap<NodeName, NodeId>;
   readonly placements: ReadonlyMap<WorkloadId, Placement>;
   readonly placementsByNode: ReadonlyMap<NodeId, ReadonlySet<WorkloadId>>;
   readonly placementsByApp: ReadonlyMap<AppName, ReadonlySet<WorkloadId>>;
   readonly tombstonesByNode: ReadonlyMap<NodeId, readonly Tombstone[]>;
+  readonly tombstoneNodes: ReadonlyMap<WorkloadId, ReadonlySet<NodeId>>;
+  /** What placements set aside on each node. */
+  readonly usage: ReadonlyMap<NodeId, Usage>;
   readonly fencingTokens: ReadonlyMap<WorkloadId, number>;
   readonly reachability: ReadonlyMap<NodeId, Reachability>;
   readonly observations: ReadonlyMap<NodeId, Observation>;
   readonly unplaced: ReadonlyMap<WorkloadId, Unplaced>;
+  readonly unplacedByApp: ReadonlyMap<AppName, ReadonlySet<WorkloadId>>;
   readonly brake: Brake | null;
   /** What changed since the last decide. */
   readonly dirtyApps: ReadonlySet<AppName>;
   readonly dirtyNodes: ReadonlySet<NodeId>;
+  /** No lease, fence or brake needs a look before this; null: none at all. The control loop's timer. */
+  readonly dueMs: Millis | null;
+  /** false until the first decide: what that one finds unplaced was said before. */
+  readonly decidedOnce: boolean;
+}
+
+/** Sums over the placements of one node, kept by `applyChange`. */
+export interface Usage {
+  readonly workloads: number;
+  readonly memoryBytes: number;
+  readonly nanoCpus: number;
+  readonly ports: readonly HeldPort[];
+}
+export interface HeldPort {
+  readonly workload: WorkloadId;
+  readonly port: number;
+  readonly protocol: string;
+  readonly hostIp: string;
 }
