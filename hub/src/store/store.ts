@@ -91,6 +91,8 @@ export interface Store {
   /** null: `since` is older than what is kept, or newer than what exists: the watcher must read everything anew. */
   watch(since: number, limit: number): readonly WatchItem[] | null;
   credentialHash(node: NodeId): SpecHash | null;
+  /** The node that has this credential: joining again with it gives the same node. */
+  credentialNode(hash: SpecHash): NodeId | null;
   tokens(): readonly JoinToken[];
   idempotent(key: string): { readonly requestHash: string; readonly status: number; readonly body: string } | null;
   /** Small named values: the admin token's hash and the like. Durable when set returns. */

@@ -1,0 +1,69 @@
+// What both stores agree on about history: whom an event is about, what a watcher may see, and where a page of changes ends. Pure.
+
+import type { NodeEvent } from "@skerry/shared/model/event.ts";
+import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import { workloadParts } from "@skerry/shared/model/names.ts";
+import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import type { DurableChange, HubEvent } from "../core/change.ts";
+import type { WatchItem } from "./store.ts";
+
+export interface EventSubject {
+  readonly node: NodeId | null;
+  readonly app: AppName | null;
+  readonly workload: WorkloadId | null;
+}
+
+export function hubEventSubject(event: HubEvent): EventSubject {
+  switch (event.kind) {
+    case "app-applied":
+    case "app-removed":
+      return { node: null, app: event.app, workload: null };
+    case "placed":
+    case "unplaced":
+      return { node: event.node, ...workloadSubject(event.workload) };
+    case "unschedulable":
+      return { node: null, ...workloadSubject(event.workload) };
+    case "node-joined":
+    case "node-removed":
+    case "node-changed":
+    case "node-ready":
+    case "node-unreachable":
+    case "assignment-refused":
+    case "clone-detected":
+      return { node: event.node, app: null, workload: null };
+    case "brake-on":
+    case "brake-off":
+    case "token-created":
+    case "token-removed":
+      return { node: null, app: null, workload: null };
+    default:
+      return assertNever(event, "hub event");
+  }
+}
+
+export function nodeEventSubject(node: NodeId, event: NodeEvent): EventSubject {
+  return "workload" in event ? { node, ...workloadSubject(event.workload) } : { node, app: null, workload: null };
+}
+
+function workloadSubject(workload: WorkloadId): { app: AppName; workload: WorkloadId } {
+  return { app: workloadParts(workload).app, workload };
+}
+
+/** Hashes of secrets are nobody's news. What happened is told by the hub event beside them. */
+export function isWatched(change: DurableChange): boolean {
+  return change.kind !== "credential-set" && change.kind !== "token-set";
+}
+
+/**
+ * At most `limit` items that end where a commit ends, so that resuming from the last `seq` loses nothing; one commit that is larger
+ * than `limit` comes whole. `items` are in order and may be longer than the limit by any number.
+ */
+export function wholeCommits(items: readonly WatchItem[], limit: number): readonly WatchItem[] {
+  const next = items[limit];
+  if (next === undefined) return items;
+  let end = limit;
+  while (end > 0 && items[end - 1]?.seq === next.seq) end -= 1;
+  if (end > 0) return items.slice(0, end);
+  while (items[end]?.seq === next.seq) end += 1;
+  return items.slice(0, end);
+}

@@ -1,0 +1,309 @@
+// The Store in memory, for the simulator and for tests of what uses a store. The same contract suite as SQLite's runs against it.
+// What it holds belongs to a MemoryDisk, so that a hub can crash and open it again; entities are immutable values and kept as they are.
+import type { AppName, InstallationId, NodeId, Revision, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
+import type { DurableChange, JoinToken } from "../core/change.ts";
+import type { App, Node, Placement, Tombstone } from "../core/world.ts";
+import { type EventSubject, hubEventSubject, isWatched, nodeEventSubject, wholeCommits } from "./history.ts";
+import { STORE_LIMITS, type StoreLimits } from "./limits.ts";
+import { type Commit, type EventRow, type Store, StoreError, type WatchItem } from "./store.ts";
+
+interface StoredRevision {
+  readonly app: App;
+  readonly source: string;
+}
+
+/** Everything that survives the hub's process. */
+export interface MemoryDisk {
+  /** Asked before each write: throws StoreError("full" | "broken") when the simulated disk refuses. */
+  refuse: (() => void) | null;
+  /** A power cut: what was written behind is lost; every commit stays. */
+  powerCut(): void;
+  readonly content: MemoryContent;
+}
+
+interface MemoryContent {
+  installation: InstallationId;
+  epoch: number;
+  seq: number;
+  watchFloor: number;
+  nextEventId: number;
+  readonly revisions: Map<AppName, Map<Revision, StoredRevision>>;
+  readonly apps: Map<AppName, App>;
+  readonly nodes: Map<NodeId, Node>;
+  readonly eventsStored: Map<NodeId, number>;
+  readonly credentials: Map<NodeId, SpecHash>;
+  readonly placements: Map<WorkloadId, Placement>;
+  readonly tombstones: Map<string, Tombstone>;
+  readonly fencingTokens: Map<WorkloadId, number>;
+  readonly tokens: Map<string, JoinToken>;
+  readonly observed: Map<NodeId, readonly WorkloadStatus[]>;
+  /** What a power cut goes back to. */
+  readonly observedDurable: Map<NodeId, readonly WorkloadStatus[]>;
+  readonly settings: Map<string, string>;
+  readonly idempotent: Map<string, { requestHash: string; status: number; body: string }>;
+  events: EventRow[];
+  log: WatchItem[];
+}
+
+export function createMemoryDisk(first: { readonly installation: InstallationId; readonly epoch: number }): MemoryDisk {
+  const content: MemoryContent = {
+    ...first,
+    seq: 0,
+    watchFloor: 0,
+    nextEventId: 1,
+    revisions: new Map(),
+    apps: new Map(),
+    nodes: new Map(),
+    eventsStored: new Map(),
+    credentials: new Map(),
+    placements: new Map(),
+    tombstones: new Map(),
+    fencingTokens: new Map(),
+    tokens: new Map(),
+    observed: new Map(),
+    observedDurable: new Map(),
+    settings: new Map(),
+    idempotent: new Map(),
+    events: [],
+    log: [],
+  };
+  return {
+    refuse: null,
+    content,
+    powerCut() {
+      replaceAll(content.observed, content.observedDurable);
+    },
+  };
+}
+
+export function openMemoryStore(disk: MemoryDisk, limits: StoreLimits = STORE_LIMITS): Store {
+  const { content } = disk;
+  return {
+    load: () => ({
+      installation: content.installation,
+      epoch: content.epoch,
+      seq: content.seq,
+      apps: sortedValues(content.apps),
+      nodes: sortedValues(content.nodes),
+      placements: sortedValues(content.placements),
+      tombstones: sortedValues(content.tombstones),
+      fencingTokens: sortedMap(content.fencingTokens),
+      observed: sortedMap(content.observed),
+    }),
+    commit(commit) {
+      disk.refuse?.();
+      return commitAll(content, commit, limits);
+    },
+    saveObserved(node, workloads) {
+      disk.refuse?.();
+      if (content.nodes.has(node)) content.observed.set(node, workloads);
+    },
+    ...historyOf(content),
+    setting: (name) => content.settings.get(name) ?? null,
+    setSetting(name, value) {
+      disk.refuse?.();
+      content.settings.set(name, value);
+    },
+    close() {},
+  };
+}
+
+function commitAll(content: MemoryContent, commit: Commit, limits: StoreLimits): number {
+  const { idempotency } = commit;
+  if (idempotency !== null && content.idempotent.has(idempotency.key)) {
+    throw new StoreError("duplicate", `the idempotency key ${idempotency.key} was used before`);
+  }
+  // Checked before anything is written: nothing may be half done.
+  for (const change of commit.changes) if (change.kind === "app-set") assertSameRevision(content, change);
+  content.seq += 1;
+  const { seq } = content;
+  for (const [index, change] of commit.changes.entries()) {
+    write(content, change, commit.wallMs);
+    if (isWatched(change)) content.log.push({ seq, index, wallMs: commit.wallMs, change });
+  }
+  if (idempotency !== null) {
+    const { key, requestHash, status, body } = idempotency;
+    content.idempotent.set(key, { requestHash, status, body });
+  }
+  replaceAll(content.observedDurable, content.observed);
+  trim(content, limits);
+  return seq;
+}
+
+function assertSameRevision(content: MemoryContent, change: DurableChange & { kind: "app-set" }): void {
+  const { name, revision, spec } = change.app;
+  const stored = content.revisions.get(name)?.get(revision);
+  const same = stored === undefined || JSON.stringify(stored.app.spec) === JSON.stringify(spec);
+  assert(same, `revision ${revision} of app ${name} exists with other content`);
+}
+
+function write(content: MemoryContent, change: DurableChange, wallMs: number): void {
+  switch (change.kind) {
+    case "app-set":
+      writeApp(content, change.app, change.source);
+      return;
+    case "app-removed":
+      content.apps.delete(change.app);
+      return;
+    case "node-set":
+      content.nodes.set(change.node.id, change.node);
+      return;
+    case "credential-set":
+      content.credentials.set(change.node, change.hash);
+      return;
+    case "node-removed":
+      removeNode(content, change.node);
+      return;
+    case "placement-set":
+      content.placements.set(change.placement.workload, change.placement);
+      return;
+    case "placement-removed":
+      content.placements.delete(change.workload);
+      return;
+    case "tombstone-set":
+      content.tombstones.set(tombstoneKey(change.tombstone), change.tombstone);
+      return;
+    case "tombstone-removed":
+      content.tombstones.delete(tombstoneKey(change));
+      return;
+    case "fencing-token-set":
+      content.fencingTokens.set(change.workload, change.token);
+      return;
+    case "token-set":
+      content.tokens.set(change.token.id, change.token);
+      return;
+    case "token-removed":
+      content.tokens.delete(change.id);
+      return;
+    case "hub-event":
+      addEvent(content, wallMs, hubEventSubject(change.event), { source: "hub", event: change.event });
+      return;
+    case "node-events":
+      writeNodeEvents(content, change, wallMs);
+      return;
+    default:
+      assertNever(change, "durable change");
+  }
+}
+
+const tombstoneKey = (of: { readonly node: NodeId; readonly workload: WorkloadId }): string =>
+  `${of.node} ${of.workload}`;
+
+function writeApp(content: MemoryContent, app: App, source: string): void {
+  const revisions = content.revisions.get(app.name) ?? new Map<Revision, StoredRevision>();
+  content.revisions.set(app.name, revisions);
+  if (!revisions.has(app.revision)) revisions.set(app.revision, { app, source });
+  content.apps.set(app.name, app);
+}
+
+function removeNode(content: MemoryContent, node: NodeId): void {
+  content.nodes.delete(node);
+  content.credentials.delete(node);
+  content.eventsStored.delete(node);
+  content.observed.delete(node);
+  for (const [key, tombstone] of content.tombstones) if (tombstone.node === node) content.tombstones.delete(key);
+}
+
+function addEvent(content: MemoryContent, wallMs: number, subject: EventSubject, event: EventRow["event"]): void {
+  content.events.push({ id: content.nextEventId, wallMs, ...subject, event });
+  content.nextEventId += 1;
+}
+
+function writeNodeEvents(
+  content: MemoryContent,
+  change: DurableChange & { kind: "node-events" },
+  wallMs: number,
+): void {
+  const node = content.nodes.get(change.node);
+  if (node === undefined) return;
+  const before = content.eventsStored.get(change.node) ?? 0;
+  let last = before;
+  for (const item of change.items.toSorted((a, b) => a.seq - b.seq)) {
+    if (item.seq <= last) continue;
+    last = item.seq;
+    addEvent(content, wallMs, nodeEventSubject(change.node, item.event), {
+      source: "node",
+      seq: item.seq,
+      event: item.event,
+    });
+  }
+  if (last === before) return;
+  content.eventsStored.set(change.node, last);
+  content.nodes.set(change.node, { ...node, eventsAcked: Math.max(node.eventsAcked, last) });
+}
+
+function trim(content: MemoryContent, limits: StoreLimits): void {
+  if (content.events.length > limits.events) content.events = content.events.slice(-limits.events);
+  const going = content.log.length - limits.watchItems;
+  if (going > 0) {
+    content.watchFloor = content.log[going - 1]?.seq ?? content.watchFloor;
+    content.log = content.log.slice(going);
+  }
+  for (const key of content.idempotent.keys()) {
+    if (content.idempotent.size <= limits.idempotentAnswers) break;
+    content.idempotent.delete(key);
+  }
+}
+
+type History = Pick<
+  Store,
+  | "revisions"
+  | "revision"
+  | "lastRevision"
+  | "events"
+  | "watch"
+  | "credentialHash"
+  | "credentialNode"
+  | "tokens"
+  | "idempotent"
+>;
+
+function historyOf(content: MemoryContent): History {
+  const revisionsOf = (app: AppName): StoredRevision[] =>
+    [...(content.revisions.get(app)?.values() ?? [])].sort((a, b) => a.app.revision - b.app.revision);
+  return {
+    revisions: (app) =>
+      revisionsOf(app).map(({ app: { revision, appliedAtMs, appliedBy } }) => ({ revision, appliedAtMs, appliedBy })),
+    revision(app, revision) {
+      const stored = content.revisions.get(app)?.get(revision);
+      return stored === undefined ? null : { spec: stored.app.spec, source: stored.source };
+    },
+    lastRevision: (app) => revisionsOf(app).at(-1)?.app.revision ?? 0,
+    events({ app, node, workload, afterId, limit }) {
+      const found = content.events.filter(
+        (row) =>
+          (app === null || row.app === app) &&
+          (node === null || row.node === node) &&
+          (workload === null || row.workload === workload) &&
+          (afterId === null || row.id > afterId),
+      );
+      return afterId === null ? found.slice(Math.max(0, found.length - limit)) : found.slice(0, limit);
+    },
+    watch(since, limit) {
+      if (since < content.watchFloor || since > content.seq) return null;
+      return wholeCommits(
+        content.log.filter((item) => item.seq > since),
+        limit,
+      );
+    },
+    credentialHash: (node) => content.credentials.get(node) ?? null,
+    credentialNode: (hash) => [...content.credentials].find(([, stored]) => stored === hash)?.[0] ?? null,
+    tokens: () => sortedValues(content.tokens),
+    idempotent: (key) => content.idempotent.get(key) ?? null,
+  };
+}
+
+function sortedMap<K extends string, V>(map: ReadonlyMap<K, V>): Map<K, V> {
+  return new Map([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function sortedValues<K extends string, V>(map: ReadonlyMap<K, V>): V[] {
+  return [...sortedMap(map).values()];
+}
+
+function replaceAll<K, V>(target: Map<K, V>, source: ReadonlyMap<K, V>): void {
+  target.clear();
+  for (const [key, value] of source) target.set(key, value);
+}

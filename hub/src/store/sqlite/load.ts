@@ -1,0 +1,197 @@
+// Rows → the entities that the World starts from. The door for stored JSON: what does not parse stops the start in plain words.
+import { type AppSpec, appSpecSchema } from "@skerry/shared/model/app.ts";
+import {
+  type AppName,
+  appNameSchema,
+  counterSchema,
+  installationIdSchema,
+  type NodeId,
+  nodeIdSchema,
+  nodeNameSchema,
+  type Revision,
+  revisionSchema,
+  serviceNameSchema,
+  slotSchema,
+  specHashSchema,
+  type WorkloadId,
+  workloadIdSchema,
+} from "@skerry/shared/model/ids.ts";
+import { nodeFactsSchema } from "@skerry/shared/model/node.ts";
+import { type WorkloadStatus, workloadStatusSchema } from "@skerry/shared/model/report.ts";
+import type { Database } from "better-sqlite3";
+import * as z from "zod/mini";
+import type { App, Node, Placement, Tombstone } from "../../core/world.ts";
+import { type Loaded, StoreError } from "../store.ts";
+
+const wallMs = () => z.number();
+
+const hubRow = z.object({ installation: installationIdSchema, epoch: counterSchema, seq: z.int() });
+const appRow = z.object({
+  name: appNameSchema,
+  revision: revisionSchema,
+  spec: z.string(),
+  older: z.string(),
+  applied_by: z.string(),
+  applied_at_ms: wallMs(),
+});
+const nodeRow = z.object({
+  id: nodeIdSchema,
+  name: nodeNameSchema,
+  labels: z.string(),
+  availability: z.enum(["active", "cordoned", "draining"]),
+  joined_at_ms: wallMs(),
+  facts: z.nullable(z.string()),
+  assigned_epoch: counterSchema,
+  assigned_generation: counterSchema,
+  accepted_epoch: z.nullable(counterSchema),
+  accepted_generation: z.nullable(counterSchema),
+  refusal: z.nullable(z.string()),
+  events_acked: counterSchema,
+});
+const placementRow = z.object({
+  workload: workloadIdSchema,
+  app: appNameSchema,
+  service: serviceNameSchema,
+  slot: slotSchema,
+  node: nodeIdSchema,
+  revision: revisionSchema,
+  spec_hash: specHashSchema,
+  fencing_token: counterSchema,
+  since_generation: counterSchema,
+  silent_run_ms: z.nullable(z.number()),
+});
+const tombstoneRow = z.object({
+  workload: workloadIdSchema,
+  node: nodeIdSchema,
+  generation: counterSchema,
+  reason: z.string(),
+  silent_run_ms: z.nullable(z.number()),
+});
+const fencingRow = z.object({ workload: workloadIdSchema, token: counterSchema });
+const observedRow = z.object({ node: nodeIdSchema, workloads: z.string() });
+const labelsSchema = z.record(z.string(), z.string());
+const refusalSchema = z.object({ reason: z.string(), message: z.string() });
+const observedSchema = z.array(workloadStatusSchema);
+
+/** Reads everything in one read transaction. Throws StoreError("broken") naming the row that cannot be read. */
+export function loadAll(db: Database): Loaded {
+  return db.transaction((): Loaded => {
+    const hub = parse("hub", hubRow, db.prepare("SELECT * FROM hub").get());
+    return {
+      ...hub,
+      apps: rows(db, APPS_SQL).map((row) => toApp(db, row)),
+      nodes: rows(db, "SELECT * FROM node ORDER BY id").map(toNode),
+      placements: rows(db, "SELECT * FROM placement ORDER BY workload").map(toPlacement),
+      tombstones: rows(db, "SELECT * FROM tombstone ORDER BY node, workload").map(toTombstone),
+      fencingTokens: new Map(
+        rows(db, "SELECT * FROM fencing_token ORDER BY workload").map((row): [WorkloadId, number] => {
+          const { workload, token } = parse("fencing token", fencingRow, row);
+          return [workload, token];
+        }),
+      ),
+      observed: new Map(rows(db, "SELECT * FROM observed ORDER BY node").flatMap(toObserved)),
+    };
+  })();
+}
+
+function rows(db: Database, sql: string): unknown[] {
+  return db.prepare(sql).all();
+}
+
+const APPS_SQL =
+  "SELECT name, app.revision AS revision, older, spec, applied_by, applied_at_ms FROM app " +
+  "JOIN revision ON revision.app = app.name AND revision.revision = app.revision ORDER BY name";
+
+function toApp(db: Database, row: unknown): App {
+  const app = parse("app", appRow, row);
+  return {
+    name: app.name,
+    revision: app.revision,
+    spec: parseSpec(app.name, app.revision, app.spec),
+    older: parse("app", z.array(revisionSchema), json("app", app.older)).map((revision) => ({
+      revision,
+      spec: specOf(db, app.name, revision),
+    })),
+    appliedBy: app.applied_by,
+    appliedAtMs: app.applied_at_ms,
+  };
+}
+
+/** The spec of a revision that must be there. */
+export function specOf(db: Database, app: AppName, revision: Revision): AppSpec {
+  const row = db.prepare<[string, number], { spec: string }>(SPEC_SQL).get(app, revision);
+  if (row === undefined) throw new StoreError("broken", `the database lacks revision ${revision} of app ${app}`);
+  return parseSpec(app, revision, row.spec);
+}
+const SPEC_SQL = "SELECT spec FROM revision WHERE app = ? AND revision = ?";
+
+export function parseSpec(app: string, revision: number, text: string): AppSpec {
+  return parse(`app ${app} revision ${revision}`, appSpecSchema, json(`app ${app} revision ${revision}`, text));
+}
+
+function toNode(row: unknown): Node {
+  const node = parse("node", nodeRow, row);
+  const what = `node ${node.id}`;
+  const accepted = { epoch: node.accepted_epoch, generation: node.accepted_generation };
+  return {
+    id: node.id,
+    name: node.name,
+    labels: parse(what, labelsSchema, json(what, node.labels)),
+    availability: node.availability,
+    joinedAtMs: node.joined_at_ms,
+    facts: node.facts === null ? null : parse(what, nodeFactsSchema, json(what, node.facts)),
+    assigned: { epoch: node.assigned_epoch, generation: node.assigned_generation },
+    accepted:
+      accepted.epoch === null || accepted.generation === null
+        ? null
+        : { epoch: accepted.epoch, generation: accepted.generation },
+    refusal: node.refusal === null ? null : parse(what, refusalSchema, json(what, node.refusal)),
+    eventsAcked: node.events_acked,
+  };
+}
+
+function toPlacement(row: unknown): Placement {
+  const placement = parse("placement", placementRow, row);
+  return {
+    workload: placement.workload,
+    app: placement.app,
+    service: placement.service,
+    slot: placement.slot,
+    node: placement.node,
+    revision: placement.revision,
+    specHash: placement.spec_hash,
+    fencingToken: placement.fencing_token,
+    sinceGeneration: placement.since_generation,
+    silentRunMs: placement.silent_run_ms,
+  };
+}
+
+function toTombstone(row: unknown): Tombstone {
+  const { workload, node, generation, reason, silent_run_ms: silentRunMs } = parse("tombstone", tombstoneRow, row);
+  return { workload, node, generation, reason, silentRunMs };
+}
+
+/** What was seen is said again by the nodes: an entry that an older version wrote in another form is let go. */
+function toObserved(row: unknown): [NodeId, readonly WorkloadStatus[]][] {
+  const { node, workloads } = parse("observed", observedRow, row);
+  const parsed = observedSchema.safeParse(json(`observed ${node}`, workloads));
+  return parsed.success ? [[node, parsed.data]] : [];
+}
+
+export function json(what: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new StoreError("broken", `the database holds a ${what} that is not JSON`, { cause });
+  }
+}
+
+export function parse<T>(what: string, schema: z.ZodMiniType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const first = parsed.error.issues[0];
+  throw new StoreError(
+    "broken",
+    `the database holds a ${what} that cannot be read: ${first?.path.join(".") ?? ""} ${first?.message ?? ""}`.trim(),
+  );
+}

@@ -1,0 +1,151 @@
+// The Store on SQLite: one commit is one transaction is one fsync (WAL, synchronous=FULL). After an I/O error it takes nothing more:
+// what the kernel holds then is not what it says (fsyncgate), so only a new start may look again.
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import type { NodeId } from "@skerry/shared/model/ids.ts";
+import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Database, Statement } from "better-sqlite3";
+import type { DurableChange } from "../../core/change.ts";
+import { isWatched } from "../history.ts";
+import { STORE_LIMITS, type StoreLimits } from "../limits.ts";
+import { type Commit, type Store, StoreError } from "../store.ts";
+import { loadAll } from "./load.ts";
+import { errorCode, type FirstStart, openDatabase } from "./open.ts";
+import { prepareReads, toLogged } from "./read.ts";
+import { prepareTrim } from "./trim.ts";
+import { prepareWrites } from "./write.ts";
+
+export interface SqliteStoreOptions {
+  readonly path: string;
+  /** Wall clock, for the words in the lock. */
+  readonly startedAtMs: number;
+  /** Asked once per installation. */
+  readonly first: () => FirstStart;
+  readonly limits?: StoreLimits;
+}
+
+/** Less than this left on the disk makes an I/O error mean "full": SQLite cannot always tell (its shared-memory file, a quota). */
+const FULL_BELOW_BYTES = 65_536;
+
+/** Throws StoreOpenError when the database cannot be used. */
+export function openSqliteStore(options: SqliteStoreOptions): Store {
+  const { db, lock } = openDatabase(options.path, options.startedAtMs, options.first);
+  const commit = prepareCommit(db, options.limits ?? STORE_LIMITS);
+  const saveObserved = prepareObserved(db);
+  const setSetting = db.prepare(
+    "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+  );
+  const guard = prepareGuard(dirname(options.path));
+  const reads = prepareReads(db);
+  return {
+    load: () => guard(() => loadAll(db)),
+    commit: (input) => guard(() => commit(input)),
+    saveObserved: (node, workloads) => guard(() => saveObserved(node, workloads)),
+    setSetting: (name, value) => guard(() => void setSetting.run(name, value)),
+    revisions: (app) => guard(() => reads.revisions(app)),
+    revision: (app, revision) => guard(() => reads.revision(app, revision)),
+    lastRevision: (app) => guard(() => reads.lastRevision(app)),
+    events: (query) => guard(() => reads.events(query)),
+    watch: (since, limit) => guard(() => reads.watch(since, limit)),
+    credentialHash: (node) => guard(() => reads.credentialHash(node)),
+    credentialNode: (hash) => guard(() => reads.credentialNode(hash)),
+    tokens: () => guard(() => reads.tokens()),
+    idempotent: (key) => guard(() => reads.idempotent(key)),
+    setting: (name) => guard(() => reads.setting(name)),
+    close() {
+      db.close();
+      lock.release();
+    },
+  };
+}
+
+function prepareCommit(db: Database, limits: StoreLimits): (commit: Commit) => number {
+  const write = prepareWrites(db);
+  const trim = prepareTrim(db, limits);
+  const advance: Statement<[], { seq: number }> = db.prepare("UPDATE hub SET seq = seq + 1 RETURNING seq");
+  const log = db.prepare("INSERT INTO change_log (seq, position, wall_ms, actor, body) VALUES (?, ?, ?, ?, ?)");
+  const used = db.prepare("SELECT 1 FROM idempotency WHERE key = ?");
+  const keep = db.prepare("INSERT INTO idempotency (key, request_hash, status, body) VALUES (?, ?, ?, ?)");
+
+  const logChange = (change: DurableChange, seq: number, position: number, commit: Commit): number => {
+    if (!isWatched(change)) return 0;
+    log.run(seq, position, commit.wallMs, commit.actor, JSON.stringify(toLogged(change)));
+    return 1;
+  };
+  return db.transaction((commit: Commit): number => {
+    const { idempotency } = commit;
+    if (idempotency !== null && used.get(idempotency.key) !== undefined) {
+      throw new StoreError("duplicate", `the idempotency key ${idempotency.key} was used before`);
+    }
+    const seq = advance.get()?.seq ?? 0;
+    let events = 0;
+    let logged = 0;
+    for (const [position, change] of commit.changes.entries()) {
+      events += write(change, commit.wallMs);
+      logged += logChange(change, seq, position, commit);
+    }
+    if (idempotency !== null) {
+      keep.run(idempotency.key, idempotency.requestHash, idempotency.status, idempotency.body);
+    }
+    trim({ events, watchItems: logged, idempotentAnswers: idempotency === null ? 0 : 1 });
+    return seq;
+  }).immediate;
+}
+
+/** Written without waiting for the disk; the next commit's fsync carries it along. */
+function prepareObserved(db: Database): (node: NodeId, workloads: readonly WorkloadStatus[]) => void {
+  const set = db.prepare(
+    "INSERT INTO observed (node, workloads) SELECT id, ? FROM node WHERE id = ? ON CONFLICT DO UPDATE SET workloads = excluded.workloads",
+  );
+  return (node, workloads) => {
+    db.pragma("synchronous = NORMAL");
+    try {
+      set.run(JSON.stringify(workloads), node);
+    } finally {
+      db.pragma("synchronous = FULL");
+    }
+  };
+}
+
+type Guard = <T>(work: () => T) => T;
+
+/** SQLite's errors as the two kinds that a caller can act on; bugs pass through. */
+function prepareGuard(folder: string): Guard {
+  let broken: StoreError | null = null;
+  return (work) => {
+    if (broken !== null) throw broken;
+    try {
+      return work();
+    } catch (cause) {
+      const error = asStoreError(cause, folder);
+      if (error instanceof StoreError && error.kind === "broken") broken = error;
+      throw error;
+    }
+  };
+}
+
+function asStoreError(cause: unknown, folder: string): unknown {
+  const code = errorCode(cause);
+  if (code === "SQLITE_FULL" || (code.startsWith("SQLITE_IOERR") && diskIsFull(folder))) {
+    return new StoreError("full", "the disk that holds the hub's database is full; nothing was changed", { cause });
+  }
+  if (/^SQLITE_(IOERR|CORRUPT|NOTADB|READONLY|CANTOPEN|PROTOCOL)/.test(code)) {
+    return new StoreError(
+      "broken",
+      `the hub's database failed (${code}); it takes no more changes until the hub is restarted`,
+      {
+        cause,
+      },
+    );
+  }
+  return cause;
+}
+
+function diskIsFull(folder: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize < FULL_BELOW_BYTES;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,207 @@
+// One durable change → rows. Runs inside the commit's transaction only. Statements are prepared once.
+import type { NodeId } from "@skerry/shared/model/ids.ts";
+import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
+import type { Database, Statement } from "better-sqlite3";
+import type { DurableChange } from "../../core/change.ts";
+import type { App, Node, Placement } from "../../core/world.ts";
+import { type EventSubject, hubEventSubject, nodeEventSubject } from "../history.ts";
+
+/** Returns how many event rows the change added. */
+export type WriteChange = (change: DurableChange, wallMs: number) => number;
+
+export function prepareWrites(db: Database): WriteChange {
+  const writeApp = prepareApp(db);
+  const writeNode = prepareNode(db);
+  const writePlacement = preparePlacement(db);
+  const writeNodeEvents = prepareNodeEvents(db);
+  const insertEvent = prepareEvent(db);
+  const removeApp = db.prepare("DELETE FROM app WHERE name = ?");
+  const removeNode = prepareRemoveNode(db);
+  const setCredential = db.prepare(
+    "INSERT INTO credential (node, hash) VALUES (?, ?) ON CONFLICT DO UPDATE SET hash = excluded.hash",
+  );
+  const removePlacement = db.prepare("DELETE FROM placement WHERE workload = ?");
+  const setTombstone = db.prepare(
+    "INSERT INTO tombstone (node, workload, generation, reason, silent_run_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET " +
+      "generation = excluded.generation, reason = excluded.reason, silent_run_ms = excluded.silent_run_ms",
+  );
+  const removeTombstone = db.prepare("DELETE FROM tombstone WHERE node = ? AND workload = ?");
+  const setFencing = db.prepare(
+    "INSERT INTO fencing_token (workload, token) VALUES (?, ?) ON CONFLICT DO UPDATE SET token = excluded.token",
+  );
+  const setToken = db.prepare(
+    "INSERT INTO join_token (id, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+  );
+  const removeToken = db.prepare("DELETE FROM join_token WHERE id = ?");
+
+  return (change, wallMs) => {
+    switch (change.kind) {
+      case "app-set":
+        writeApp(change.app, change.source);
+        return 0;
+      case "app-removed":
+        removeApp.run(change.app);
+        return 0;
+      case "node-set":
+        writeNode(change.node);
+        return 0;
+      case "credential-set":
+        setCredential.run(change.node, change.hash);
+        return 0;
+      case "node-removed":
+        removeNode(change.node);
+        return 0;
+      case "placement-set":
+        writePlacement(change.placement);
+        return 0;
+      case "placement-removed":
+        removePlacement.run(change.workload);
+        return 0;
+      case "tombstone-set": {
+        const { node, workload, generation, reason, silentRunMs } = change.tombstone;
+        setTombstone.run(node, workload, generation, reason, silentRunMs);
+        return 0;
+      }
+      case "tombstone-removed":
+        removeTombstone.run(change.node, change.workload);
+        return 0;
+      case "fencing-token-set":
+        setFencing.run(change.workload, change.token);
+        return 0;
+      case "token-set":
+        setToken.run(change.token.id, JSON.stringify(change.token));
+        return 0;
+      case "token-removed":
+        removeToken.run(change.id);
+        return 0;
+      case "hub-event":
+        insertEvent(wallMs, hubEventSubject(change.event), null, JSON.stringify(change.event));
+        return 1;
+      case "node-events":
+        return writeNodeEvents(change, wallMs, insertEvent);
+      default:
+        return assertNever(change, "durable change");
+    }
+  };
+}
+
+/** A revision is written once. The same one again (a repeated change) must say the same. */
+function prepareApp(db: Database): (app: App, source: string) => void {
+  const insert = db.prepare(
+    "INSERT INTO revision (app, revision, spec, source, applied_by, applied_at_ms) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+  );
+  const stored: Statement<[string, number], { spec: string }> = db.prepare(
+    "SELECT spec FROM revision WHERE app = ? AND revision = ?",
+  );
+  const setCurrent = db.prepare(
+    "INSERT INTO app (name, revision, older) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET revision = excluded.revision, older = excluded.older",
+  );
+  return (app, source) => {
+    const spec = JSON.stringify(app.spec);
+    const added = insert.run(app.name, app.revision, spec, source, app.appliedBy, app.appliedAtMs).changes;
+    if (added === 0) {
+      const same = stored.get(app.name, app.revision)?.spec === spec;
+      assert(same, `revision ${app.revision} of app ${app.name} exists with other content`);
+    }
+    // Older revisions were current once, so their specs are stored already.
+    setCurrent.run(app.name, app.revision, JSON.stringify(app.older.map(({ revision }) => revision)));
+  };
+}
+
+function prepareNode(db: Database): (node: Node) => void {
+  const set = db.prepare(
+    `INSERT INTO node (id, name, labels, availability, joined_at_ms, facts, assigned_epoch, assigned_generation,
+       accepted_epoch, accepted_generation, refusal, events_acked)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET name = excluded.name, labels = excluded.labels, availability = excluded.availability,
+       joined_at_ms = excluded.joined_at_ms, facts = excluded.facts, assigned_epoch = excluded.assigned_epoch,
+       assigned_generation = excluded.assigned_generation, accepted_epoch = excluded.accepted_epoch,
+       accepted_generation = excluded.accepted_generation, refusal = excluded.refusal, events_acked = excluded.events_acked`,
+  );
+  return (node) => {
+    set.run(
+      node.id,
+      node.name,
+      JSON.stringify(node.labels),
+      node.availability,
+      node.joinedAtMs,
+      node.facts === null ? null : JSON.stringify(node.facts),
+      node.assigned.epoch,
+      node.assigned.generation,
+      node.accepted?.epoch ?? null,
+      node.accepted?.generation ?? null,
+      node.refusal === null ? null : JSON.stringify(node.refusal),
+      node.eventsAcked,
+    );
+  };
+}
+
+/** Credential and observations go by foreign key; tombstones by hand, for they may outlive their node within one commit. */
+function prepareRemoveNode(db: Database): (node: NodeId) => void {
+  const removeTombstones = db.prepare("DELETE FROM tombstone WHERE node = ?");
+  const remove = db.prepare("DELETE FROM node WHERE id = ?");
+  return (node) => {
+    removeTombstones.run(node);
+    remove.run(node);
+  };
+}
+
+function preparePlacement(db: Database): (placement: Placement) => void {
+  const set = db.prepare(
+    `INSERT INTO placement (workload, app, service, slot, node, revision, spec_hash, fencing_token, since_generation,
+       silent_run_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET app = excluded.app, service = excluded.service, slot = excluded.slot, node = excluded.node,
+       revision = excluded.revision, spec_hash = excluded.spec_hash, fencing_token = excluded.fencing_token,
+       since_generation = excluded.since_generation, silent_run_ms = excluded.silent_run_ms`,
+  );
+  return (placement) => {
+    set.run(
+      placement.workload,
+      placement.app,
+      placement.service,
+      placement.slot,
+      placement.node,
+      placement.revision,
+      placement.specHash,
+      placement.fencingToken,
+      placement.sinceGeneration,
+      placement.silentRunMs,
+    );
+  };
+}
+
+type InsertEvent = (wallMs: number, subject: EventSubject, nodeSeq: number | null, body: string) => void;
+
+function prepareEvent(db: Database): InsertEvent {
+  const insert = db.prepare(
+    "INSERT INTO event (wall_ms, node, app, workload, node_seq, body) VALUES (?, ?, ?, ?, ?, ?)",
+  );
+  return (wallMs, subject, nodeSeq, body) => {
+    insert.run(wallMs, subject.node, subject.app, subject.workload, nodeSeq, body);
+  };
+}
+
+/**
+ * A node's events arrive in order of `seq`, at least once: everything up to `events_stored` is here or was, and is skipped. Events of a
+ * node that is gone are let go.
+ */
+function prepareNodeEvents(db: Database) {
+  const stored: Statement<[NodeId], { events_stored: number }> = db.prepare(
+    "SELECT events_stored FROM node WHERE id = ?",
+  );
+  const advance = db.prepare("UPDATE node SET events_stored = ?, events_acked = max(events_acked, ?) WHERE id = ?");
+  return (change: DurableChange & { kind: "node-events" }, wallMs: number, insert: InsertEvent): number => {
+    let last = stored.get(change.node)?.events_stored;
+    if (last === undefined) return 0;
+    let added = 0;
+    for (const item of change.items.toSorted((a, b) => a.seq - b.seq)) {
+      if (item.seq <= last) continue;
+      insert(wallMs, nodeEventSubject(change.node, item.event), item.seq, JSON.stringify(item.event));
+      last = item.seq;
+      added += 1;
+    }
+    if (added > 0) advance.run(last, last, change.node);
+    return added;
+  };
+}

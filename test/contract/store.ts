@@ -1,0 +1,372 @@
+// The contract of Store, as one suite for every implementation. What an implementation does beyond it (locks, migrations, a full
+// disk) is tested in its own file.
+import type { AppSpec } from "@skerry/shared/model/app.ts";
+import type { OutboxItem } from "@skerry/shared/model/event.ts";
+import type {
+  AppName,
+  InstallationId,
+  NodeId,
+  NodeName,
+  ServiceName,
+  Slot,
+  SpecHash,
+  WorkloadId,
+} from "@skerry/shared/model/ids.ts";
+import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import { expect, test } from "vitest";
+import type { DurableChange, JoinToken } from "../../hub/src/core/change.ts";
+import type { App, Node, Placement } from "../../hub/src/core/world.ts";
+import type { StoreLimits } from "../../hub/src/store/limits.ts";
+import type { Commit, EventQuery, Store } from "../../hub/src/store/store.ts";
+
+/** One installation's storage, opened again and again as a hub that restarts does. */
+export interface StoreUnderTest {
+  open(limits?: StoreLimits): Store;
+  /** As a process that ends without closing, then starts anew. */
+  crash(store: Store): Store;
+  remove(): void;
+}
+
+// Brands in one place: these are valid by sight.
+export const appName = (name: string): AppName => name as AppName;
+export const nodeId = (number: number): NodeId => `n${number.toString(16).padStart(16, "0")}` as NodeId;
+export const workload = (id: string): WorkloadId => id as WorkloadId;
+export const hash = (digit: string): SpecHash => digit.repeat(64) as SpecHash;
+export const INSTALLATION = "i0123456789abcdef" as InstallationId;
+
+export const appSpec = (name: string): AppSpec => ({ name: appName(name), services: [], networks: [], volumes: [] });
+
+export function app(name: string, revision: number, older: App["older"] = []): App {
+  const spec = { ...appSpec(name), volumes: [volume(`data${revision}`)] };
+  return { name: appName(name), revision, spec, older, appliedBy: "admin", appliedAtMs: 1_000 + revision };
+}
+const volume = (key: string): AppSpec["volumes"][number] => ({
+  key,
+  engineName: key,
+  external: false,
+  driver: null,
+  driverOptions: {},
+  labels: {},
+});
+export const appSet = (value: App): DurableChange => ({
+  kind: "app-set",
+  app: value,
+  source: `# revision ${value.revision}`,
+});
+
+export function node(number: number, fields: Partial<Node> = {}): Node {
+  return {
+    id: nodeId(number),
+    name: `node-${number}` as NodeName,
+    labels: { site: "shop" },
+    availability: "active",
+    joinedAtMs: 5,
+    facts: null,
+    assigned: { epoch: 1, generation: 0 },
+    accepted: null,
+    refusal: null,
+    eventsAcked: 0,
+    ...fields,
+  };
+}
+export const nodeSet = (value: Node): DurableChange => ({ kind: "node-set", node: value });
+
+export function placement(id: string, onNode: NodeId, revision: number, fields: Partial<Placement> = {}): Placement {
+  const [ofApp = "", service = "", slot = ""] = id.split("/");
+  return {
+    workload: workload(id),
+    app: appName(ofApp),
+    service: service as ServiceName,
+    slot: slot as Slot,
+    node: onNode,
+    revision,
+    specHash: hash("a"),
+    fencingToken: 0,
+    sinceGeneration: 1,
+    silentRunMs: null,
+    ...fields,
+  };
+}
+
+export const token = (id: string, usesLeft: number): JoinToken => ({
+  id,
+  secretHash: hash("c"),
+  usesLeft,
+  expiresAtMs: 9_000,
+  labels: {},
+  createdAtMs: 1,
+  createdBy: "admin",
+});
+
+export const status = (id: string, restarts: number): WorkloadStatus => ({
+  id: workload(id),
+  revision: 1,
+  specHash: hash("a"),
+  state: { kind: "running", health: "none" },
+  forMs: 10,
+  containerId: "c1",
+  imageId: null,
+  restarts,
+});
+
+export const nodeEvents = (of: NodeId, ...seqs: number[]): DurableChange => ({
+  kind: "node-events",
+  node: of,
+  items: seqs.map((seq): OutboxItem => ({ seq, bootId: "b", ageMs: 1, event: { kind: "gap", lost: seq } })),
+});
+export const brakeEvent = (nodes: number): DurableChange => ({
+  kind: "hub-event",
+  event: { kind: "brake-on", unreachable: 1, nodes },
+});
+
+export function commit(changes: readonly DurableChange[], key: string | null = null): Commit {
+  const idempotency =
+    key === null ? null : { key, requestHash: `hash of ${key}`, status: 201, body: `{"key":"${key}"}` };
+  return { changes, wallMs: 42, actor: "admin", idempotency };
+}
+
+const ALL: EventQuery = { app: null, node: null, workload: null, afterId: null, limit: 100 };
+const FEW: StoreLimits = { events: 10, watchItems: 10, idempotentAnswers: 3, trimmedPerCommit: 5 };
+
+export function storeContract(name: string, make: () => StoreUnderTest): void {
+  const contract = (rule: string, body: (store: Store, under: StoreUnderTest) => void, limits?: StoreLimits): void => {
+    test(`${rule} (${name})`, () => {
+      const under = make();
+      try {
+        body(under.open(limits), under);
+      } finally {
+        under.remove();
+      }
+    });
+  };
+
+  contract("[S1] a new store has an installation and an epoch, which stay", (store, under) => {
+    const first = store.load();
+    expect(first).toMatchObject({ installation: INSTALLATION, epoch: 1, seq: 0, apps: [], nodes: [], placements: [] });
+    expect(under.crash(store).load()).toEqual(first);
+  });
+
+  contract("[S2] every kind of change is there after a crash, and removals are gone", (store, under) => {
+    const kept = placement("shop/web/1", nodeId(1), 1, { fencingToken: 3, silentRunMs: 30_000 });
+    const tombstone = {
+      workload: workload("shop/web/2"),
+      node: nodeId(1),
+      generation: 4,
+      reason: "scaled down",
+      silentRunMs: 5,
+    };
+    const full = node(1, {
+      availability: "cordoned",
+      assigned: { epoch: 1, generation: 4 },
+      accepted: { epoch: 1, generation: 3 },
+      refusal: { reason: "fork", message: "other content" },
+    });
+    store.commit(
+      commit([
+        appSet(app("shop", 1)),
+        appSet(app("gone", 1)),
+        nodeSet(full),
+        nodeSet(node(2)),
+        { kind: "credential-set", node: nodeId(1), hash: hash("1") },
+        { kind: "credential-set", node: nodeId(2), hash: hash("2") },
+        { kind: "placement-set", placement: kept },
+        { kind: "placement-set", placement: placement("shop/web/3", nodeId(2), 1) },
+        { kind: "tombstone-set", tombstone },
+        { kind: "tombstone-set", tombstone: { ...tombstone, workload: workload("shop/web/9") } },
+        { kind: "tombstone-set", tombstone: { ...tombstone, node: nodeId(2) } },
+        { kind: "fencing-token-set", workload: kept.workload, token: 3 },
+        { kind: "token-set", token: token("t1", 2) },
+        { kind: "token-set", token: token("t2", 1) },
+      ]),
+    );
+    store.commit(
+      commit([
+        { kind: "app-removed", app: appName("gone") },
+        { kind: "placement-removed", workload: workload("shop/web/3") },
+        { kind: "tombstone-removed", node: nodeId(1), workload: workload("shop/web/9") },
+        { kind: "token-removed", id: "t2" },
+        { kind: "node-removed", node: nodeId(2) },
+      ]),
+    );
+    const after = under.crash(store);
+    expect(after.load()).toEqual({
+      installation: INSTALLATION,
+      epoch: 1,
+      seq: 2,
+      apps: [app("shop", 1)],
+      nodes: [full],
+      placements: [kept],
+      tombstones: [tombstone],
+      fencingTokens: new Map([[kept.workload, 3]]),
+      observed: new Map(),
+    });
+    expect(after.tokens()).toEqual([token("t1", 2)]);
+    expect(after.credentialHash(nodeId(1))).toBe(hash("1"));
+    expect(after.credentialHash(nodeId(2))).toBeNull();
+    expect(after.credentialNode(hash("1"))).toBe(nodeId(1));
+    expect(after.credentialNode(hash("2"))).toBeNull();
+  });
+
+  contract("[S3] a revision never gets other content", (store) => {
+    store.commit(commit([appSet(app("shop", 1))]));
+    store.commit(commit([appSet(app("shop", 1))]));
+    const other = { ...app("shop", 1), spec: app("shop", 2).spec };
+    expect(() => store.commit(commit([brakeEvent(9), appSet(other)]))).toThrow("exists with other content");
+    expect(store.load()).toMatchObject({ seq: 2, apps: [app("shop", 1)] });
+    expect(store.events(ALL)).toEqual([]);
+  });
+
+  contract(
+    "[S4] revisions stay readable after the app is removed, and their numbers are not used again",
+    (store, under) => {
+      store.commit(commit([appSet(app("shop", 1))]));
+      store.commit(commit([appSet(app("shop", 2, [{ revision: 1, spec: app("shop", 1).spec }]))]));
+      expect(store.load().apps).toEqual([app("shop", 2, [{ revision: 1, spec: app("shop", 1).spec }])]);
+      store.commit(commit([{ kind: "app-removed", app: appName("shop") }]));
+      const after = under.crash(store);
+      expect(after.lastRevision(appName("shop"))).toBe(2);
+      expect(after.lastRevision(appName("never"))).toBe(0);
+      expect(after.revisions(appName("shop")).map(({ revision }) => revision)).toEqual([1, 2]);
+      expect(after.revision(appName("shop"), 1)).toEqual({ spec: app("shop", 1).spec, source: "# revision 1" });
+      expect(after.revision(appName("shop"), 3)).toBeNull();
+    },
+  );
+
+  contract(
+    "[S5] a node's event is stored once, however often it arrives, and moves what is acknowledged",
+    (store, under) => {
+      store.commit(commit([nodeSet(node(1)), nodeSet(node(2))]));
+      store.commit(commit([nodeEvents(nodeId(1), 1, 2)]));
+      store.commit(commit([nodeEvents(nodeId(1), 1, 2, 3), nodeEvents(nodeId(2), 1)]));
+      const after = under.crash(store);
+      after.commit(commit([nodeEvents(nodeId(1), 3, 2, 5)]));
+      const seqs = after.events({ ...ALL, node: nodeId(1) }).map((row) => row.event.source === "node" && row.event.seq);
+      expect(seqs).toEqual([1, 2, 3, 5]);
+      expect(after.load().nodes.map(({ eventsAcked }) => eventsAcked)).toEqual([5, 1]);
+    },
+  );
+
+  contract("[S5] the order of changes within a commit does not lose events", (store) => {
+    store.commit(commit([nodeSet(node(1))]));
+    store.commit(commit([nodeSet(node(1, { eventsAcked: 2 })), nodeEvents(nodeId(1), 1, 2)]));
+    expect(store.events(ALL)).toHaveLength(2);
+  });
+
+  contract("[S5] events of a node that is gone are let go", (store) => {
+    store.commit(commit([nodeEvents(nodeId(1), 1)]));
+    expect(store.events(ALL)).toEqual([]);
+  });
+
+  contract("[S6] events are found by app, node and workload, in order, page by page", (store) => {
+    const placed = (id: string, on: number): DurableChange => ({
+      kind: "hub-event",
+      event: { kind: "placed", workload: workload(id), node: nodeId(on), reason: "spread" },
+    });
+    store.commit(commit([placed("a/web/1", 1), placed("a/db/1", 2), placed("b/web/1", 1), brakeEvent(3)]));
+    const found = (query: Partial<EventQuery>): string[] =>
+      store.events({ ...ALL, ...query }).map((row) => row.workload ?? row.event.event.kind);
+    expect(found({ app: appName("a") })).toEqual(["a/web/1", "a/db/1"]);
+    expect(found({ node: nodeId(1) })).toEqual(["a/web/1", "b/web/1"]);
+    expect(found({ app: appName("a"), node: nodeId(1) })).toEqual(["a/web/1"]);
+    expect(found({ workload: workload("b/web/1") })).toEqual(["b/web/1"]);
+    expect(found({ limit: 2 })).toEqual(["b/web/1", "brake-on"]);
+    const first = store.events(ALL)[0];
+    expect(first).toMatchObject({ wallMs: 42, app: "a", node: nodeId(1) });
+    expect(found({ afterId: first?.id ?? 0, limit: 2 })).toEqual(["a/db/1", "b/web/1"]);
+  });
+
+  contract(
+    "[S7] events, the watch and idempotent answers are bounded, and the oldest go first",
+    (store) => {
+      for (let round = 1; round <= 40; round += 1) store.commit(commit([brakeEvent(round)], `key ${round}`));
+      expect(store.events(ALL).map((row) => "nodes" in row.event.event && row.event.event.nodes)).toEqual([
+        31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+      ]);
+      expect(store.watch(30, 100)?.map(({ seq }) => seq)).toEqual([31, 32, 33, 34, 35, 36, 37, 38, 39, 40]);
+      expect(store.watch(29, 100)).toBeNull();
+      expect(store.idempotent("key 37")).toBeNull();
+      expect(store.idempotent("key 38")).not.toBeNull();
+    },
+    FEW,
+  );
+
+  contract(
+    "[S7] a commit larger than what is kept leaves nothing that a watcher could take for whole",
+    (store) => {
+      store.commit(commit([brakeEvent(1)]));
+      store.commit(commit(Array.from({ length: 15 }, (_, index) => brakeEvent(index))));
+      expect(store.watch(1, 100)).toBeNull();
+      expect(store.watch(2, 100)).toEqual([]);
+    },
+    FEW,
+  );
+
+  contract("[S8] the watch resumes without loss or says that it cannot", (store, under) => {
+    store.commit(commit([nodeSet(node(1)), appSet(app("shop", 1)), brakeEvent(1)]));
+    store.commit(commit([brakeEvent(2), brakeEvent(3)]));
+    store.commit(commit([]));
+    const after = under.crash(store);
+    const items = (since: number, limit: number) => after.watch(since, limit)?.map(({ seq, index }) => [seq, index]);
+    expect(items(0, 100)).toEqual([
+      [1, 0],
+      [1, 1],
+      [1, 2],
+      [2, 0],
+      [2, 1],
+    ]);
+    expect(items(0, 4)).toEqual([
+      [1, 0],
+      [1, 1],
+      [1, 2],
+    ]);
+    expect(items(0, 1)).toEqual([
+      [1, 0],
+      [1, 1],
+      [1, 2],
+    ]);
+    expect(items(1, 100)).toEqual([
+      [2, 0],
+      [2, 1],
+    ]);
+    expect(items(3, 100)).toEqual([]);
+    expect(after.watch(4, 100)).toBeNull();
+    expect(after.watch(0, 3)?.[1]).toEqual({ seq: 1, index: 1, wallMs: 42, change: appSet(app("shop", 1)) });
+  });
+
+  contract("[S9] hashes of secrets are not in the watch", (store) => {
+    store.commit(
+      commit([
+        nodeSet(node(1)),
+        { kind: "credential-set", node: nodeId(1), hash: hash("1") },
+        { kind: "token-set", token: token("t1", 1) },
+      ]),
+    );
+    expect(store.watch(0, 100)?.map(({ change }) => change.kind)).toEqual(["node-set"]);
+  });
+
+  contract("[S10] an idempotency key is taken once, with its answer, in the same transaction", (store, under) => {
+    store.commit(commit([nodeSet(node(1))], "k"));
+    const after = under.crash(store);
+    expect(after.idempotent("k")).toEqual({ requestHash: "hash of k", status: 201, body: '{"key":"k"}' });
+    expect(after.idempotent("other")).toBeNull();
+    expect(() => after.commit(commit([nodeSet(node(2))], "k"))).toThrow(expect.objectContaining({ kind: "duplicate" }));
+    expect(after.load()).toMatchObject({ seq: 1, nodes: [node(1)] });
+  });
+
+  contract("[S11] what nodes were seen to run is kept for the next start, and goes with its node", (store, under) => {
+    store.commit(commit([nodeSet(node(1)), nodeSet(node(2))]));
+    store.saveObserved(nodeId(1), [status("shop/web/1", 1)]);
+    store.saveObserved(nodeId(1), [status("shop/web/1", 2)]);
+    store.saveObserved(nodeId(2), []);
+    store.saveObserved(nodeId(3), []);
+    store.commit(commit([{ kind: "node-removed", node: nodeId(2) }]));
+    expect(under.crash(store).load().observed).toEqual(new Map([[nodeId(1), [status("shop/web/1", 2)]]]));
+  });
+
+  contract("[S12] settings are small named values", (store, under) => {
+    expect(store.setting("admin")).toBeNull();
+    store.setSetting("admin", "one");
+    store.setSetting("admin", "two");
+    expect(under.crash(store).setting("admin")).toBe("two");
+  });
+}
