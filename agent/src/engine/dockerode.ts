@@ -1,0 +1,52 @@
+// The part of dockerode 5 that we call, typed as it is: the published types are of version 4 and know neither `abortSignal` on
+// most calls nor `_query` and `_body`. Answers are `unknown`: docker-read checks them. Nothing else may import dockerode.
+import Docker from "dockerode";
+
+interface Abortable {
+  readonly abortSignal: AbortSignal;
+}
+/** Without these two dockerode repeats the whole body, environment included, in the URL. */
+interface QueryAndBody extends Abortable {
+  readonly _query: Readonly<Record<string, string>>;
+  readonly _body: object;
+}
+
+interface ContainerCalls {
+  inspect(options: Abortable): Promise<unknown>;
+  start(options: Abortable): Promise<unknown>;
+  stop(options: Abortable & { readonly t: number }): Promise<unknown>;
+  remove(options: Abortable & { readonly force: boolean; readonly v: false }): Promise<unknown>;
+  rename(options: Abortable & { readonly name: string }): Promise<unknown>;
+}
+
+interface NetworkCalls {
+  connect(options: Abortable & { readonly Container: string; readonly EndpointConfig: object }): Promise<unknown>;
+  remove(options: Abortable): Promise<unknown>;
+}
+
+export interface DockerClient {
+  ping(options: Abortable): Promise<unknown>;
+  version(options: Abortable): Promise<unknown>;
+  info(options: Abortable): Promise<unknown>;
+  listContainers(options: Abortable & { readonly all: true }): Promise<unknown>;
+  listNetworks(options: Abortable & { readonly filters?: object }): Promise<unknown>;
+  listVolumes(options: Abortable): Promise<unknown>;
+  getContainer(id: string): ContainerCalls;
+  getNetwork(id: string): NetworkCalls;
+  getImage(reference: string): { inspect(options: Abortable): Promise<unknown> };
+  createContainer(options: QueryAndBody): Promise<{ readonly id: unknown }>;
+  createNetwork(options: QueryAndBody): Promise<unknown>;
+  createVolume(options: QueryAndBody): Promise<unknown>;
+  /** Resolves to the stream of the answer. */
+  createImage(options: QueryAndBody): Promise<unknown>;
+  getEvents(options: Abortable & { readonly filters: object }): Promise<unknown>;
+}
+
+/** `version`: "v1.41", or null for the calls that come before one is agreed. */
+export function dockerClient(socketPath: string, version: string | null): DockerClient {
+  // Named one by one, so that DOCKER_HOST and its like in the environment cannot point the agent elsewhere.
+  const fixed = { socketPath, host: undefined, port: undefined, protocol: "http" as const, timeout: undefined };
+  const docker: unknown = new Docker(version === null ? fixed : { ...fixed, version });
+  // The shape stated above, from dockerode's own source; see the head of this file.
+  return docker as DockerClient;
+}
