@@ -8,7 +8,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { run, withSystemPath } from "./command.ts";
 import { type Lab, type LabNode, type LabOptions, startLab } from "./lab.ts";
-import type { Process } from "./process.ts";
+import type { Process, ProcessOptions } from "./process.ts";
 import { until } from "./wait.ts";
 
 export const SKERRY = join(import.meta.dirname, "..", "..", "dist", "skerry");
@@ -39,22 +39,29 @@ export interface Finished {
   readonly stderr: string;
 }
 
+/** Where a hub lives: a lab, or any folder and address. */
+export interface HubSite {
+  readonly folder: string;
+  readonly hubAddress: string;
+  spawn(options: Omit<ProcessOptions, "logFile">): Process;
+}
+
 export class FleetHub {
   readonly url: string;
   readonly dataDir: string;
-  readonly #lab: Lab;
+  readonly #site: HubSite;
   readonly #listen: string;
   process: Process | null = null;
 
-  constructor(lab: Lab, port: number) {
-    this.#lab = lab;
-    this.#listen = `${lab.hubAddress}:${port}`;
+  constructor(site: HubSite, port: number) {
+    this.#site = site;
+    this.#listen = `${site.hubAddress}:${port}`;
     this.url = `http://${this.#listen}`;
-    this.dataDir = join(lab.folder, "hub");
+    this.dataDir = join(site.folder, "hub");
   }
 
   async start(): Promise<void> {
-    const hub = this.#lab.spawn({
+    const hub = this.#site.spawn({
       name: "hub",
       command: [SKERRY, "hub", "--data", this.dataDir, "--listen", this.#listen],
     });
@@ -126,7 +133,7 @@ export class FleetNode {
   }
 
   /** `token` is needed once: a node that has joined has a credential of its own. */
-  startAgent(token: string | null = null): void {
+  startAgent(token: string | null = null, more: readonly string[] = []): void {
     this.agent = this.#lab.spawn({
       name: `agent ${this.name}`,
       netns: this.site.network?.netns,
@@ -143,6 +150,7 @@ export class FleetNode {
         "--name",
         this.name,
         ...this.#words,
+        ...more,
       ],
     });
   }
@@ -173,14 +181,19 @@ export class FleetNode {
 }
 
 export class Fleet implements AsyncDisposable {
-  readonly lab: Lab;
+  readonly #lab: Lab | null;
   readonly hub: FleetHub;
   readonly nodes: readonly FleetNode[];
 
-  constructor(lab: Lab, hub: FleetHub, nodes: readonly FleetNode[]) {
-    this.lab = lab;
+  constructor(lab: Lab | null, hub: FleetHub, nodes: readonly FleetNode[]) {
+    this.#lab = lab;
     this.hub = hub;
     this.nodes = nodes;
+  }
+
+  get lab(): Lab {
+    if (this.#lab === null) throw new Error("this fleet has no lab: its nodes are simulated elsewhere");
+    return this.#lab;
   }
 
   node(number: number): FleetNode {
@@ -238,7 +251,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.lab[Symbol.asyncDispose]();
+    await this.#lab?.[Symbol.asyncDispose]();
   }
 }
 

@@ -1,0 +1,131 @@
+// hub: 1,000 simulated nodes × 20 workloads over real websockets from another process. Its memory, the time from applying a revision
+// to every node having accepted it, and how long API calls take while the fleet is there.
+import { fork } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Fleet, FleetHub, freePort, joinToken } from "../lab/fleet.ts";
+import { Process } from "../lab/process.ts";
+import { until } from "../lab/wait.ts";
+import type { FromCrowd, ToCrowd } from "./crowd.ts";
+import { type Bench, median, percentile, round } from "./figures.ts";
+
+const NODES = 1_000;
+const SERVICES = 20;
+const REVISIONS = 5;
+const API_ROUNDS = 100;
+const ARRIVE_WITHIN_MS = 180_000;
+const FANOUT_WITHIN_MS = 120_000;
+
+export const hub: Bench = {
+  name: "hub",
+  says: `${NODES} simulated nodes × ${SERVICES} workloads over real websockets from another process`,
+  async run(say) {
+    const quick = process.argv.includes("--quick");
+    const nodes = quick ? 100 : NODES;
+    const folder = await mkdtemp(join(import.meta.dirname, "..", "..", ".cache", "bench-"));
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => rm(folder, { recursive: true, force: true }));
+    const site = {
+      folder,
+      hubAddress: "127.0.0.1",
+      spawn: (options: ConstructorParameters<typeof Process>[0]) =>
+        stack.use(new Process({ ...options, logFile: join(folder, "hub.log") })),
+    };
+    const server = new FleetHub(site, await freePort("127.0.0.1"));
+    await server.start();
+    const fleet = new Fleet(null, server, []);
+    const crowd = fork(join(import.meta.dirname, "crowd.ts"), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    stack.defer(() => void crowd.kill());
+    const heard = listen(crowd);
+
+    const arrivedAt = performance.now();
+    const order: ToCrowd = { kind: "start", url: server.url, token: await joinToken(fleet, nodes), nodes };
+    crowd.send(order);
+    await until("the crowd has arrived", () => heard.check().ready, ARRIVE_WITHIN_MS);
+    say(`${nodes} nodes arrived in ${round((performance.now() - arrivedAt) / 1000, 1)} s`);
+
+    const fanouts: number[] = [];
+    for (let revision = 1; revision <= REVISIONS + 1; revision++) {
+      const startedAt = performance.now();
+      await fleet.apply("crowd", composeFile(revision));
+      await until(
+        `every node has revision ${revision}`,
+        () => heard.check().withRevision(revision, SERVICES) === nodes,
+        FANOUT_WITHIN_MS,
+        10,
+      );
+      const seconds = (performance.now() - startedAt) / 1000;
+      say(`revision ${revision} was accepted by all after ${round(seconds)} s`);
+      // The first one is the placing of everything.
+      if (revision > 1) fanouts.push(seconds);
+    }
+    await until("the hub shows all of it as good", () => fleet.allGood("crowd"), FANOUT_WITHIN_MS, 1_000);
+    const times = await callApi(server);
+    const calls = times.length;
+    return {
+      nodes,
+      workloads: nodes * SERVICES,
+      rss_mb: await rssMb(server.process?.pid ?? 0),
+      fanout_s: round(median(fanouts)),
+      api_p99_ms: round(percentile(times, 0.99), 1),
+      api_p50_ms: round(percentile(times, 0.5), 1),
+      api_calls: calls,
+    };
+  },
+};
+
+/** What people and scripts ask for most, one after the other while the fleet beats and reports. */
+async function callApi(server: FleetHub): Promise<readonly number[]> {
+  const times: number[] = [];
+  const paths = [
+    "/v1/apps",
+    "/v1/nodes?limit=100",
+    "/v1/workloads?limit=100",
+    "/v1/nodes/crowd-0500",
+    "/v1/events?limit=50",
+  ];
+  for (let round = 0; round < API_ROUNDS; round++) {
+    for (const path of paths) {
+      const startedAt = performance.now();
+      const { status } = await server.call("GET", path);
+      times.push(performance.now() - startedAt);
+      if (status !== 200 && !path.includes("crowd-")) throw new Error(`GET ${path}: ${status}`);
+    }
+  }
+  return times;
+}
+
+function composeFile(revision: number): string {
+  const service = { image: "shop/web:1", environment: { REVISION: String(revision) }, deploy: { mode: "global" } };
+  const names = Array.from({ length: SERVICES }, (_, index) => `s${index + 1}`);
+  return JSON.stringify({ services: Object.fromEntries(names.map((name) => [name, service])) });
+}
+
+interface Heard {
+  readonly ready: boolean;
+  withRevision(revision: number, workloads: number): number;
+}
+
+function listen(crowd: ReturnType<typeof fork>): { check(): Heard } {
+  let ready = false;
+  let failure: string | null = null;
+  const latest = new Map<number, { revision: number; workloads: number }>();
+  crowd.on("message", (message: FromCrowd) => {
+    if (message.kind === "ready") ready = true;
+    else if (message.kind === "failed") failure ??= message.reason;
+    else latest.set(message.node, message);
+  });
+  return {
+    check: () => {
+      if (failure !== null) throw new Error(failure);
+      const withRevision = (revision: number, workloads: number): number =>
+        [...latest.values()].filter((each) => each.revision === revision && each.workloads === workloads).length;
+      return { ready, withRevision };
+    },
+  };
+}
+
+async function rssMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return round(Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024, 1);
+}
