@@ -122,6 +122,15 @@ const PLANTED: readonly (readonly [Checker, string, Readonly<Record<string, stri
     },
     "loads zod/mini when it runs, by hub/src/core/a.ts → shared/src/model/b.ts → zod/mini",
   ],
+  [
+    "core",
+    "the clock by a detour",
+    {
+      "hub/src/core/a.ts": 'import { b } from "@skerry/shared/model/b.ts";',
+      "shared/src/model/b.ts": "export const b = () => Date.now();",
+    },
+    "shared/src/model/b.ts: line 1: Date",
+  ],
   ["core", "Node", { "hub/src/core/a.ts": 'import { join } from "node:path"; join();' }, "loads node:path"],
   [
     "core",
