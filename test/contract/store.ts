@@ -146,66 +146,69 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     expect(under.crash(store).load()).toEqual(first);
   });
 
-  contract("[S2] every kind of change is there after a crash, and removals are gone", (store, under) => {
-    const kept = placement("shop/web/1", nodeId(1), 1, { fencingToken: 3, silentRunMs: 30_000 });
-    const tombstone = {
-      workload: workload("shop/web/2"),
-      node: nodeId(1),
-      generation: 4,
-      reason: "scaled down",
-      silentRunMs: 5,
-    };
-    const full = node(1, {
-      availability: "cordoned",
-      assigned: { epoch: 1, generation: 4 },
-      accepted: { epoch: 1, generation: 3 },
-      refusal: { reason: "fork", message: "other content" },
-    });
-    store.commit(
-      commit([
-        appSet(app("shop", 1)),
-        appSet(app("gone", 1)),
-        nodeSet(full),
-        nodeSet(node(2)),
-        { kind: "credential-set", node: nodeId(1), hash: hash("1") },
-        { kind: "credential-set", node: nodeId(2), hash: hash("2") },
-        { kind: "placement-set", placement: kept },
-        { kind: "placement-set", placement: placement("shop/web/3", nodeId(2), 1) },
-        { kind: "tombstone-set", tombstone },
-        { kind: "tombstone-set", tombstone: { ...tombstone, workload: workload("shop/web/9") } },
-        { kind: "tombstone-set", tombstone: { ...tombstone, node: nodeId(2) } },
-        { kind: "fencing-token-set", workload: kept.workload, token: 3 },
-        { kind: "token-set", token: token("t1", 2) },
-        { kind: "token-set", token: token("t2", 1) },
-      ]),
-    );
-    store.commit(
-      commit([
-        { kind: "app-removed", app: appName("gone") },
-        { kind: "placement-removed", workload: workload("shop/web/3") },
-        { kind: "tombstone-removed", node: nodeId(1), workload: workload("shop/web/9") },
-        { kind: "token-removed", id: "t2" },
-        { kind: "node-removed", node: nodeId(2) },
-      ]),
-    );
-    const after = under.crash(store);
-    expect(after.load()).toEqual({
-      installation: INSTALLATION,
-      epoch: 1,
-      seq: 2,
-      apps: [app("shop", 1)],
-      nodes: [full],
-      placements: [kept],
-      tombstones: [tombstone],
-      fencingTokens: new Map([[kept.workload, 3]]),
-      observed: new Map(),
-    });
-    expect(after.tokens()).toEqual([token("t1", 2)]);
-    expect(after.credentialHash(nodeId(1))).toBe(hash("1"));
-    expect(after.credentialHash(nodeId(2))).toBeNull();
-    expect(after.credentialNode(hash("1"))).toBe(nodeId(1));
-    expect(after.credentialNode(hash("2"))).toBeNull();
-  });
+  contract(
+    "[S2] every kind of change is there after a crash, and removals are gone; a tombstone outlives its node",
+    (store, under) => {
+      const kept = placement("shop/web/1", nodeId(1), 1, { fencingToken: 3, silentRunMs: 30_000 });
+      const tombstone = {
+        workload: workload("shop/web/2"),
+        node: nodeId(1),
+        generation: 4,
+        reason: "scaled down",
+        silentRunMs: 5,
+      };
+      const full = node(1, {
+        availability: "cordoned",
+        assigned: { epoch: 1, generation: 4 },
+        accepted: { epoch: 1, generation: 3 },
+        refusal: { reason: "fork", message: "other content" },
+      });
+      store.commit(
+        commit([
+          appSet(app("shop", 1)),
+          appSet(app("gone", 1)),
+          nodeSet(full),
+          nodeSet(node(2)),
+          { kind: "credential-set", node: nodeId(1), hash: hash("1") },
+          { kind: "credential-set", node: nodeId(2), hash: hash("2") },
+          { kind: "placement-set", placement: kept },
+          { kind: "placement-set", placement: placement("shop/web/3", nodeId(2), 1) },
+          { kind: "tombstone-set", tombstone },
+          { kind: "tombstone-set", tombstone: { ...tombstone, workload: workload("shop/web/9") } },
+          { kind: "tombstone-set", tombstone: { ...tombstone, node: nodeId(2) } },
+          { kind: "fencing-token-set", workload: kept.workload, token: 3 },
+          { kind: "token-set", token: token("t1", 2) },
+          { kind: "token-set", token: token("t2", 1) },
+        ]),
+      );
+      store.commit(
+        commit([
+          { kind: "app-removed", app: appName("gone") },
+          { kind: "placement-removed", workload: workload("shop/web/3") },
+          { kind: "tombstone-removed", node: nodeId(1), workload: workload("shop/web/9") },
+          { kind: "token-removed", id: "t2" },
+          { kind: "node-removed", node: nodeId(2) },
+        ]),
+      );
+      const after = under.crash(store);
+      expect(after.load()).toEqual({
+        installation: INSTALLATION,
+        epoch: 1,
+        seq: 2,
+        apps: [app("shop", 1)],
+        nodes: [full],
+        placements: [kept],
+        tombstones: [tombstone, { ...tombstone, node: nodeId(2) }],
+        fencingTokens: new Map([[kept.workload, 3]]),
+        observed: new Map(),
+      });
+      expect(after.tokens()).toEqual([token("t1", 2)]);
+      expect(after.credentialHash(nodeId(1))).toBe(hash("1"));
+      expect(after.credentialHash(nodeId(2))).toBeNull();
+      expect(after.credentialNode(hash("1"))).toBe(nodeId(1));
+      expect(after.credentialNode(hash("2"))).toBeNull();
+    },
+  );
 
   contract("[S3] a revision never gets other content", (store) => {
     store.commit(commit([appSet(app("shop", 1))]));

@@ -198,12 +198,12 @@ function writeApp(content: MemoryContent, app: App, source: string): void {
   content.apps.set(app.name, app);
 }
 
+/** Its tombstones stay until a change names them: a fenced slot waits for a node that is no longer there. */
 function removeNode(content: MemoryContent, node: NodeId): void {
   content.nodes.delete(node);
   content.credentials.delete(node);
   content.eventsStored.delete(node);
   content.observed.delete(node);
-  for (const [key, tombstone] of content.tombstones) if (tombstone.node === node) content.tombstones.delete(key);
 }
 
 function addEvent(content: MemoryContent, wallMs: number, subject: EventSubject, event: EventRow["event"]): void {

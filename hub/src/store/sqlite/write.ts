@@ -16,7 +16,8 @@ export function prepareWrites(db: Database): WriteChange {
   const writeNodeEvents = prepareNodeEvents(db);
   const insertEvent = prepareEvent(db);
   const removeApp = db.prepare("DELETE FROM app WHERE name = ?");
-  const removeNode = prepareRemoveNode(db);
+  // Credential and observations go by foreign key. Tombstones stay until a change names them: a fenced slot waits for a node that is gone.
+  const removeNode = db.prepare("DELETE FROM node WHERE id = ?");
   const setCredential = db.prepare(
     "INSERT INTO credential (node, hash) VALUES (?, ?) ON CONFLICT DO UPDATE SET hash = excluded.hash",
   );
@@ -49,7 +50,7 @@ export function prepareWrites(db: Database): WriteChange {
         setCredential.run(change.node, change.hash);
         return 0;
       case "node-removed":
-        removeNode(change.node);
+        removeNode.run(change.node);
         return 0;
       case "placement-set":
         writePlacement(change.placement);
@@ -133,16 +134,6 @@ function prepareNode(db: Database): (node: Node) => void {
       node.refusal === null ? null : JSON.stringify(node.refusal),
       node.eventsAcked,
     );
-  };
-}
-
-/** Credential and observations go by foreign key; tombstones by hand, for they may outlive their node within one commit. */
-function prepareRemoveNode(db: Database): (node: NodeId) => void {
-  const removeTombstones = db.prepare("DELETE FROM tombstone WHERE node = ?");
-  const remove = db.prepare("DELETE FROM node WHERE id = ?");
-  return (node) => {
-    removeTombstones.run(node);
-    remove.run(node);
   };
 }
 
