@@ -4,6 +4,7 @@ import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
 import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { AppName, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { Condition } from "@skerry/shared/model/node.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { WorkloadMemory } from "./memory.ts";
 
@@ -51,18 +52,23 @@ export type Action =
     };
 
 export interface Lane {
-  /** Single flight: while a lane with this key runs, no other one with it starts. A workload's id, or `network:NAME`, `volume:NAME`. */
+  /**
+   * Single flight: while a lane with this key runs, no other one with it starts. A workload's id, or `network:NAME`, `volume:NAME`,
+   * `image:REFERENCE PLATFORM` (one pull serves every workload that wants the image).
+   */
   readonly key: string;
   readonly actions: readonly Action[];
 }
 
 export interface Plan {
   readonly lanes: readonly Lane[];
-  /** One per wanted workload, and one per own container that is on its way out. Sorted by id. */
+  /** One per wanted workload, and one per other workload of which a container of ours stands here. Sorted by id. `forMs` is 0: see `timeline`. */
   readonly statuses: readonly WorkloadStatus[];
   /** What must be remembered (durably, before the lanes run). null: forget. */
   readonly memory: readonly { readonly id: WorkloadId; readonly memory: WorkloadMemory | null }[];
   readonly events: readonly NodeEvent[];
+  /** What is wrong with the node as far as its containers tell. */
+  readonly conditions: readonly Condition[];
   /** Monotonic time of the next look that time itself makes needed; null: none. */
   readonly wakeAtMs: number | null;
 }

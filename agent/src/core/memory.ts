@@ -19,6 +19,8 @@ export interface WorkloadMemory {
     | { readonly kind: "completed"; readonly exit: Exit }
     | { readonly kind: "failed"; readonly reason: string }
     | null;
-  /** Container id + startedAt of the last exit that was counted, so that one exit is counted once. */
+  /** For pull_policy always: the image was asked for anew for this spec hash, so that later restarts and repairs need no registry. */
+  readonly pulled: boolean;
+  /** Container id + startedAt of the last run whose end was counted, or was our own doing, so that one exit is counted once. */
   readonly countedExit: string | null;
 }

@@ -16,6 +16,8 @@ export const LABEL = {
   specHash: "io.skerry.spec-hash",
   /** The facts that outside edits change, as they were asked for (see core/compare). */
   limits: "io.skerry.limits",
+  /** The fencing token that the container shows; a newer one needs a new container. */
+  fencingToken: "io.skerry.fencing-token",
   /** The name given at creation: a copy of the labels on another container shows by it. */
   name: "io.skerry.name",
   mac: "io.skerry.mac",
@@ -38,6 +40,8 @@ export interface OwnLabels {
   readonly revision: number;
   readonly specHash: string;
   readonly limits: string;
+  /** 0: not fenced. */
+  readonly fencingToken: number;
   /** As created; the container may have been renamed since. */
   readonly name: string;
 }
@@ -60,7 +64,7 @@ export function labelKey(identity: {
 
 export function containerLabels(
   key: LabelKey,
-  workload: Pick<Workload, "id" | "app" | "service" | "slot" | "revision" | "specHash">,
+  workload: Pick<Workload, "id" | "app" | "service" | "slot" | "revision" | "specHash" | "fencingToken">,
   name: string,
   limits: string,
 ): Readonly<Record<string, string>> {
@@ -74,6 +78,7 @@ export function containerLabels(
     [LABEL.revision]: String(workload.revision),
     [LABEL.specHash]: workload.specHash,
     [LABEL.limits]: limits,
+    [LABEL.fencingToken]: String(workload.fencingToken),
     [LABEL.name]: name,
   });
 }
@@ -90,6 +95,7 @@ export function readContainerLabels(key: LabelKey, labels: Readonly<Record<strin
     revision: Number(labels[LABEL.revision]),
     specHash: labels[LABEL.specHash] ?? "",
     limits: labels[LABEL.limits] ?? "",
+    fencingToken: Number(labels[LABEL.fencingToken] ?? 0),
     name: labels[LABEL.name] ?? "",
   };
   return { kind: "ours", own };

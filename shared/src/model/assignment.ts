@@ -71,6 +71,7 @@ export const assignmentDeltaSchema = z.object({
   setApps: z.array(assignedAppSchema),
   unsetApps: z.array(appNameSchema),
   setWorkloads: z.array(workloadSchema),
+  /** The whole list of the new position. It is also what takes workloads out of the held ones. */
   retired: z.array(retiredSchema),
 });
 export type AssignmentDelta = z.infer<typeof assignmentDeltaSchema>;

@@ -54,6 +54,7 @@ export const conditionSchema = z.object({
     "outbox-gap",
     "disk-full",
     "foreign-label",
+    "unexplained-container",
     "wrong-installation",
   ]),
   /** One plain sentence: what, and what to do. */

@@ -22,7 +22,8 @@ export interface Clock {
 const MAX_TIMER_MS = 2_147_483_647;
 
 export const systemClock: Clock = {
-  monotonicMs: () => performance.now(),
+  // Counts from the machine's boot, so that a time kept with the boot id means the same to the next process of that boot.
+  monotonicMs: () => Number(process.hrtime.bigint()) / 1e6,
   wallMs: () => Date.now(),
   setTimer(delayMs, fire) {
     const handle = setTimeout(fire, Math.min(Math.max(0, delayMs), MAX_TIMER_MS));

@@ -1,0 +1,43 @@
+// Reconciler: what the rest of the agent sees of the loop. `createReconciler` in `loop.ts` builds it.
+import type { Condition, PortInUse } from "@skerry/shared/model/node.ts";
+import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Clock } from "@skerry/shared/runtime/clock.ts";
+import type { Log } from "@skerry/shared/runtime/log.ts";
+import type { Random } from "@skerry/shared/runtime/random.ts";
+import type { LinkState } from "../core/link-state.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { LabelKey } from "../engine/labels.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+
+export interface ReconcilerParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly engine: Engine;
+  /** Its identity is set: a machine that has not joined has nothing to reconcile. */
+  readonly ledger: Ledger;
+  readonly labelKey: LabelKey;
+  /** The kernel's boot id. */
+  readonly bootId: string;
+  /** The link's present state; only fences read it. The link calls `wake` when a lease comes back. */
+  readonly link: () => LinkState;
+  /** Why the ledger had to start empty, when it was lost; containers are then adopted from their labels. null: it was not. */
+  readonly ledgerLost: string | null;
+}
+
+export interface Reconciler {
+  /** Look again soon. Carries no input: `reason` is for the log only. */
+  wake(reason: string): void;
+  /** Runs until `stop`; rejects only on a bug. Call once. */
+  run(): Promise<void>;
+  /** Ends the loop and waits for calls in flight, for a bounded time. Containers run on. */
+  stop(): Promise<void>;
+  /** As of now: ages are counted up to this moment. Empty until the first look. */
+  statuses(): readonly WorkloadStatus[];
+  conditions(): readonly Condition[];
+  ports(): readonly PortInUse[];
+  /** Called after a look or an outcome changed a status, a condition or a port (ages are no change). Returns the way to end it. */
+  onStatus(listener: () => void): () => void;
+  /** Called after events were put into the outbox. Returns the way to end it. */
+  onEvents(listener: () => void): () => void;
+}
