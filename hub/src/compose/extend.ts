@@ -129,7 +129,7 @@ function mergeValues(base: Tree, over: Tree, path: string): Tree {
       return mergeMaps(pairsAsMap(base), pairsAsMap(over), path);
     case "names":
       return mergeMaps(namesAsMap(base, path), namesAsMap(over, path), path);
-    case undefined:
+    default:
       return base.kind === "map" && over.kind === "map" ? mergeMaps(base, over, path) : over;
   }
 }
