@@ -1,0 +1,73 @@
+// What a simulated container's process does once it is started: how long it runs, how it ends, how healthy it is, how it takes a
+// stop signal. Chosen by the image's name, so that an app's spec alone says how it behaves.
+import type { Chance } from "../chance.ts";
+
+export interface Life {
+  /** null: the process never comes up, and the engine's start call fails with these words. */
+  readonly startError: string | null;
+  /** After this long it ends by itself; null: never. */
+  readonly endsAfterMs: number | null;
+  readonly exitCode: number;
+  readonly oom: boolean;
+  /** From the stop signal to its end; null: it ignores the signal and must be killed. */
+  readonly stopsWithinMs: number | null;
+  /** For containers with a health check: when it turns healthy; null: never. */
+  readonly healthyAfterMs: number | null;
+  /** When a healthy one turns unhealthy; null: stays healthy. */
+  readonly sickAfterMs: number | null;
+}
+
+/**
+ * steady: runs for ever. crashy: ends with an error now and then while the times are rough. job: does its work and ends with 0. oom: is
+ * killed at its memory limit while the times are rough. flappy: turns unhealthy now and then while the times are rough. doomed: ends
+ * with an error at once, always. sickly: never healthy. broken: its command does not exist. stubborn: ignores the stop signal.
+ */
+export const KINDS = ["steady", "crashy", "job", "oom", "flappy", "doomed", "sickly", "broken", "stubborn"] as const;
+export type Kind = (typeof KINDS)[number];
+/** An image that no registry has. */
+export const MISSING_IMAGE = "sim/missing:1";
+
+export const imageOf = (kind: Kind, tag: number): string => `sim/${kind}:${tag}`;
+
+export function kindOf(image: string): Kind {
+  return KINDS.find((kind) => image.startsWith(`sim/${kind}:`)) ?? "steady";
+}
+
+const STEADY: Life = {
+  startError: null,
+  endsAfterMs: null,
+  exitCode: 0,
+  oom: false,
+  stopsWithinMs: 100,
+  healthyAfterMs: 2_000,
+  sickAfterMs: null,
+};
+
+/** `rough`: faults are being made. Afterwards only the hopeless kinds still fail. */
+export function drawLife(kind: Kind, chance: Chance, rough: boolean): Life {
+  const base: Life = {
+    ...STEADY,
+    stopsWithinMs: chance.between(5, 1_500),
+    healthyAfterMs: chance.between(200, 6_000),
+  };
+  switch (kind) {
+    case "steady":
+      return base;
+    case "stubborn":
+      return { ...base, stopsWithinMs: null };
+    case "crashy":
+      return rough ? { ...base, endsAfterMs: chance.exponential(60_000), exitCode: chance.pick([1, 2, 139]) } : base;
+    case "oom":
+      return rough ? { ...base, endsAfterMs: chance.exponential(90_000), exitCode: 137, oom: true } : base;
+    case "flappy":
+      return rough ? { ...base, sickAfterMs: chance.exponential(60_000) } : base;
+    case "job":
+      return { ...base, endsAfterMs: chance.between(100, 5_000) };
+    case "doomed":
+      return { ...base, endsAfterMs: chance.between(0, 300), exitCode: 1 };
+    case "sickly":
+      return { ...base, healthyAfterMs: null };
+    case "broken":
+      return { ...base, startError: 'exec: "frobnicate": executable file not found in $PATH', exitCode: 127 };
+  }
+}
