@@ -8,6 +8,7 @@ import { run } from "../lab/command.ts";
 import { plantDecoys } from "../lab/decoys.ts";
 import { BASE } from "../lab/images.ts";
 import { type Lab, startLab, sweep } from "../lab/lab.ts";
+import { freePort } from "../lab/registry.ts";
 import { processesOf } from "../lab/remains.ts";
 import { until } from "../lab/wait.ts";
 
@@ -149,6 +150,31 @@ describe("a lab of three nodes", () => {
     await api.start("decoy");
     await expect(decoys.check()).rejects.toThrow("a decoy was touched: container decoy");
   });
+});
+
+test("without namespaces there is one node, in the machine's own network, that leaves no bridge and no rule behind", async () => {
+  // Other labs of this machine come and go meanwhile.
+  const look = async (): Promise<readonly string[]> => [
+    ...Object.keys(networkInterfaces()).filter((name) => /^(br-|docker)/.test(name)),
+    await run("iptables-save", []).then((text) =>
+      text.replaceAll(/^#.*$|^.* sk\d+[a-z] .*$|\[\d+:\d+\]/gm, "").replaceAll(/\n+/g, "\n"),
+    ),
+  ];
+  const before = await look();
+  const lab = await startLab({ nodes: 3, namespaces: false });
+  const { api } = lab.node(1).engine;
+  expect(lab.nodes).toHaveLength(1);
+  expect(lab.limited).not.toBeNull();
+  await api.call("POST", "/networks/create", { Name: "own", Driver: "bridge" });
+  const port = await freePort("127.0.0.1");
+  const host = { NetworkMode: "own", PortBindings: { "80/tcp": [{ HostIp: "127.0.0.1", HostPort: `${port}` }] } };
+  const command = ["sh", "-c", "mkdir -p /www; echo one >/www/index.html; httpd -f -p 80 -h /www"];
+  await api.run({ image: BASE.name, command, host, config: { ExposedPorts: { "80/tcp": {} } } });
+  const get = (): Promise<string> => fetch(`http://127.0.0.1:${port}/`).then((answer) => answer.text());
+  expect(await until("the page is served", get, WITHIN_MS)).toBe("one\n");
+  await lab[Symbol.asyncDispose]();
+  expect(await remainsOf(lab.tag)).toEqual([]);
+  expect(await look()).toEqual(before);
 });
 
 test("what a killed run left behind is swept by the next one", async () => {

@@ -7,6 +7,7 @@ import { EngineApi } from "./api.ts";
 import { Process } from "./process.ts";
 import {
   killAll,
+  removeBridgesOf,
   removeControlGroups,
   removeEmptyPluginFolder,
   removeFolder,
@@ -114,6 +115,7 @@ export class Engine implements AsyncDisposable {
     await rm(runDir, { recursive: true, force: true });
     await removeControlGroups(tag);
     await removeEmptyPluginFolder();
+    await removeBridgesOf(this.#dataRoot);
   }
 
   async reboot(): Promise<void> {
@@ -130,6 +132,10 @@ export class Engine implements AsyncDisposable {
     // Nothing in a test's container is worth its stop grace.
     await this.powerCut();
     await removeFolder(this.#options.dataDir);
+  }
+
+  get #dataRoot(): string {
+    return join(this.#options.dataDir, "docker");
   }
 
   get #containerdState(): string {
@@ -171,7 +177,7 @@ export class Engine implements AsyncDisposable {
       command: [
         "dockerd",
         `--config-file=${config}`,
-        `--data-root=${join(dataDir, "docker")}`,
+        `--data-root=${this.#dataRoot}`,
         `--exec-root=${join(runDir, "exec")}`,
         `--pidfile=${pidFile}`,
         `--host=unix://${this.socketPath}`,

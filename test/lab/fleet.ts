@@ -2,7 +2,7 @@
 // cut from power like the machines they stand for. Used by the demo, the end-to-end tests and the bench. It asks the hub
 // through its public API only; what really runs is asked of the engines (`node.engine.api`).
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -80,6 +80,16 @@ export class FleetHub {
 
   async kill(): Promise<void> {
     await this.process?.kill();
+  }
+
+  /** Takes its data away, as after a new install; `bringBack` undoes it. */
+  async setAside(): Promise<void> {
+    await rename(this.dataDir, `${this.dataDir}-aside`);
+  }
+
+  async bringBack(): Promise<void> {
+    await rm(this.dataDir, { recursive: true, force: true });
+    await rename(`${this.dataDir}-aside`, this.dataDir);
   }
 
   async token(): Promise<string> {
@@ -172,6 +182,13 @@ export class FleetNode {
   async powerUp(): Promise<void> {
     await this.engine.start();
     this.startAgent();
+  }
+
+  /** As a corrupt card would: everything that SQLite wrote is gone. */
+  async loseLedger(): Promise<void> {
+    for (const name of await readdir(this.dataDir)) {
+      if (name.includes(".db")) await rm(join(this.dataDir, name));
+    }
   }
 
   /** What `skerry agent status --json` says on the node itself. */

@@ -42,25 +42,6 @@ export interface Image {
 /** busybox and a shell: sleep, httpd, wget, nc and the rest. It ignores SIGTERM as PID 1: use `init` or a short stop grace. */
 export const BASE: ImageRecipe = { name: "skerry-test/base:1", command: ["sh", "-c", "while :; do sleep 3600; done"] };
 
-/** Debian's own broker and its two clients, beside busybox. */
-export const MOSQUITTO: ImageRecipe = {
-  name: "skerry-test/mosquitto:1",
-  packages: ["mosquitto", "mosquitto-clients"],
-  programs: ["/usr/sbin/mosquitto", "/usr/bin/mosquitto_pub", "/usr/bin/mosquitto_sub"],
-  command: ["/usr/sbin/mosquitto", "-c", "/etc/mosquitto/mosquitto.conf"],
-  files: {
-    "/etc/mosquitto/mosquitto.conf": [
-      "listener 1883",
-      "allow_anonymous true",
-      "user root",
-      "persistence true",
-      "persistence_location /data/",
-      "autosave_interval 5",
-      "",
-    ].join("\n"),
-  },
-};
-
 /** Makes the image, or finds it in the cache. */
 export async function image(recipe: ImageRecipe): Promise<Image> {
   const busybox = await busyboxPath();

@@ -10,6 +10,7 @@ import { Process, type ProcessOptions } from "./process.ts";
 import { Registry } from "./registry.ts";
 import {
   killAll,
+  removeBridgesOf,
   removeControlGroups,
   removeEmptyPluginFolder,
   removeFolder,
@@ -26,6 +27,8 @@ const TAG_VARIABLE = "SKERRY_LAB";
 export interface LabOptions {
   /** 3 unless said. One, when namespaces are not possible here. */
   readonly nodes?: number;
+  /** false: as on a machine that lets nobody make namespaces. */
+  readonly namespaces?: boolean;
   readonly liveRestore?: boolean;
   /** Made (or found in the cache) and loaded into every engine. The base image is always there. */
   readonly images?: readonly ImageRecipe[];
@@ -103,8 +106,8 @@ interface Site {
 
 async function build(site: Site): Promise<Lab> {
   const { tag, folder, runDir, stack, say, options } = site;
-  const limited = await networkImpossible();
-  if (limited !== null) say(`This machine lets nobody make network namespaces (${limited}): going on with one node.`);
+  const limited = options.namespaces === false ? "not wanted" : await networkImpossible();
+  if (limited !== null) say(`No network namespaces here (${limited}): going on with one node.`);
   const network = limited === null ? stack.use(await Network.start(tag)) : null;
   const hubAddress = network?.hubAddress ?? "127.0.0.1";
   // Registries are on the hub's side; an engine trusts loopback without being told.
@@ -222,6 +225,7 @@ async function removeLab(tag: string): Promise<void> {
   for (const name of await readdir(runDir).catch(() => [])) {
     await removeShimSockets(join(runDir, name, "ctd"));
     await removeControlGroups(`skerry-${tag}-${name}`);
+    await removeBridgesOf(join(folder, `${name}-engine`, "docker"));
   }
   await unmountBelow(runDir);
   await removeNetworkOf(tag);

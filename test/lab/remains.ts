@@ -83,6 +83,18 @@ export async function removeShimSockets(containerdState: string): Promise<void> 
   await rmdir("/run/containerd").catch(() => undefined);
 }
 
+/**
+ * An engine without a network of its own puts the bridges of its container networks into the machine's. They are named after
+ * the network's id, which the engine's own database holds: only bridges that are found there are removed.
+ */
+export async function removeBridgesOf(dataRoot: string): Promise<void> {
+  const database = await readFile(join(dataRoot, "network", "files", "local-kv.db"), "latin1").catch(() => "");
+  for (const link of await readdir("/sys/class/net")) {
+    const id = /^br-([0-9a-f]{12})$/.exec(link)?.[1];
+    if (id !== undefined && database.includes(id)) await tryRun("ip", ["link", "del", link]);
+  }
+}
+
 /** Every engine makes the folder that the machine's plugins would be in. */
 export async function removeEmptyPluginFolder(): Promise<void> {
   await rmdir("/run/docker/plugins").catch(() => undefined);

@@ -4,6 +4,7 @@
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { sweep } from "../lab/lab.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const RESULTS = join(ROOT, ".cache", "results");
@@ -102,8 +103,14 @@ async function main(): Promise<void> {
   // Ctrl-C reaches the suite too, which cleans up; this process waits for it and reports.
   process.on("SIGINT", () => undefined);
   await mkdir(RESULTS, { recursive: true });
+  const suites = chosen(process.argv.slice(2));
   const outcomes: Outcome[] = [];
-  for (const suite of chosen(process.argv.slice(2))) outcomes.push(await run(suite));
+  for (const suite of suites) outcomes.push(await run(suite));
+
+  if (suites.some((suite) => REAL.includes(suite))) {
+    // A suite that was killed could not end its labs itself.
+    for (const tag of await sweep()) console.log(`swept what the lab ${tag} left behind`);
+  }
 
   console.log("");
   for (const { name, passed, failed, seconds } of outcomes) {
