@@ -27,8 +27,7 @@ const common: BuildOptions = {
   target: "node24",
   // Commands and rarely used packages become files of their own, loaded when they are first needed.
   splitting: true,
-  // Names stay as they are, so that a stack trace from far out can be read.
-  minifyWhitespace: true,
+  // Names and lines stay as they are, so that an error from far out can be read.
   minifySyntax: true,
   legalComments: "none",
   // An addon cannot be bundled. bufferutil and utf-8-validate are optional in ws, and not installed.
@@ -46,9 +45,13 @@ async function main(): Promise<void> {
       build({
         ...common,
         entryPoints: [{ in: "hub/src/cli/main.ts", out: "skerry" }],
-        chunkNames: "skerry/[name]-[hash]",
+        chunkNames: "skerry-parts/[name]-[hash]",
       }),
-      build({ ...common, entryPoints: [{ in: "agent/src/main.ts", out: "agent" }], chunkNames: "agent/[name]-[hash]" }),
+      build({
+        ...common,
+        entryPoints: [{ in: "agent/src/main.ts", out: "agent" }],
+        chunkNames: "agent-parts/[name]-[hash]",
+      }),
     ]);
     await copyFile(join(ROOT, "deploy", "skerry.sh"), join(NEXT, "skerry"));
     await chmod(join(NEXT, "skerry"), 0o755);
