@@ -1,0 +1,45 @@
+// The node's identity in two small files beside the ledger's database: a damaged database must not cost the node its credential, nor
+// give the hub event numbers that it has seen before. Written at joining, and once per ten thousand events.
+import { join } from "node:path";
+import { TwoGenerations } from "./durable-file.ts";
+import type { Identity } from "./ledger.ts";
+import { identityFileSchema } from "./stored.ts";
+
+/** Event numbers set aside in one write of the file: a node writes it about once a year. */
+const SEQ_STEP = 10_000;
+
+export class IdentityFile {
+  readonly #files: TwoGenerations;
+  #identity: Identity | null = null;
+  #seqReserved = 1;
+
+  constructor(folder: string) {
+    this.#files = new TwoGenerations(join(folder, "identity"));
+    const body = this.#files.read();
+    if (body === null) return;
+    // A good checksum over something else is a bug of ours or an edit by hand: said, not guessed at.
+    const { identity, seqReserved } = identityFileSchema.parse(JSON.parse(body));
+    this.#identity = identity;
+    this.#seqReserved = seqReserved;
+  }
+
+  get identity(): Identity | null {
+    return this.#identity;
+  }
+
+  /** Larger than any event number that was ever given out. */
+  get seqReserved(): number {
+    return this.#seqReserved;
+  }
+
+  /** Makes sure that `identity` and the numbers below `nextSeq` are durable here, before the database says so. */
+  cover(identity: Identity | null, nextSeq: number): void {
+    if (identity === null) return;
+    const same = JSON.stringify(identity) === JSON.stringify(this.#identity);
+    if (same && nextSeq <= this.#seqReserved) return;
+    const seqReserved = nextSeq <= this.#seqReserved ? this.#seqReserved : nextSeq + SEQ_STEP;
+    this.#files.write(JSON.stringify({ identity, seqReserved }));
+    this.#identity = identity;
+    this.#seqReserved = seqReserved;
+  }
+}

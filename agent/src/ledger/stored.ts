@@ -1,0 +1,52 @@
+// The door for stored JSON: what a ledger reads back is checked before it is trusted, because a disk may give back anything.
+// These schemas may grow, never tighten: an agent must be able to read what its older self wrote.
+import { assignmentSchema } from "@skerry/shared/model/assignment.ts";
+import { nodeEventSchema } from "@skerry/shared/model/event.ts";
+import { counterSchema, installationIdSchema, nodeIdSchema, specHashSchema } from "@skerry/shared/model/ids.ts";
+import { exitSchema } from "@skerry/shared/model/report.ts";
+import * as z from "zod/mini";
+import type { WorkloadMemory } from "../core/memory.ts";
+import type { Identity, StoredEvent } from "./ledger.ts";
+
+const identitySchema = z.object({
+  node: nodeIdSchema,
+  name: z.string(),
+  installation: installationIdSchema,
+  credential: z.string(),
+  hubUrl: z.string(),
+});
+
+/** The side file beside the database: who this node is, and which event numbers it may have used. */
+export const identityFileSchema = z.object({ identity: identitySchema, seqReserved: counterSchema });
+
+const memorySchema = z.object({
+  specHash: specHashSchema,
+  failures: z.int(),
+  nextTry: z.nullable(z.object({ bootId: z.string(), atMs: z.number(), delayMs: z.number() })),
+  during: z.nullable(z.enum(["pull", "create", "start", "run"])),
+  reason: z.string(),
+  lastExit: z.nullable(exitSchema),
+  restarts: z.int(),
+  ended: z.nullable(
+    z.discriminatedUnion("kind", [
+      z.object({ kind: z.literal("completed"), exit: exitSchema }),
+      z.object({ kind: z.literal("failed"), reason: z.string() }),
+    ]),
+  ),
+  pulled: z._default(z.boolean(), false),
+  countedExit: z.nullable(z.string()),
+});
+
+const storedEventSchema = z.object({
+  seq: counterSchema,
+  bootId: z.string(),
+  atMs: z.number(),
+  wallMs: z.number(),
+  event: nodeEventSchema,
+});
+
+/** All throw on what does not fit: the caller takes the ledger for damaged. */
+export const parseIdentity = (text: string): Identity => identitySchema.parse(JSON.parse(text));
+export const parseMemory = (text: string): WorkloadMemory => memorySchema.parse(JSON.parse(text));
+export const parseEvent = (text: string): StoredEvent => storedEventSchema.parse(JSON.parse(text));
+export const parseAssignment = (text: string) => assignmentSchema.parse(JSON.parse(text));

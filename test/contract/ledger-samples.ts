@@ -1,0 +1,54 @@
+// Values to put into a ledger.
+import type { WorkloadMemory } from "@skerry/agent/core/memory.ts";
+import type { Identity } from "@skerry/agent/ledger/ledger.ts";
+import { type Assignment, assignmentSchema } from "@skerry/shared/model/assignment.ts";
+import { defaultContainerSpec } from "@skerry/shared/model/container.ts";
+import { installationIdSchema, nodeIdSchema, specHashSchema, workloadIdSchema } from "@skerry/shared/model/ids.ts";
+
+export const WEB = workloadIdSchema.parse("shop/web/1");
+const HASH = specHashSchema.parse("a".repeat(64));
+
+export const anIdentity: Identity = {
+  node: nodeIdSchema.parse("n0123456789abcdef"),
+  name: "till-1",
+  installation: installationIdSchema.parse("i0123456789abcdef"),
+  credential: "c".repeat(64),
+  hubUrl: "http://127.0.0.1:7443",
+};
+
+export const aWorkloadMemory: WorkloadMemory = {
+  specHash: HASH,
+  failures: 2,
+  nextTry: { bootId: "boot-1", atMs: 12.5, delayMs: 4_000 },
+  during: "run",
+  reason: "ended with an error (exit 1)",
+  lastExit: { code: 1, oom: false, error: "", ranMs: 20 },
+  restarts: 2,
+  ended: null,
+  pulled: false,
+  countedExit: "c1 2026",
+};
+
+export function anAssignment(generation: number): Assignment {
+  return assignmentSchema.parse({
+    installation: anIdentity.installation,
+    node: anIdentity.node,
+    position: { epoch: 1, generation },
+    hash: HASH,
+    apps: [{ name: "shop", networks: [], volumes: [] }],
+    workloads: [
+      {
+        id: WEB,
+        app: "shop",
+        service: "web",
+        slot: "1",
+        revision: 1,
+        specHash: HASH,
+        spec: { ...defaultContainerSpec, image: "shop/web:1" },
+        disconnect: { policy: "keep" },
+        fencingToken: 0,
+      },
+    ],
+    retired: [],
+  });
+}

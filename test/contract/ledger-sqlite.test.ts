@@ -1,0 +1,202 @@
+// SQLite's ledger keeps the contract on a real file system; and what only files can show: modes, damage of several kinds, the lock,
+// the disk that fills up. Each test has a small tmpfs of its own, which needs root as the rest of these suites does.
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { OpenedLedger } from "@skerry/agent/ledger/opened.ts";
+import { openSqliteLedger } from "@skerry/agent/ledger/sqlite.ts";
+import Database from "better-sqlite3";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type LedgerUnderTest, ledgerContract } from "./ledger.ts";
+import { anAssignment, anIdentity } from "./ledger-samples.ts";
+
+/** Room for two copies of the largest content that these tests write. */
+const DISK_MB = 48;
+
+class SmallDisk implements LedgerUnderTest {
+  readonly #root = mkdtempSync(join(tmpdir(), "skerry-ledger-"));
+  readonly #opened: OpenedLedger[] = [];
+  #cuts = 0;
+
+  constructor() {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_MB}m`, "skerry-test", this.#root]);
+  }
+
+  get folder(): string {
+    return join(this.#root, String(this.#cuts));
+  }
+
+  open(): OpenedLedger {
+    const opened = openSqliteLedger({ folder: this.folder });
+    this.#opened.push(opened);
+    return opened;
+  }
+
+  /** As far as one process can play it: the files as they are at this instant, in another folder. */
+  powerCut(): void {
+    const before = this.folder;
+    this.#cuts += 1;
+    execFileSync("cp", ["-a", before, this.folder]);
+  }
+
+  damage(): void {
+    const path = join(this.folder, "ledger.db");
+    const handle = openSync(path, "r+");
+    writeSync(handle, Buffer.alloc(2_048, 0xa5), 0, 2_048, 0);
+    closeSync(handle);
+    rmSync(`${path}-wal`, { force: true });
+  }
+
+  space(there: boolean): void {
+    const filler = join(this.#root, "filler");
+    if (there) return unlinkSync(filler);
+    const handle = openSync(filler, "w");
+    const block = Buffer.alloc(65_536, 1);
+    try {
+      for (;;) if (writeSync(handle, block) < block.length) break;
+    } catch {
+      // Full, which is what was wanted.
+    } finally {
+      closeSync(handle);
+    }
+  }
+
+  cleanUp(): void {
+    for (const { ledger } of this.#opened) ledger.close();
+    execFileSync("umount", [this.#root]);
+    rmSync(this.#root, { recursive: true, force: true });
+  }
+}
+
+ledgerContract("SQLite", () => new SmallDisk());
+
+describe("ledger: files", () => {
+  let disk: SmallDisk;
+  beforeEach(() => {
+    disk = new SmallDisk();
+  });
+  afterEach(() => disk.cleanUp());
+
+  const joined = (): OpenedLedger => {
+    const opened = disk.open();
+    opened.ledger.commit([
+      { kind: "identity", identity: anIdentity },
+      { kind: "assignment", assignment: anAssignment(1) },
+    ]);
+    return opened;
+  };
+
+  test("[G12] the folder is for its owner only, and so is every file in it", () => {
+    joined();
+    expect(statSync(disk.folder).mode & 0o777).toBe(0o700);
+    for (const name of readdirSync(disk.folder)) {
+      expect([name, statSync(join(disk.folder, name)).mode & 0o777]).toEqual([name, 0o600]);
+    }
+  });
+
+  test("[G13] a second agent on the same folder is refused in plain words, and the first one carries on", () => {
+    const { ledger } = joined();
+    expect(() => openSqliteLedger({ folder: disk.folder })).toThrow(/another agent/);
+    ledger.commit([{ kind: "boot", bootId: "boot-2" }]);
+    expect(ledger.content().bootId).toBe("boot-2");
+  });
+
+  test.each([
+    ["is gone", (path: string) => unlinkSync(path)],
+    ["is empty", (path: string) => truncateSync(path)],
+    ["is cut in half", (path: string) => truncateSync(path, Math.floor(statSync(path).size / 2))],
+    [
+      "holds something else",
+      (path: string) => writeFileSync(path, "not a database, but long enough to be one".repeat(500)),
+    ],
+    ["has one bad page", (path: string) => overwritePage(path)],
+  ])("[G14] a database that %s is started empty with the reason, and the node stays who it is", (_, harm) => {
+    joined().ledger.close();
+    harm(join(disk.folder, "ledger.db"));
+    const { ledger, rebuilt } = disk.open();
+    expect(rebuilt).toMatch(/ledger was (damaged|missing|empty)/);
+    expect(ledger.content()).toMatchObject({ identity: anIdentity, assignment: null });
+  });
+
+  test("[G15] what could not be read is moved aside and kept, and only the newest three of them", () => {
+    joined().ledger.close();
+    for (let time = 0; time < 5; time += 1) {
+      writeFileSync(join(disk.folder, "ledger.db"), `damage ${time} `.repeat(500));
+      disk.open().ledger.close();
+    }
+    const kept = readdirSync(disk.folder).filter((name) => name.includes("damaged"));
+    expect(kept.sort()).toEqual(["ledger.db.damaged-1", "ledger.db.damaged-2", "ledger.db.damaged-3"]);
+    expect(readFileSync(join(disk.folder, "ledger.db.damaged-1"), "utf8")).toContain("damage 4");
+  });
+
+  test("[G16] one bad identity file of the two costs nothing", () => {
+    const { ledger } = joined();
+    ledger.commit([{ kind: "identity", identity: { ...anIdentity, hubUrl: "http://127.0.0.1:1" } }]);
+    ledger.close();
+    writeFileSync(join(disk.folder, "identity.b"), "");
+    unlinkSync(join(disk.folder, "ledger.db"));
+    expect(disk.open().ledger.content().identity?.node).toBe(anIdentity.node);
+  });
+
+  test("[G17] a ledger of a newer Skerry is refused and left as it is", () => {
+    joined().ledger.close();
+    const path = join(disk.folder, "ledger.db");
+    const db = new Database(path);
+    db.pragma("user_version = 2");
+    db.close();
+    expect(() => disk.open()).toThrow(/newer Skerry/);
+    const left = new Database(path);
+    expect(left.pragma("user_version", { simple: true })).toBe(2);
+    left.close();
+  });
+
+  test("[G18] on a full disk the newest assignment still finds the reserved room", () => {
+    const { ledger } = joined();
+    disk.space(false);
+    const large = anAssignment(2);
+    const [first] = large.workloads;
+    const environment = Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`NAME_${at}`, "x".repeat(1_000)]));
+    const workloads = first === undefined ? [] : [{ ...first, spec: { ...first.spec, environment } }];
+    ledger.commit([{ kind: "assignment", assignment: { ...large, workloads } }]);
+    expect(readdirSync(disk.folder)).not.toContain("reserve");
+    expect(ledger.content().assignment?.position.generation).toBe(2);
+  });
+
+  test("[G19] at rest nothing is written", () => {
+    const { ledger } = joined();
+    const stamps = (): readonly number[] =>
+      readdirSync(disk.folder).map((name) => statSync(join(disk.folder, name)).mtimeMs);
+    const before = stamps();
+    for (let time = 0; time < 100; time += 1) ledger.content();
+    ledger.commit([]);
+    ledger.commit([{ kind: "events-acked", seq: 0 }]);
+    expect(stamps()).toEqual(before);
+  });
+
+  test("[G20] a folder that cannot be written is refused by name", () => {
+    const path = join(disk.folder, "..", "file");
+    mkdirSync(disk.folder, { recursive: true });
+    writeFileSync(path, "");
+    expect(() => openSqliteLedger({ folder: join(path, "agent") })).toThrow(/open the ledger in .*file\/agent/);
+  });
+});
+
+function overwritePage(path: string): void {
+  const handle = openSync(path, "r+");
+  writeSync(handle, Buffer.alloc(3_000, 0xff), 0, 3_000, 4_096 + 8);
+  closeSync(handle);
+}
