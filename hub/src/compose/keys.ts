@@ -36,7 +36,7 @@ const topLevel: Record<string, KeyRule> = {
   models: no("Skerry does not run language models by itself", "Run a model server as a service."),
   secrets: no(NEXT, "Until then: a file on the node as a read-only bind mount, or `environment`."),
   configs: no(NEXT, "Until then: a file on the node as a read-only bind mount, or `environment`."),
-  "x-skerry": yes("Skerry's own settings for the whole app; none so far."),
+  "x-skerry": no("there are no settings for a whole app yet", "Put `x-skerry` on a service."),
 };
 
 const network = under("networks.*", {
