@@ -1,8 +1,10 @@
 // Whole files in, specs or problems out. What single values mean is tested beside their parsers, every key in keys.test.ts.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the syntax under test.
 import { appSpecSchema } from "@skerry/shared/model/app.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ComposeInput, compileCompose } from "./compile.ts";
+import { keyRules } from "./keys.ts";
 import type { Problem } from "./problem.ts";
 import { referencedFiles } from "./referenced.ts";
 
@@ -226,11 +228,14 @@ describe("what is told", () => {
   test.each([
     [app("enviroment: {}"), "Did you mean `environment`?"],
     [app("restart: alway"), "Did you mean `always`?"],
-    [app("volumes: ['dta:/x']") + "\nvolumes: {data: }", "Did you mean `data`?"],
-    [app("depends_on: [ap]") + "\n  api: {image: a}", "Did you mean `app`?"],
+    [`${app("volumes: ['dta:/x']")}\nvolumes: {data: }`, "Did you mean `data`?"],
+    [`${app("depends_on: [ap]")}\n  api: {image: a}`, "Did you mean `app`?"],
     [app("replicas: 3"), "It belongs at `services.NAME.deploy.replicas`."],
-    [app() + "\nimage: x", "It belongs at `services.NAME.image`."],
-    [app("deploy: {placement: {constraints: ['node.label.a == b']}}"), "Did you mean `node.labels.KEY`?"],
+    [`${app()}\nimage: x`, "It belongs at `services.NAME.image`."],
+    [
+      app("deploy: {placement: {constraints: ['node.label.a == b']}}"),
+      "Use node.labels.KEY, and `skerry node label NODE KEY=VALUE`.",
+    ],
   ])("[C7] %s", (text, hint) => {
     expect(problems(text)[0]?.hint).toBe(hint);
   });
@@ -277,6 +282,35 @@ describe("variables", () => {
     // The text of a `:?` is written to be shown, so a variable put there is meant to be.
     const said = JSON.stringify(result.ok ? [] : result.error.filter(({ code }) => code !== "variable-required"));
     expect(said).not.toContain(secret);
+  });
+
+  test("[C9] not under any key, in any form", () => {
+    const secret = "hunter2!:/x y";
+    const keys = [...keyRules.keys()].filter((path) => path.split(".").length === 3).map((path) => path.split("."));
+    const inside = [
+      "type: bind, target: /x, source",
+      "target: /y, type",
+      "source",
+      "target",
+      "path",
+      "service",
+      "subnet",
+    ];
+    for (const [where = "", , key = ""] of keys) {
+      for (const form of ["$P", "[$P]", "[a$P]", "{a: $P}", ...inside.flatMap((k) => [`[{${k}: $P}]`, `{${k}: $P}`])]) {
+        const text = `services: {app: {image: a}}\n${where}: {app: {image: a, ${key}: ${form}}}`;
+        const result = compile(text.replace(/^services.*\n(?=services)/, ""), { variables: { P: secret } });
+        expect(JSON.stringify(result.ok ? result.value.warnings : result.error), text).not.toContain("hunter2");
+      }
+    }
+    const placed = app(
+      "deploy: {mode: $P, placement: {constraints: [$P, node.arch == $P]}}",
+      "healthcheck: {test: [$P]}",
+    );
+    expect(JSON.stringify(problems(placed, { variables: { P: secret } }))).not.toContain("hunter2");
+    expect(JSON.stringify(problems(`name: $P\n${app()}`, { name: null, variables: { P: secret } }))).not.toContain(
+      "hunter2",
+    );
   });
 
   test("[C10] names without a value take it from around, and stay out when there is none", () => {
@@ -383,13 +417,13 @@ describe("meaning", () => {
     expect([off.services.length, off.networks.map(({ key }) => key), off.volumes]).toEqual([1, ["default"], []]);
     expect(compiled(text, { profiles: ["debug"] }).spec.services).toHaveLength(2);
     expect(compiled(text, { profiles: ["*"] }).spec.networks.map(({ key }) => key)).toEqual(["default", "net"]);
-    expect(problems(app() + "\n  debug: {image: d, profiles: [debug], restart: x}")[0]?.path).toBe(
+    expect(problems(`${app()}\n  debug: {image: d, profiles: [debug], restart: x}`)[0]?.path).toBe(
       "services.debug.restart",
     );
     expect(problems("services: {app: {image: a, profiles: [x]}}")[0]?.message).toContain(
       "profiles that are not switched on",
     );
-    expect(problems(app("depends_on: [debug]") + "\n  debug: {image: d, profiles: [x]}")[0]?.code).toBe(
+    expect(problems(`${app("depends_on: [debug]")}\n  debug: {image: d, profiles: [x]}`)[0]?.code).toBe(
       "reference-unknown",
     );
   });
@@ -449,7 +483,7 @@ describe("meaning", () => {
     app('ports: ["80:80", "80:81"]'),
     app("healthcheck: {disable: true, test: x}"),
     app("mem_limit: 64m", "mem_reservation: 128m"),
-    app("networks: [net]") + "\nnetworks: {net: {external: true, driver: bridge}}",
+    `${app("networks: [net]")}\nnetworks: {net: {external: true, driver: bridge}}`,
   ])("[C20] %s", (text) => {
     expect(problems(text).map(({ code }) => code)).toEqual(["conflict"]);
   });
@@ -459,7 +493,7 @@ describe("meaning", () => {
     expect(problems(app("volumes: ['v:/v']"))[0]?.code).toBe("reference-unknown");
     expect(problems(app("depends_on: [nobody]"))[0]?.code).toBe("reference-unknown");
     expect(problems(app("depends_on: [app]"))[0]?.code).toBe("conflict");
-    const circle = app("depends_on: [b]") + "\n  b: {image: b, depends_on: [c]}\n  c: {image: c, depends_on: [app]}";
+    const circle = `${app("depends_on: [b]")}\n  b: {image: b, depends_on: [c]}\n  c: {image: c, depends_on: [app]}`;
     expect(problems(circle)[0]?.message).toContain("app → b → c → app");
   });
 
@@ -469,8 +503,7 @@ describe("meaning", () => {
   });
 
   test("[C22] external networks and volumes keep their names, the others carry the app's", () => {
-    const text =
-      app("networks: [a, b, c]") + "\nnetworks: {a: {external: true}, b: {name: own}, c: {external: {name: old}}}";
+    const text = `${app("networks: [a, b, c]")}\nnetworks: {a: {external: true}, b: {name: own}, c: {external: {name: old}}}`;
     expect(compiled(text).spec.networks.map(({ engineName }) => engineName)).toEqual(["a", "own", "old"]);
     expect(service(app()).container.networks[0]).toMatchObject({ network: "demo_default", aliases: ["app"] });
   });

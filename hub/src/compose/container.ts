@@ -84,7 +84,12 @@ function compileImage(service: MapSpot, fields: Fields): string {
   const hint =
     image !== image.toLowerCase() ? "Image names are in lower case." : "Write registry.example/path/name:tag.";
   if (fields.asText(at) !== null)
-    fields.fault(at, "value-invalid", `${JSON.stringify(image.slice(0, 80))} is not an image's name.`, hint);
+    fields.fault(
+      at,
+      "value-invalid",
+      `${JSON.stringify(fields.quote(at, image.slice(0, 80)))} is not an image's name.`,
+      hint,
+    );
   return image;
 }
 
@@ -95,7 +100,12 @@ function compilePullPolicy(service: MapSpot, fields: Fields): ContainerSpec["pul
   if (text === "always" || text === "never") return text;
   if (text === "build" || /^(daily|weekly|refresh|every_.*)$/.test(text)) {
     const why = text === "build" ? "nodes do not build" : "images are not refreshed by the clock";
-    fields.fault(at, "value-refused", `\`pull_policy: ${text}\` is refused: ${why}.`, "Use always, missing or never.");
+    fields.fault(
+      at,
+      "value-refused",
+      `\`pull_policy: ${fields.quote(at, text)}\` is refused: ${why}.`,
+      "Use always, missing or never.",
+    );
   } else {
     const hint = didYouMean(text, ["always", "missing", "never", "if_not_present"]);
     fields.fault(at, "value-invalid", "`pull_policy` needs always, missing or never.", hint);
@@ -256,7 +266,12 @@ function compileSecurityOpt(service: MapSpot, fields: Fields): string[] {
       );
     } else if (!["seccomp", "apparmor", "label", "no-new-privileges", "credentialspec"].includes(name)) {
       const hint = didYouMean(name, ["seccomp", "apparmor", "label", "no-new-privileges"]);
-      fields.fault(item, "value-refused", `The security option \`${name}\` is refused: Skerry does not know it.`, hint);
+      fields.fault(
+        item,
+        "value-refused",
+        `The security option \`${fields.quote(item, name)}\` is refused: Skerry does not know it.`,
+        hint,
+      );
     } else options.push(value === null ? name : `${name}=${value}`);
   }
   return uniqueSorted(options);
@@ -364,7 +379,7 @@ function isDependency(name: string, other: string, required: boolean, at: Spot, 
   }
   if (!allServices.has(other)) {
     const hint = didYouMean(other, allServices);
-    fields.fault(at, "reference-unknown", `There is no service \`${other}\` to wait for.`, hint);
+    fields.fault(at, "reference-unknown", `There is no service \`${fields.quote(at, other)}\` to wait for.`, hint);
     return false;
   }
   // A service whose profile is off waits for nothing: it does not run.

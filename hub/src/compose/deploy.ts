@@ -96,7 +96,7 @@ function compileConstraints(placement: MapSpot, fields: Fields): Constraint[] {
       fields.fault(
         item,
         "value-invalid",
-        `Docker's word for ${value} is ${better}.`,
+        `Docker's word for ${fields.quote(item, value)} is ${better}.`,
         `Write node.arch ${operator} ${better}.`,
       );
     }
@@ -125,10 +125,15 @@ function attributeOf(name: string, at: Spot, fields: Fields): Constraint["attrib
     case "node.role":
       return fields.fault(at, "value-refused", "`node.role` is refused: nodes have no roles.", "Give nodes a label.");
     default: {
-      const hint = name.startsWith("engine.labels.")
+      const hint = /^(engine\.labels|node\.label|label|labels)\./.test(name)
         ? "Use node.labels.KEY, and `skerry node label NODE KEY=VALUE`."
         : didYouMean(name, ATTRIBUTES) || `Known: ${ATTRIBUTES.join(", ")}.`;
-      return fields.fault(at, "value-invalid", `There is nothing to place by called \`${name}\`.`, hint);
+      return fields.fault(
+        at,
+        "value-invalid",
+        `There is nothing to place by called \`${fields.quote(at, name)}\`.`,
+        hint,
+      );
     }
   }
 }

@@ -55,25 +55,31 @@ export function envFiles(service: MapSpot, { fields }: Context): FileReference[]
     }
     const format = map === null ? null : fields.oneOf(map, "format", ["raw"]);
     const required = (map === null ? null : fields.boolean(map, "required")) ?? true;
-    references.push({ path, required, format: format ?? "compose", at: item });
+    references.push({
+      path,
+      required,
+      format: format ?? "compose",
+      at: (map === null ? null : fields.at(map, "path")) ?? item,
+    });
   }
   return references;
 }
 
 function readFile(reference: FileReference, context: Context): EnvFile["entries"] {
   const { fields, files, variables, used } = context;
+  const shown = fields.quote(reference.at, reference.path);
   const text = Object.hasOwn(files, reference.path) ? files[reference.path] : undefined;
   if (text === undefined) {
     if (reference.required) {
       const hint = "Put it beside the Compose file, or say `required: false`.";
-      fields.fault(reference.at, "file-missing", `The file ${reference.path} is not there.`, hint);
+      fields.fault(reference.at, "file-missing", `The file ${shown} is not there.`, hint);
     }
     return [];
   }
   const file = parseEnvFile(text, variables, reference.format);
   for (const name of file.used) used.add(name);
   for (const { line, message } of file.faults) {
-    fields.fault(reference.at, "value-invalid", `${reference.path}, line ${line}: ${message}.`);
+    fields.fault(reference.at, "value-invalid", `${shown}, line ${line}: ${message}.`);
   }
   return file.entries;
 }
@@ -86,14 +92,15 @@ export function compileLabels(service: MapSpot, context: Context): Record<string
       labels.set(key, value ?? "");
     }
   }
+  if ([...labels.keys()].some((key) => key.startsWith(OUR_LABELS)))
+    refuseOurs(fields.at(service, "label_file") ?? service, fields);
   for (const [key, value] of Object.entries(ownLabels(service, "labels", context))) labels.set(key, value);
-  for (const key of labels.keys()) {
-    if (key.startsWith(OUR_LABELS)) {
-      const at = fields.at(service, "labels") ?? service;
-      fields.fault(at, "value-refused", `The label ${key} is refused: Skerry's own labels begin so.`, "Rename it.");
-    }
-  }
   return sortedRecord(labels);
+}
+
+function refuseOurs(at: Spot, fields: Context["fields"]): void {
+  const message = `A label that begins with ${OUR_LABELS} is refused: Skerry knows its own containers by these.`;
+  fields.fault(at, "value-refused", message, "Rename it.");
 }
 
 /** Labels of networks and volumes are checked in the same way. */
@@ -101,6 +108,7 @@ export function ownLabels(of: MapSpot, key: string, { fields }: Pick<Context, "f
   const labels: [string, string][] = [];
   for (const pair of fields.pairs(of, key)) {
     if (pair.key === "") fields.fault(pair.at, "value-invalid", "A label needs a name.");
+    else if (pair.key.startsWith(OUR_LABELS)) refuseOurs(pair.at, fields);
     else labels.push([pair.key, pair.value ?? ""]);
   }
   return sortedRecord(labels);

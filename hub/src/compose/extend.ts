@@ -55,10 +55,16 @@ function baseOf(
     return null;
   }
   const spot = all.get(name);
+  const said = from.tree.kind === "map" ? (fields.at({ tree: from.tree, path: from.path }, "service") ?? from) : from;
   if (spot !== undefined) return { name, spot, from };
   // A service of another file is told as such, by the refused key `file`.
   if (from.tree.kind === "map" && from.tree.entries.has("file")) return null;
-  fields.fault(from, "reference-unknown", `There is no service \`${name}\` to extend.`, didYouMean(name, all.keys()));
+  fields.fault(
+    from,
+    "reference-unknown",
+    `There is no service \`${fields.quote(said, name)}\` to extend.`,
+    didYouMean(name, all.keys()),
+  );
   return null;
 }
 
@@ -181,7 +187,9 @@ function pairsAsMap(tree: Tree): MapTree {
     if (item.kind !== "scalar") continue;
     const cut = item.text.indexOf("=");
     const value: ScalarTree =
-      cut < 0 ? { ...item, type: "null", text: "" } : { ...item, type: "string", text: item.text.slice(cut + 1) };
+      cut < 0
+        ? { ...item, type: "null", text: "", written: "" }
+        : { ...item, type: "string", text: item.text.slice(cut + 1) };
     entries.set(cut < 0 ? item.text : item.text.slice(0, cut), { value, line: item.line, column: item.column });
   }
   return { kind: "map", entries, line: tree.line, column: tree.column };
@@ -194,11 +202,14 @@ function namesAsMap(tree: Tree, path: string): MapTree {
   for (const item of asList(tree).items) {
     if (item.kind !== "scalar") continue;
     const at = { line: item.line, column: item.column };
-    const condition: Entry = { value: { kind: "scalar", type: "string", text: "service_started", ...at }, ...at };
+    const condition: Entry = {
+      value: { kind: "scalar", type: "string", text: "service_started", written: "service_started", ...at },
+      ...at,
+    };
     const inner: Tree =
       path === "depends_on"
         ? { kind: "map", entries: new Map([["condition", condition]]), ...at }
-        : { kind: "scalar", type: "null", text: "", ...at };
+        : { kind: "scalar", type: "null", text: "", written: "", ...at };
     entries.set(item.text, { value: inner, ...at });
   }
   return { kind: "map", entries, line: tree.line, column: tree.column };

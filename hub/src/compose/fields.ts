@@ -13,6 +13,8 @@ export type MapSpot = Spot<MapTree>;
 
 export interface Fields {
   readonly notes: Notes;
+  /** Part of a value for a message: as written in the file when a variable stands in it. */
+  quote(at: Spot, part: string): string;
   fault(at: Spot, code: ProblemCode, message: string, hint?: string): null;
   /** The value under a key, unless absent or null. */
   at(of: MapSpot, key: string): Spot | null;
@@ -129,6 +131,7 @@ export function createFields(notes: Notes): Fields {
   return {
     notes,
     fault,
+    quote: ({ tree }, part) => (tree.kind === "scalar" && tree.written !== tree.text ? tree.written : part),
     at,
     asText,
     asMap,

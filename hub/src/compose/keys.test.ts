@@ -1,4 +1,5 @@
 // The table of keys against the Specification's own list, and against what the compiler really does.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the syntax under test.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";

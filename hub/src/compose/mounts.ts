@@ -40,10 +40,14 @@ export function compileMounts(service: MapSpot, context: Context): CompiledMount
   const byTarget = new Map<string, Mount>();
   for (const { mount, at } of found) {
     if (!mount.target.startsWith("/")) {
-      fields.fault(at, "value-invalid", `The path ${mount.target} in the container must begin with "/".`);
+      fields.fault(
+        at,
+        "value-invalid",
+        `The path ${fields.quote(at, mount.target)} in the container must begin with "/".`,
+      );
     }
     if (byTarget.has(mount.target)) {
-      fields.fault(at, "conflict", `Two mounts of this service have the same path, ${mount.target}.`);
+      fields.fault(at, "conflict", `Two mounts of this service have the same path, ${fields.quote(at, mount.target)}.`);
     }
     byTarget.set(mount.target, mount);
   }
@@ -62,8 +66,9 @@ function volumeName(key: string, at: Spot, keys: Set<string>, { fields, volumes 
     keys.add(key);
     return volume.engineName;
   }
-  const hint = didYouMean(key, volumes.keys()) || `Add it at the top level: \`volumes: { ${key}: {} }\`.`;
-  return fields.fault(at, "reference-unknown", `The volume \`${key}\` is not declared in this file.`, hint);
+  const shown = fields.quote(at, key);
+  const hint = didYouMean(key, volumes.keys()) || `Add it at the top level: \`volumes: { ${shown}: {} }\`.`;
+  return fields.fault(at, "reference-unknown", `The volume \`${shown}\` is not declared in this file.`, hint);
 }
 
 function checkBindSource(source: string, at: Spot, fields: Fields): string | null {
@@ -71,7 +76,7 @@ function checkBindSource(source: string, at: Spot, fields: Fields): string | nul
   return fields.fault(
     at,
     "value-refused",
-    `The path ${source} is refused: it is relative, and a node has no project folder.`,
+    `The path ${fields.quote(at, source)} is refused: it is relative, and a node has no project folder.`,
     "Use a path that begins with / and exists on the nodes, or a named volume.",
   );
 }
@@ -130,7 +135,7 @@ function readOptions(options: readonly string[], at: Spot, fields: Fields): Opti
       return fields.fault(
         at,
         "value-invalid",
-        `There is no volume option \`${option}\`.`,
+        `There is no volume option \`${fields.quote(at, option)}\`.`,
         didYouMean(option, ["ro", "rw", "nocopy"]),
       );
   }
@@ -191,7 +196,7 @@ function longBind(item: MapSpot, target: string, readOnly: boolean, fields: Fiel
   const propagation = bind === null ? null : fields.oneOf(bind, "propagation", PROPAGATIONS);
   const createHostPath = (bind === null ? null : fields.boolean(bind, "create_host_path")) ?? true;
   if (written === null) return fields.fault(item, "key-missing", "A bind mount needs `source`: a path on the node.");
-  const source = checkBindSource(written, item, fields);
+  const source = checkBindSource(written, fields.at(item, "source") ?? item, fields);
   return source === null ? null : { kind: "bind", source, target, readOnly, propagation, createHostPath };
 }
 
@@ -208,7 +213,7 @@ function longVolume(
   const noCopy = (volume === null ? null : fields.boolean(volume, "nocopy")) ?? false;
   const subpath = volume === null ? null : fields.text(volume, "subpath");
   if (key === null) return { kind: "volume", source: null, target, readOnly, noCopy, subpath };
-  const source = volumeName(key, item, keys, context);
+  const source = volumeName(key, fields.at(item, "source") ?? item, keys, context);
   return source === null ? null : { kind: "volume", source, target, readOnly, noCopy, subpath };
 }
 
@@ -249,7 +254,12 @@ function tmpfsMount(text: string, at: Spot, fields: Fields): Mount | null {
     if (name === "ro") readOnly = true;
     else if (name !== "size" && name !== "mode" && !TMPFS_ALWAYS.has(option)) {
       const hint = "Known: size, mode, ro, rw, noexec, nosuid, nodev.";
-      return fields.fault(at, "value-refused", `The tmpfs option \`${name}\` is refused: it is not built yet.`, hint);
+      return fields.fault(
+        at,
+        "value-refused",
+        `The tmpfs option \`${fields.quote(at, name)}\` is refused: it is not built yet.`,
+        hint,
+      );
     }
   }
   return { kind: "tmpfs", target, sizeBytes, mode, readOnly };

@@ -117,8 +117,15 @@ export function compileAttachments(name: string, service: MapSpot, context: Cont
   for (const { key, at, settings } of attachedNetworks(service, fields)) {
     const network = context.networks.get(key);
     if (network === undefined) {
-      const hint = didYouMean(key, context.networks.keys()) || `Add it at the top level: \`networks: { ${key}: {} }\`.`;
-      fields.fault(at, "reference-unknown", `The network \`${key}\` is not declared in this file.`, hint);
+      const hint =
+        didYouMean(key, context.networks.keys()) ||
+        `Add it at the top level: \`networks: { ${fields.quote(at, key)}: {} }\`.`;
+      fields.fault(
+        at,
+        "reference-unknown",
+        `The network \`${fields.quote(at, key)}\` is not declared in this file.`,
+        hint,
+      );
     } else found.set(key, attach(name, network, settings, fields));
   }
   const sorted = [...found].sort(([, a], [, b]) => compareText(a.network, b.network));

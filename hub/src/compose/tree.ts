@@ -26,6 +26,8 @@ export interface ScalarTree extends Located {
   readonly type: "string" | "number" | "boolean" | "null";
   /** As written, variables filled in: `1.10` stays "1.10". */
   readonly text: string;
+  /** As written, variables and all: what may be shown of it. */
+  readonly written: string;
 }
 export interface ListTree extends Located {
   readonly kind: "list";
@@ -162,7 +164,8 @@ function build(node: unknown, path: string, depth: number, building: Building): 
   };
   if (depth > MAX_DEPTH) return fail("limit-exceeded", `The file is nested deeper than ${MAX_DEPTH} levels.`);
   if (isAlias(node)) return buildAlias(node.source, node, path, depth, building);
-  if (node === null) return { tree: { kind: "scalar", type: "null", text: "", ...at }, size: 1, height: 0 };
+  if (node === null)
+    return { tree: { kind: "scalar", type: "null", text: "", written: "", ...at }, size: 1, height: 0 };
   if (!isScalar(node) && !isMap(node) && !isSeq(node)) return fail("yaml-invalid", "This is not a value.");
   if (node.tag !== undefined && !node.tag.startsWith("tag:yaml.org,2002:")) {
     return fail("yaml-invalid", `The tag ${node.tag} is not supported.`, "Write the value without a tag.");
@@ -234,9 +237,13 @@ function buildScalar(node: Scalar, at: Located, path: string, building: Building
       notes.problem(place, "limit-exceeded", "With its variables filled in, the file is too large.");
       return null;
     }
-    return { tree: { kind: "scalar", type: "string", text: filled.text, ...at }, size: 1, height: 0 };
+    return { tree: { kind: "scalar", type: "string", text: filled.text, written: source, ...at }, size: 1, height: 0 };
   }
-  return { tree: { kind: "scalar", type: scalarType(node.value), text: source, ...at }, size: 1, height: 0 };
+  return {
+    tree: { kind: "scalar", type: scalarType(node.value), text: source, written: source, ...at },
+    size: 1,
+    height: 0,
+  };
 }
 
 function tellFault(fault: ReturnType<typeof interpolate>["faults"][number], place: Place, notes: Notes): void {

@@ -1,4 +1,5 @@
 // The small languages: tables of what is written and what it means.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the syntax under test.
 import { describe, expect, test } from "vitest";
 import { parseEnvFile } from "./env-file.ts";
 import { interpolate } from "./interpolate.ts";
