@@ -125,9 +125,16 @@ export const appViewSchema = z.object({
   appliedBy: z.string(),
   condition: appConditionSchema,
   reason: z.string(),
-  /** true: everything that should run runs at this revision and is good, and nothing is left to remove: what `--wait` waits for. */
+  /**
+   * true: everything that should run runs at this revision and is good, and nothing is left to remove on nodes that are heard: what
+   * `--wait` waits for.
+   */
   converged: z.boolean(),
   services: z.array(serviceViewSchema),
+  /** What is to go and may still stand, by workload; on a silent node for as long as it is silent. */
+  retiring: z.array(
+    z.object({ workload: workloadIdSchema, node: nodeRefSchema, reachable: z.boolean(), reason: z.string() }),
+  ),
   /** Engine names. */
   networks: z.array(z.string()),
   volumes: z.array(z.string()),

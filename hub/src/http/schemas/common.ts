@@ -56,11 +56,11 @@ export const pageOf = <T extends z.ZodType>(item: T) =>
 export const labelKeySchema = z
   .string()
   .min(1)
-  .max(128)
+  .max(255)
   .regex(/^[a-zA-Z0-9](?:[a-zA-Z0-9._/-]*[a-zA-Z0-9])?$/, "letters, digits, '.', '_', '-' and '/', not at the ends");
 export const labelValueSchema = z
   .string()
-  .max(256)
+  .max(255)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
   .regex(/^[^\u0000-\u001f\u007f]*$/, "no control characters");
 /** More labels than this on one node are a mistake. */

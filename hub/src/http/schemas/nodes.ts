@@ -54,10 +54,12 @@ export const listNodesQuery = z.strictObject({ limit: limitSchema, after: afterS
 export const nodePageSchema = pageOf(nodeSummarySchema);
 export type NodePage = z.infer<typeof nodePageSchema>;
 
+/** Either labels or the availability, not both at once. */
 export const changeNodeBodySchema = z.strictObject({
   setLabels: labelsSchema.default({}),
   unsetLabels: z.array(labelKeySchema).max(MAX_LABELS).default([]),
-  availability: availabilitySchema.optional(),
+  /** Draining comes with rollouts; cordoned takes nothing new and keeps what it has. */
+  availability: z.enum(["active", "cordoned"]).optional(),
 });
 export type ChangeNodeBody = z.input<typeof changeNodeBodySchema>;
 export const changedNodeSchema = z.object({

@@ -1,0 +1,21 @@
+// What the HTTP door needs of the hub behind it. Built by main.ts and by tests; nothing in http/ reaches further than this.
+import type { Clock } from "@skerry/shared/runtime/clock.ts";
+import type { Log } from "@skerry/shared/runtime/log.ts";
+import type { Random } from "@skerry/shared/runtime/random.ts";
+import type { ControlLoop } from "../control-loop.ts";
+import type { Store } from "../store/store.ts";
+
+export interface HttpDeps {
+  /** Changes go through it; its World is read. */
+  readonly loop: ControlLoop;
+  /** Queries of history only. */
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Of "ska1.…". */
+  readonly adminTokenHash: string;
+  readonly version: string;
+  /** true: the hub was told to stop; reads are answered while connections drain. */
+  readonly stopping: () => boolean;
+}

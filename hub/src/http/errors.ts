@@ -1,0 +1,211 @@
+// The catalogue of errors that the API answers with: one code, one status, one hint each. docs/api-errors.md is generated from it and a
+// test compares the two. A message may name what the caller sent (bounded, as JSON); it must never hold a secret or a stack.
+import type { ApiError, ApiProblem } from "./schemas/common.ts";
+
+interface ErrorKind {
+  readonly status: number;
+  /** When it is answered, for the documentation. */
+  readonly when: string;
+  /** What the caller does next. */
+  readonly hint: string;
+}
+
+export const errorKinds = {
+  "invalid-json": {
+    status: 400,
+    when: "The body is not JSON, is empty, or has keys such as `__proto__`.",
+    hint: "Send one JSON object.",
+  },
+  "invalid-request": {
+    status: 400,
+    when: "A parameter, query or body field is missing, unknown or out of its range; `problems` lists all of them.",
+    hint: "Correct the fields named in `problems`; /v1/openapi.json describes each.",
+  },
+  "not-authenticated": {
+    status: 401,
+    when: "There is no bearer token, or it is not one of this hub.",
+    hint: "Send `Authorization: Bearer TOKEN`; the admin token is in the file admin-token of the hub's data folder. With the CLI: skerry login.",
+  },
+  "join-token-refused": {
+    status: 401,
+    when: "A join token is unknown, used up, expired or withdrawn.",
+    hint: "Make a new one with: skerry token create.",
+  },
+  "not-permitted": {
+    status: 403,
+    when: "The identity is known and may not do this; a join token can only join.",
+    hint: "Use a token that may: the admin token for everything but joining, a join token for joining.",
+  },
+  "route-not-found": {
+    status: 404,
+    when: "There is no such address, or not with this method.",
+    hint: "See /v1/openapi.json for the addresses there are.",
+  },
+  "app-not-found": { status: 404, when: "There is no app of this name.", hint: "List them with: skerry apps." },
+  "revision-not-found": {
+    status: 404,
+    when: "The app has no such revision.",
+    hint: "GET /v1/apps/{app}/revisions lists them.",
+  },
+  "node-not-found": {
+    status: 404,
+    when: "There is no node of this id or name.",
+    hint: "List them with: skerry nodes.",
+  },
+  "token-not-found": {
+    status: 404,
+    when: "There is no join token of this id.",
+    hint: "List them with: skerry token list.",
+  },
+  "target-not-found": {
+    status: 404,
+    when: "`why` was asked about something that does not exist.",
+    hint: "Ask about APP, APP/SERVICE, APP/SERVICE/SLOT or a node's name; skerry apps and skerry nodes list them.",
+  },
+  "revision-conflict": {
+    status: 409,
+    when: "`ifRevision` is not the current revision: someone else was faster.",
+    hint: "Read the app again, look at what changed, and apply with its current revision.",
+  },
+  "watch-expired": {
+    status: 410,
+    when: "`since` is older than what the hub keeps, or newer than what exists (a restored hub).",
+    hint: "Read the state anew (GET /v1/apps, /v1/nodes, …) and watch from the `seq` of that answer.",
+  },
+  "body-too-large": {
+    status: 413,
+    when: "The body is larger than the route takes (2 MiB; 64 KiB for joining).",
+    hint: "Send less; a Compose file with its env files must fit into 2 MiB.",
+  },
+  "unsupported-media-type": {
+    status: 415,
+    when: "The body is something else than application/json.",
+    hint: "Send JSON with the header Content-Type: application/json.",
+  },
+  "invalid-compose": {
+    status: 422,
+    when: "The Compose file is wrong; `problems` lists everything with line and column.",
+    hint: "Correct the file; skerry validate FILE checks it without a hub.",
+  },
+  "change-refused": {
+    status: 422,
+    when: "The change is well formed and the hub's state does not allow it.",
+    hint: "The message says what is in the way.",
+  },
+  "idempotency-mismatch": {
+    status: 422,
+    when: "The Idempotency-Key was used before with another request.",
+    hint: "Use a new key for each new request, and the same key only to repeat the same one.",
+  },
+  "too-many-refusals": {
+    status: 429,
+    when: "Too many wrong tokens came from this address.",
+    hint: "Wait for the time in Retry-After, then try with the right token.",
+  },
+  "header-too-large": {
+    status: 431,
+    when: "The request's headers are larger than 16 KiB.",
+    hint: "Send fewer or shorter headers.",
+  },
+  internal: {
+    status: 500,
+    when: "A bug in the hub. It is in the hub's log under the id in the message.",
+    hint: "Try again; if it happens again, report it with the log lines of that id.",
+  },
+  stopping: {
+    status: 503,
+    when: "The hub is shutting down.",
+    hint: "Try again in a few seconds; what runs on the nodes runs on.",
+  },
+  "read-only": {
+    status: 503,
+    when: "The hub's store failed (disk error or corruption); reads go on, changes are refused.",
+    hint: "Look at the hub's log and disk, then restart it; what runs on the nodes runs on.",
+  },
+  overloaded: {
+    status: 503,
+    when: "Too many requests are waiting, or too many watchers are connected.",
+    hint: "Try again in a few seconds.",
+  },
+  "storage-full": {
+    status: 507,
+    when: "There is no space left on the hub's disk for the change. Nothing was changed.",
+    hint: "Free space on the hub's data folder and try again; reads and running apps are not affected.",
+  },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof errorKinds;
+
+/** Thrown by handlers and hooks; the server's error handler turns it into the answer. Not a bug: never logged above `info`. */
+export class HttpError extends Error {
+  override name = "HttpError";
+  readonly code: ErrorCode;
+  readonly path: string | null;
+  readonly problems: readonly ApiProblem[];
+  readonly retryAfterSeconds: number | null;
+  /** More telling than the catalogue's, when the place knows more. */
+  readonly hint: string;
+  constructor(
+    code: ErrorCode,
+    message: string,
+    more: {
+      readonly path?: string;
+      readonly problems?: readonly ApiProblem[];
+      readonly hint?: string;
+      readonly retryAfterSeconds?: number;
+    } = {},
+  ) {
+    super(message);
+    this.code = code;
+    this.path = more.path ?? null;
+    this.problems = more.problems ?? [];
+    this.retryAfterSeconds = more.retryAfterSeconds ?? null;
+    this.hint = more.hint ?? errorKinds[code].hint;
+  }
+  get status(): number {
+    return errorKinds[this.code].status;
+  }
+  body(): ApiError {
+    return {
+      code: this.code,
+      message: this.message,
+      hint: this.hint,
+      path: this.path,
+      problems: [...this.problems],
+    };
+  }
+}
+
+/** "no space left" → "No space left." : a sentence for a person. */
+export function sentence(text: string): string {
+  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(first) ? first : `${first}.`;
+}
+
+/** Longest piece of a caller's own words that a message repeats. */
+const MAX_QUOTED = 80;
+
+/** A caller's words inside a message: as JSON, so that nothing in them is markup or a control character, and cut. */
+export function quoted(text: string): string {
+  const cut = text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
+  return JSON.stringify(cut);
+}
+
+/** The page docs/api-errors.md. */
+export function errorsPage(): string {
+  const rows = Object.entries(errorKinds)
+    .sort(([a, x], [b, y]) => x.status - y.status || (a < b ? -1 : 1))
+    .map(([code, kind]) => `| \`${code}\` | ${kind.status} | ${kind.when} | ${kind.hint.replaceAll("|", "\\|")} |`);
+  return [
+    "# Errors of the HTTP API",
+    "",
+    "Every answer with a status of 400 or more is a JSON object: `code` (stable, from this table), `message` (what happened, to what),",
+    "`hint` (what to do next), `path` (the field at fault, or null) and `problems` (all of them, each with `code`, `message`, `hint`,",
+    "`path`, `line`, `column`). This page is generated from `hub/src/http/errors.ts`; a test compares the two.",
+    "",
+    "| code | status | when | what to do |",
+    "|---|---|---|---|",
+    ...rows,
+    "",
+  ].join("\n");
+}

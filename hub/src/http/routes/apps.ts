@@ -1,0 +1,164 @@
+// Apps: a Compose file comes in as text, is compiled at this door, and becomes a command; or a preview of what it would do.
+
+import type { AppSpec } from "@skerry/shared/model/app.ts";
+import type { AppName } from "@skerry/shared/model/ids.ts";
+import { assert } from "@skerry/shared/runtime/assert.ts";
+import type { FastifyRequest } from "fastify";
+import { compileCompose } from "../../compose/compile.ts";
+import type { Problem } from "../../compose/problem.ts";
+import { sorted } from "../../core/lookup.ts";
+import type { CheckedOf } from "../api.ts";
+import type { HttpDeps } from "../deps.ts";
+import { HttpError } from "../errors.ts";
+import type { HandlersOf } from "../handlers.ts";
+import { findApp } from "../lookup.ts";
+import { pageOfKeys } from "../paging.ts";
+import type { Applied, DryRun, RemovedApp, RevisionPage, RevisionView } from "../schemas/apps.ts";
+import { appSummary, appView, serviceChanges } from "../views/apps.ts";
+import { plannedSteps } from "../views/dry-run.ts";
+import { nodeRef } from "../views/nodes.ts";
+import { refusalError, write } from "../write.ts";
+
+type AppRoutes = "applyApp" | "listApps" | "getApp" | "removeApp" | "listRevisions" | "getRevision";
+
+export function appHandlers(deps: HttpDeps): HandlersOf<AppRoutes> {
+  const { loop, clock } = deps;
+  return {
+    applyApp: ({ params, body, request }) => {
+      const compiled = compiledApp(params.app, body);
+      return body.dryRun ? dryRun(deps, compiled, body, request) : apply(deps, compiled, body, request);
+    },
+    listApps: ({ query }) => {
+      const now = clock.monotonicMs();
+      const page = pageOfKeys(sorted(loop.world.apps.keys()), query.after, query.limit, (name) =>
+        appSummary(loop.world, findApp(loop.world, name), now),
+      );
+      return { ...page, seq: loop.world.seq };
+    },
+    getApp: ({ params }) => appView(loop.world, findApp(loop.world, params.app), clock.monotonicMs()),
+    removeApp: ({ params, query, request }) =>
+      write(deps, request, () => ({
+        command: { kind: "remove-app", app: params.app, ifRevision: query.ifRevision ?? null },
+        answer: constant(removal(deps, params.app)),
+      })),
+    listRevisions: ({ params, query }) => listRevisions(deps, params.app, query),
+    getRevision: ({ params }) => getRevision(deps, params.app, params.revision),
+  };
+}
+
+/** What was seen before the change is the answer after it. */
+const constant =
+  <T>(value: T) =>
+  (): T =>
+    value;
+
+interface Compiled {
+  readonly spec: AppSpec;
+  readonly warnings: Problem[];
+}
+
+function compiledApp(app: AppName, body: CheckedOf<"applyApp">["body"]): Compiled {
+  const { compose, files, variables, profiles } = body;
+  const compiled = compileCompose({ name: app, text: compose, files, variables, profiles });
+  if (compiled.ok) return { spec: compiled.value.spec, warnings: [...compiled.value.warnings] };
+  const [first] = compiled.error;
+  const more = compiled.error.length > 1 ? ` (and ${compiled.error.length - 1} more problems)` : "";
+  const place = first === undefined || first.line === null ? "" : `line ${first.line}: `;
+  throw new HttpError("invalid-compose", `The Compose file is not valid: ${place}${first?.message ?? ""}${more}`, {
+    path: "compose",
+    problems: compiled.error,
+    ...(first === undefined || first.hint === "" ? {} : { hint: first.hint }),
+  });
+}
+
+function apply(
+  deps: HttpDeps,
+  { spec, warnings }: Compiled,
+  body: CheckedOf<"applyApp">["body"],
+  request: FastifyRequest,
+): Applied {
+  return write(deps, request, () => {
+    const { world } = deps.loop;
+    const services = serviceChanges(world.apps.get(spec.name)?.spec.services ?? [], spec.services);
+    const { seq } = world;
+    return {
+      command: { kind: "apply-app", spec, source: body.compose, ifRevision: body.ifRevision },
+      answer: (outcome) => {
+        assert(outcome.kind === "app-applied", "apply-app made something else");
+        const { app, revision, unchanged } = outcome;
+        return { dryRun: false, app, revision, changed: !unchanged, services, warnings, seq };
+      },
+    };
+  });
+}
+
+function dryRun(
+  deps: HttpDeps,
+  { spec, warnings }: Compiled,
+  body: CheckedOf<"applyApp">["body"],
+  _request: FastifyRequest,
+): DryRun {
+  const { world } = deps.loop;
+  const command = { kind: "apply-app", spec, source: body.compose, ifRevision: body.ifRevision } as const;
+  const preview = deps.loop.preview(command, { actor: "admin", freshToken: null });
+  if (!preview.ok) throw refusalError(command, preview.error);
+  const { outcome, after } = preview.value;
+  assert(outcome.kind === "app-applied", "apply-app would make something else");
+  return {
+    dryRun: true,
+    app: outcome.app,
+    revision: outcome.revision,
+    changed: !outcome.unchanged,
+    services: serviceChanges(world.apps.get(spec.name)?.spec.services ?? [], spec.services),
+    warnings,
+    ...plannedSteps(world, after, spec.name),
+    seq: world.seq,
+  };
+}
+
+function removal(deps: HttpDeps, name: AppName): RemovedApp {
+  const { world } = deps.loop;
+  const app = findApp(world, name);
+  const ids = world.placementsByApp.get(name) ?? new Set();
+  const nodes = new Set([...ids].flatMap((id) => world.placements.get(id)?.node ?? []));
+  return {
+    app: name,
+    revision: app.revision,
+    workloads: ids.size,
+    waitingFor: sorted(nodes).flatMap((id) => {
+      const node = world.nodes.get(id);
+      return node === undefined || world.reachability.get(id)?.kind === "ready" ? [] : [nodeRef(node)];
+    }),
+    volumesKept: app.spec.volumes.filter(({ external }) => !external).map(({ engineName }) => engineName),
+    seq: world.seq,
+  };
+}
+
+/** Newest first; the cursor is a revision's number. */
+function listRevisions(deps: HttpDeps, name: AppName, query: CheckedOf<"listRevisions">["query"]): RevisionPage {
+  const { world } = deps.loop;
+  const app = findApp(world, name);
+  const before = query.after === undefined ? Number.POSITIVE_INFINITY : Number(query.after);
+  const older = [...deps.store.revisions(name)]
+    .sort((a, b) => b.revision - a.revision)
+    .filter(({ revision }) => revision < before);
+  const items = older.slice(0, query.limit).map((item) => ({ ...item, current: item.revision === app.revision }));
+  return {
+    items,
+    next: older.length > query.limit ? String(items.at(-1)?.revision) : null,
+    seq: world.seq,
+  };
+}
+
+function getRevision(deps: HttpDeps, name: AppName, revision: number): RevisionView {
+  const app = findApp(deps.loop.world, name);
+  const found = deps.store.revision(name, revision);
+  const listed = deps.store.revisions(name).find((item) => item.revision === revision);
+  if (found === null || listed === undefined) {
+    throw new HttpError("revision-not-found", `App ${name} has no revision ${revision}.`, {
+      path: "revision",
+      hint: `Its newest revision is ${app.revision}; GET /v1/apps/${name}/revisions lists them.`,
+    });
+  }
+  return { app: name, ...listed, current: revision === app.revision, source: found.source };
+}

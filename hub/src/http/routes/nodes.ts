@@ -1,0 +1,116 @@
+// Nodes: showing, labels, availability, forgetting, joining.
+
+import type { SpecHash } from "@skerry/shared/model/ids.ts";
+import { assert } from "@skerry/shared/runtime/assert.ts";
+import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import type { FastifyRequest } from "fastify";
+import type { Command } from "../../core/command.ts";
+import { sorted } from "../../core/lookup.ts";
+import type { Node } from "../../core/world.ts";
+import type { CheckedOf } from "../api.ts";
+import type { HttpDeps } from "../deps.ts";
+import { HttpError } from "../errors.ts";
+import type { HandlersOf } from "../handlers.ts";
+import { findNode } from "../lookup.ts";
+import { pageOfKeys } from "../paging.ts";
+import type { ChangedNode } from "../schemas/nodes.ts";
+import { nodeRef, nodeSummary, nodeView } from "../views/nodes.ts";
+import { identityOf, write } from "../write.ts";
+
+export function nodeHandlers(
+  deps: HttpDeps,
+): HandlersOf<"listNodes" | "getNode" | "changeNode" | "removeNode" | "joinNode"> {
+  const world = () => deps.loop.world;
+  return {
+    listNodes: ({ query }) => {
+      const now = deps.clock.monotonicMs();
+      const page = pageOfKeys(sorted(world().nodesByName.keys()), query.after, query.limit, (name) =>
+        nodeSummary(world(), findNode(world(), name), now),
+      );
+      return { ...page, seq: world().seq };
+    },
+    getNode: ({ params }) => nodeView(world(), findNode(world(), params.node), deps.clock.monotonicMs()),
+    changeNode: ({ params, body, request }) => changeNode(deps, findNode(world(), params.node), body, request),
+    removeNode: ({ params, request }) =>
+      write(deps, request, () => {
+        const node = findNode(world(), params.node);
+        const workloads = world().placementsByNode.get(node.id)?.size ?? 0;
+        const { seq } = world();
+        return {
+          command: { kind: "remove-node", node: node.id },
+          answer: () => ({ node: nodeRef(node), workloads, seq }),
+        };
+      }),
+    joinNode: ({ body, request }) => joinNode(deps, body, request),
+  };
+}
+
+function changeNode(
+  deps: HttpDeps,
+  node: Node,
+  body: CheckedOf<"changeNode">["body"],
+  request: FastifyRequest,
+): ChangedNode {
+  const command = changeCommand(node, body);
+  const { seq } = deps.loop.world;
+  return write(deps, request, () => ({
+    command,
+    answer: () => {
+      const labels = command.kind === "set-node-labels" ? relabelled(node.labels, command) : node.labels;
+      const availability = command.kind === "set-availability" ? command.availability : node.availability;
+      const changed = availability !== node.availability || !sameLabels(labels, node.labels);
+      return { node: nodeRef(node), labels, availability, changed, seq };
+    },
+  }));
+}
+
+type ChangeCommand = Extract<Command, { readonly kind: "set-node-labels" | "set-availability" }>;
+
+function changeCommand(node: Node, body: CheckedOf<"changeNode">["body"]): ChangeCommand {
+  const { setLabels, unsetLabels, availability } = body;
+  const relabels = Object.keys(setLabels).length + unsetLabels.length > 0;
+  if (availability !== undefined && relabels) {
+    throw new HttpError("invalid-request", "Labels and availability are changed by two requests, not by one.", {
+      path: "availability",
+    });
+  }
+  if (availability !== undefined) return { kind: "set-availability", node: node.id, availability };
+  if (relabels) return { kind: "set-node-labels", node: node.id, set: setLabels, unset: unsetLabels };
+  throw new HttpError("invalid-request", "There is nothing to change in this request.", {
+    hint: "Give setLabels, unsetLabels or availability.",
+  });
+}
+
+function relabelled(
+  labels: Readonly<Record<string, string>>,
+  change: { readonly set: Readonly<Record<string, string>>; readonly unset: readonly string[] },
+): Record<string, string> {
+  const unset = new Set(change.unset);
+  return { ...Object.fromEntries(Object.entries(labels).filter(([key]) => !unset.has(key))), ...change.set };
+}
+
+function sameLabels(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}
+
+function joinNode(deps: HttpDeps, body: CheckedOf<"joinNode">["body"], request: FastifyRequest) {
+  const identity = identityOf(request);
+  assert(identity.kind === "join-token", "someone else than a join token came through the door for joining");
+  const { token } = identity;
+  return write(deps, request, () => ({
+    command: {
+      kind: "join-node",
+      // 64 hex digits, as the brand says.
+      credentialHash: sha256Hex(body.credential) as SpecHash,
+      name: body.name,
+      labels: body.labels,
+      facts: body.facts,
+      tokenId: token.id,
+    },
+    answer: (outcome) => {
+      assert(outcome.kind === "node-joined", "join-node made something else");
+      return { node: outcome.node, installation: outcome.installation, name: outcome.name };
+    },
+  }));
+}

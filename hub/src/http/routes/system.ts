@@ -1,0 +1,25 @@
+// The hub itself: health, version, and "why".
+import { PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
+import type { HttpDeps } from "../deps.ts";
+import type { HandlersOf } from "../handlers.ts";
+import { health } from "../health.ts";
+import { whyAnswer } from "../views/why.ts";
+
+export function systemHandlers(deps: HttpDeps): HandlersOf<"getHealth" | "getVersion" | "why"> {
+  return {
+    getHealth: ({ reply }) => {
+      const now = health(deps);
+      if (now.status !== "ok") reply.status(503);
+      return now;
+    },
+    getVersion: () => ({
+      version: deps.version,
+      api: "v1",
+      protocol: { version: PROTOCOL_VERSION, minimum: PROTOCOL_MINIMUM },
+      installation: deps.loop.world.installation,
+      epoch: deps.loop.world.epoch,
+      node: process.version,
+    }),
+    why: ({ params }) => whyAnswer(deps, params["*"]),
+  };
+}

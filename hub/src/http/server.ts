@@ -1,0 +1,288 @@
+// The HTTP server: limits, the door, validation, errors. Registers the route table and nothing else; every route is authenticated
+// before its body is read. It must never answer with a stack, a secret, or a caller's words outside of JSON.
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import swagger from "@fastify/swagger";
+import { type Millis, sleep } from "@skerry/shared/runtime/clock.ts";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { createSerializerCompiler, jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zod";
+import { api, type RouteShapes } from "./api.ts";
+import { authenticate, authorise, type Identity } from "./auth.ts";
+import type { HttpDeps } from "./deps.ts";
+import { errorAnswer } from "./error-answer.ts";
+import { HttpError, quoted } from "./errors.ts";
+import { type HandlerRequest, type Handlers, jsonHandlers } from "./handlers.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { MAX_REFUSALS, Refusals } from "./refusals.ts";
+import { type Permission, type Route, type RouteName, routes } from "./routes.ts";
+import { errorSchema } from "./schemas/common.ts";
+import { createWatch, type Watch } from "./watch.ts";
+
+/** A Compose file with its env files; the largest real ones are a tenth of it. */
+export const MAX_BODY_BYTES = 2_097_152;
+/** A joining node sends its name, labels and facts: about 1 KB. */
+export const MAX_JOIN_BODY_BYTES = 65_536;
+/** Node's own default, stated: a bearer token and a few headers of proxies need 2 KB. */
+const MAX_HEADER_BYTES = 16_384;
+/** Headers must have come by then: a client that dribbles holds a connection, not a request. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** The whole request must have come by then: 2 MiB at 0.5 Mbit/s. */
+const REQUEST_TIMEOUT_MS = 35_000;
+/** An idle kept-alive connection. Longer than the 60 s of common proxies, so that they close first. */
+const KEEP_ALIVE_MS = 65_000;
+/** A socket with no traffic at all, whatever it is in the middle of. Watches beat more often than this. */
+const SOCKET_IDLE_MS = 120_000;
+/** 10,000 nodes on one hub (each with one connection), and room for people and scripts. */
+export const MAX_CONNECTIONS = 12_000;
+/** Longest path parameter: a workload's id has at most 160 characters. */
+const MAX_PARAM_CHARACTERS = 256;
+/** Between asking clients to go and closing their connections at stop. */
+const DRAIN_MS = 2_000;
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Named by every route; a route without one keeps the server from starting. */
+    permission?: Permission;
+  }
+  interface FastifyRequest {
+    identity: Identity | null;
+    startedMs: Millis;
+  }
+}
+
+export interface HttpServer {
+  readonly app: FastifyInstance;
+  readonly watch: Watch;
+  readonly metrics: Metrics;
+  /** Requests for a websocket on `path` go to `accept`; all others are refused. */
+  onUpgrade(path: string, accept: (request: IncomingMessage, socket: Duplex, head: Buffer) => void): void;
+  /** Ends watches, finishes what is under way, closes. */
+  stop(): Promise<void>;
+}
+
+export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
+  const app = fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    connectionTimeout: SOCKET_IDLE_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+    routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
+    exposeHeadRoutes: false,
+    onProtoPoisoning: "error",
+    onConstructorPoisoning: "error",
+    frameworkErrors: (error, request, reply) => {
+      answerError(deps, error, request, reply);
+    },
+    clientErrorHandler: (error, socket) => answerBrokenRequest(error.code, socket),
+  });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(createSerializerCompiler());
+  // Only JSON: text/plain is what a browser sends across origins without asking first.
+  app.removeContentTypeParser("text/plain");
+  app.addHook("onRoute", (route) => {
+    if (route.config?.permission === undefined) throw new Error(`bug: route ${String(route.url)} names no permission`);
+  });
+  app.setErrorHandler((error, request, reply) => answerError(deps, error, request, reply));
+  app.setNotFoundHandler((request) => {
+    throw new HttpError("route-not-found", `There is no ${request.method} ${quoted(request.url)}.`);
+  });
+  app.decorateRequest("identity", null);
+  app.decorateRequest("startedMs", 0);
+  const metrics = createMetrics(deps);
+  addDoor(app, deps);
+  addObservers(app, deps, metrics);
+  await app.register(swagger, openapiOptions(deps.version));
+  const watch = createWatch(deps);
+  registerRoutes(app, deps, metrics, watch);
+  await app.ready();
+  return {
+    app,
+    watch,
+    metrics,
+    onUpgrade: (path, accept) => {
+      app.server.on("upgrade", (request, socket, head) => {
+        if (request.url?.split("?", 1)[0] === path && request.headers.origin === undefined)
+          accept(request, socket, head);
+        else refuseUpgrade(socket);
+      });
+    },
+    stop: async () => {
+      watch.stop();
+      const closed = app.close();
+      app.server.closeIdleConnections();
+      await Promise.race([closed, sleep(deps.clock, DRAIN_MS)]);
+      app.server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** Who is it, and may they: before anything of the body is read. Unknown addresses are told to the known only. */
+function addDoor(app: FastifyInstance, deps: HttpDeps): void {
+  const refusals = new Refusals(deps.clock);
+  const credentials = {
+    adminTokenHash: deps.adminTokenHash,
+    joinToken: (id: string) => deps.store.tokens().find((token) => token.id === id) ?? null,
+  };
+  app.addHook("onRequest", async (request, reply) => {
+    request.startedMs = deps.clock.monotonicMs();
+    addSecurityHeaders(reply);
+    const permission = request.routeOptions.config.permission;
+    if (permission === "public") return;
+    try {
+      request.identity = authenticate(request.headers.authorization, credentials);
+    } catch (error) {
+      // The right token is never slowed down: others behind the same proxy must not lock anyone out.
+      const waitMs = refusals.waitMs(request.ip);
+      refusals.count(request.ip);
+      if (waitMs === 0) throw error;
+      throw new HttpError("too-many-refusals", `More than ${MAX_REFUSALS} wrong tokens came from this address.`, {
+        retryAfterSeconds: Math.ceil(waitMs / 1_000),
+      });
+    }
+    // Undefined only for addresses that do not exist, which answer 404 next.
+    if (permission !== undefined) authorise(request.identity, permission);
+  });
+}
+
+function addSecurityHeaders(reply: FastifyReply): void {
+  reply.headers({
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+  });
+}
+
+function addObservers(app: FastifyInstance, deps: HttpDeps, metrics: Metrics): void {
+  app.addHook("onResponse", async (request, reply) => {
+    const tookMs = deps.clock.monotonicMs() - request.startedMs;
+    // The route's pattern, never the address: that would make as many series as there are names.
+    const route = request.routeOptions.url ?? "(none)";
+    metrics.request(request.method, route, reply.statusCode, tookMs / 1_000);
+    const fields = { method: request.method, route, status: reply.statusCode, tookMs: Math.round(tookMs) };
+    if (request.method === "GET") deps.log.debug("request", fields);
+    else deps.log.info("request", fields);
+  });
+}
+
+function registerRoutes(app: FastifyInstance, deps: HttpDeps, metrics: Metrics, watch: Watch): void {
+  const handlers = jsonHandlers(deps);
+  const raw: Readonly<Record<string, (request: FastifyRequest, reply: FastifyReply) => unknown>> = {
+    getMetrics: async (_request, reply) => {
+      reply.type("text/plain; version=0.0.4; charset=utf-8");
+      return metrics.text();
+    },
+    getOpenapi: async (_request, reply) => {
+      reply.type("application/json");
+      return JSON.stringify(app.swagger());
+    },
+    watch: (request, reply) => watch.open(request, reply),
+  };
+  for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {
+    const shapes: RouteShapes = api[name];
+    app.route({
+      method: route.method,
+      url: route.url,
+      config: { permission: route.permission },
+      exposeHeadRoute: name === "getHealth",
+      ...(name === "joinNode" ? { bodyLimit: MAX_JOIN_BODY_BYTES } : {}),
+      schema: schemaOf(name, route, shapes),
+      handler: raw[name] ?? jsonHandler(handlers, name),
+    });
+  }
+}
+
+function jsonHandler(handlers: Handlers, name: RouteName) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+    const call = { params: request.params, query: request.query, body: request.body, request, reply };
+    // The table is exhaustive over the JSON routes by its type, and what it is given was checked by the schemas of the same name.
+    const handler = handlers[name as keyof Handlers] as (call: HandlerRequest<never>) => unknown;
+    return handler(call as HandlerRequest<never>);
+  };
+}
+
+function schemaOf(name: RouteName, route: Route, shapes: RouteShapes): Record<string, unknown> {
+  const statuses = [400, 401, 403, 404, 429, 503, ...(shapes.errors ?? [])].sort();
+  return {
+    operationId: name,
+    summary: route.summary,
+    ...(route.permission === "public" ? { security: [] } : {}),
+    ...(shapes.params === undefined ? {} : { params: shapes.params }),
+    ...(shapes.query === undefined ? {} : { querystring: shapes.query }),
+    ...(shapes.body === undefined ? {} : { body: shapes.body }),
+    response: {
+      ...(shapes.response === undefined ? {} : { 200: shapes.response }),
+      ...(route.permission === "public"
+        ? { 503: shapes.response }
+        : Object.fromEntries(statuses.map((status) => [status, errorSchema]))),
+    },
+  };
+}
+
+function openapiOptions(version: string) {
+  return {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "Skerry hub", version, description: "Desired state in, observed state and reasons out." },
+      components: { securitySchemes: { bearer: { type: "http" as const, scheme: "bearer" } } },
+      security: [{ bearer: [] }],
+    },
+    transform: jsonSchemaTransform,
+  };
+}
+
+function answerError(deps: HttpDeps, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const known = errorAnswer(error, () => {
+    const id = deps.random.hex(4);
+    deps.log.error("bug in a request", {
+      id,
+      method: request.method,
+      route: request.routeOptions?.url ?? "(none)",
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    return id;
+  });
+  if (known.retryAfterSeconds !== null) reply.header("retry-after", known.retryAfterSeconds);
+  if (known.status === 401) reply.header("www-authenticate", 'Bearer realm="skerry"');
+  // As a string, so that an error's answer never depends on the schema of the route it came from.
+  reply
+    .status(known.status)
+    .type("application/json; charset=utf-8")
+    .serializer(String)
+    .send(JSON.stringify(known.body()));
+}
+
+/** What Node's parser refused before there was a request. */
+function answerBrokenRequest(code: string | undefined, socket: Duplex): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const error =
+    code === "HPE_HEADER_OVERFLOW"
+      ? new HttpError("header-too-large", "The request's headers are larger than 16 KiB.")
+      : new HttpError("invalid-request", "This is not a complete HTTP/1.1 request, or it did not arrive in time.");
+  socket.end(rawAnswer(error));
+}
+
+function refuseUpgrade(socket: Duplex): void {
+  socket.end(rawAnswer(new HttpError("route-not-found", "There is no websocket here, or not for a browser.")));
+}
+
+function rawAnswer(error: HttpError): string {
+  const body = JSON.stringify(error.body());
+  return [
+    `HTTP/1.1 ${error.status} Refused`,
+    "content-type: application/json; charset=utf-8",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+    "",
+    body,
+  ].join("\r\n");
+}

@@ -1,0 +1,89 @@
+// What applying would do, node by node and in words: the difference between the World as it is and as it would be.
+import { canonicalJson } from "@skerry/shared/model/canonical.ts";
+import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import { serviceAt, sorted } from "../../core/lookup.ts";
+import type { Placement, World } from "../../core/world.ts";
+import type { DryRun } from "../schemas/apps.ts";
+import { workloadsOf } from "./apps.ts";
+import { nodeRef } from "./nodes.ts";
+import { unplacedText } from "./unplaced.ts";
+
+type Step = DryRun["nodes"][number]["steps"][number];
+
+export function plannedSteps(before: World, after: World, app: AppName): Pick<DryRun, "nodes" | "unplaced"> {
+  const byNode = new Map<NodeId, Step[]>();
+  const add = (node: NodeId, step: Step): void => {
+    const steps = byNode.get(node) ?? [];
+    byNode.set(node, steps);
+    steps.push(step);
+  };
+  const ids = sorted(new Set([...workloadsOf(before, app), ...workloadsOf(after, app)]));
+  for (const id of ids) addSteps(before, after, id, add);
+  const unplaced = ids.flatMap((workload) => {
+    const slot = after.unplaced.get(workload);
+    return slot === undefined ? [] : [{ workload, why: unplacedText(after, slot.refusals) }];
+  });
+  return { nodes: nodeSteps(before, byNode), unplaced };
+}
+
+function nodeSteps(world: World, byNode: ReadonlyMap<NodeId, readonly Step[]>): DryRun["nodes"] {
+  return [...byNode]
+    .flatMap(([id, steps]) => {
+      const node = world.nodes.get(id);
+      const reachable = world.reachability.get(id)?.kind === "ready";
+      return node === undefined ? [] : [{ node: nodeRef(node), reachable, steps: [...steps] }];
+    })
+    .sort((a, b) => (a.node.name < b.node.name ? -1 : 1));
+}
+
+function addSteps(before: World, after: World, workload: WorkloadId, add: (node: NodeId, step: Step) => void): void {
+  const was = before.placements.get(workload);
+  const is = after.placements.get(workload);
+  if (was !== undefined && is !== undefined && was.node === is.node) {
+    add(is.node, { workload, ...sameNode(before, after, was, is) });
+    return;
+  }
+  if (was !== undefined) {
+    const moved = is === undefined ? leaving(after, was) : `it moves to ${nameOf(after, is.node)}`;
+    add(was.node, { workload, step: "remove", why: moved });
+  }
+  if (is !== undefined) {
+    const from =
+      was === undefined ? "the file asks for it, and this node fits" : `it comes from ${nameOf(before, was.node)}`;
+    add(is.node, { workload, step: "start", why: from });
+  }
+}
+
+function leaving(after: World, was: Placement): string {
+  const service = after.apps.get(was.app)?.spec.services.find(({ name }) => name === was.service);
+  if (service === undefined) return "the file no longer has this service";
+  return after.unplaced.has(was.workload)
+    ? "the node no longer fits, and no other does"
+    : "the file asks for fewer copies, or this node no longer matches";
+}
+
+const nameOf = (world: World, node: NodeId): string => world.nodes.get(node)?.name ?? node;
+
+function sameNode(before: World, after: World, was: Placement, is: Placement): Pick<Step, "step" | "why"> {
+  if (was.specHash === is.specHash) {
+    return { step: "keep", why: was.revision === is.revision ? "nothing changes" : "its container stays as it is" };
+  }
+  const [old, next] = [serviceAt(before, was)?.container, serviceAt(after, is)?.container];
+  if (old === undefined || next === undefined) return { step: "replace", why: "its definition changes" };
+  const fields = sorted(Object.keys(next)).filter((key) => !sameField(old, next, key));
+  if (fields.includes("image"))
+    return { step: "replace", why: `image ${old.image} → ${next.image}${rest(fields, "image")}` };
+  return {
+    step: "replace",
+    why: fields.length === 0 ? "a network or volume changes" : `changes: ${fields.join(", ")}`,
+  };
+}
+
+function sameField(old: object, next: object, key: string): boolean {
+  return canonicalJson(Reflect.get(old, key)) === canonicalJson(Reflect.get(next, key));
+}
+
+function rest(fields: readonly string[], told: string): string {
+  const others = fields.filter((field) => field !== told);
+  return others.length === 0 ? "" : `; also ${others.join(", ")}`;
+}

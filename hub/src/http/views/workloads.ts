@@ -1,0 +1,188 @@
+// One workload as the API shows it: what should run, what was last said of it, why, and for how long. A state is never older than it
+// claims, and nothing is called good that was not said to be by a node that is heard.
+import type { WorkloadId } from "@skerry/shared/model/ids.ts";
+import { workloadParts } from "@skerry/shared/model/names.ts";
+import { exitInWords, type WorkloadState } from "@skerry/shared/model/report.ts";
+import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import type { Millis } from "@skerry/shared/runtime/clock.ts";
+import { serviceAt, wantedService } from "../../core/lookup.ts";
+import type { Node, Placement, SeenStatus, World } from "../../core/world.ts";
+import type { WorkloadView } from "../schemas/workloads.ts";
+import { nodeRef, reachabilityView } from "./nodes.ts";
+import { unplacedText } from "./unplaced.ts";
+import { durationInWords } from "./words.ts";
+
+/** null: no such slot is wanted. */
+export function workloadView(world: World, id: WorkloadId, now: Millis): WorkloadView | null {
+  const placement = world.placements.get(id);
+  return placement === undefined ? unplacedView(world, id) : placedView(world, placement, now);
+}
+
+function unplacedView(world: World, id: WorkloadId): WorkloadView | null {
+  const unplaced = world.unplaced.get(id);
+  const app = unplaced === undefined ? undefined : world.apps.get(unplaced.app);
+  if (unplaced === undefined || app === undefined) return null;
+  return {
+    ...NOTHING_SEEN,
+    ...partsOf(id),
+    node: null,
+    state: "unplaced",
+    reason: unplacedText(world, unplaced.refusals),
+    hint: "Add a node that fits, or change what the service asks for.",
+    revision: app.revision,
+    image: wantedService(world, unplaced.app, unplaced.service)?.container.image ?? "",
+  };
+}
+
+const partsOf = (id: WorkloadId) => ({ id, ...workloadParts(id) });
+
+const NOTHING_SEEN = {
+  health: null,
+  good: false,
+  forMs: null,
+  seenAgoMs: null,
+  last: null,
+  seenRevision: null,
+  containerId: null,
+  restarts: 0,
+} as const;
+
+function placedView(world: World, placement: Placement, now: Millis): WorkloadView | null {
+  const node = world.nodes.get(placement.node);
+  if (node === undefined) return null;
+  const seen = world.observations.get(node.id)?.workloads.get(placement.workload) ?? null;
+  const common = {
+    ...NOTHING_SEEN,
+    ...partsOf(placement.workload),
+    node: nodeRef(node),
+    revision: placement.revision,
+    image: serviceAt(world, placement)?.container.image ?? "",
+  };
+  const silent = silenceOf(world, node, seen, now);
+  if (seen === null) return { ...common, ...(silent ?? assigned(world, node, placement)) };
+  const ageMs = seen.seenMs === null ? null : Math.max(0, now - seen.seenMs);
+  const { status } = seen;
+  return {
+    ...common,
+    seenAgoMs: ageMs,
+    forMs: ageMs === null ? null : status.forMs + ageMs,
+    seenRevision: status.specHash === null ? null : status.revision,
+    containerId: status.containerId,
+    restarts: status.restarts,
+    ...(silent ?? saidByNode(placement, seen, ageMs ?? 0)),
+  };
+}
+
+type Shown = Pick<WorkloadView, "state" | "reason" | "hint"> &
+  Partial<Pick<WorkloadView, "health" | "good" | "last" | "forMs">>;
+
+/** null: the node is heard, so its word counts. */
+function silenceOf(world: World, node: Node, seen: SeenStatus | null, now: Millis): Shown | null {
+  const { kind, reason, silentForMs } = reachabilityView(world, node.id, now);
+  if (kind === "ready" && (seen === null || seen.seenMs !== null)) return null;
+  const last = seen === null ? "nothing was ever said of it" : `it last said: ${seen.status.state.kind}`;
+  const why = kind === "ready" ? "it has not reported since this hub started" : reason;
+  return {
+    state: "unknown",
+    reason: `node ${node.name}: ${why}; ${last}`,
+    hint: kind === "unreachable" ? `Check the power and link of ${node.name}.` : null,
+    last: seen?.status.state.kind ?? null,
+    forMs: silentForMs,
+  };
+}
+
+function assigned(world: World, node: Node, placement: Placement): Shown {
+  if (node.refusal !== null) {
+    return {
+      state: "assigned",
+      reason: `node ${node.name} refuses its assignment: ${node.refusal.message}`,
+      hint: `See: skerry why node/${node.name}`,
+    };
+  }
+  const accepted = node.accepted !== null && node.accepted.generation >= placement.sinceGeneration;
+  const reachability = world.reachability.get(node.id);
+  const connected = reachability?.kind === "ready" && reachability.connected;
+  const reason = accepted ? "taken up by the node" : connected ? "on its way to the node" : "waits for the node's link";
+  return { state: "assigned", reason, hint: null };
+}
+
+function saidByNode(placement: Placement, seen: SeenStatus, ageMs: number): Shown {
+  const { status } = seen;
+  const shown = stateShown(status.state, ageMs);
+  const current = status.specHash === placement.specHash;
+  if (current) return { ...shown, health: healthOf(status.state) };
+  if (status.specHash === null) return { ...shown, good: false };
+  return {
+    ...shown,
+    good: false,
+    health: healthOf(status.state),
+    reason: `revision ${status.revision} is still there (${shown.reason}); revision ${placement.revision} replaces it`,
+  };
+}
+
+const healthOf = (state: WorkloadState) => (state.kind === "running" ? state.health : null);
+
+const HEALTH = {
+  none: "running",
+  healthy: "running, healthy",
+  starting: "running; its health check has not passed yet",
+  unhealthy: "running; its health check fails",
+} as const;
+
+function stateShown(state: WorkloadState, ageMs: number): Shown {
+  switch (state.kind) {
+    case "waiting":
+      return { state: "waiting", reason: state.reason, hint: null };
+    case "pulling":
+      return { state: "pulling", reason: pullText(state.doneBytes, state.totalBytes), hint: null };
+    case "starting":
+      return { state: "starting", reason: "its container is starting", hint: null };
+    case "running":
+      return {
+        state: "running",
+        reason: HEALTH[state.health],
+        hint: state.health === "unhealthy" ? "The events show what its health check said." : null,
+        good: state.health === "none" || state.health === "healthy",
+      };
+    case "backing-off":
+      return backingOff(state, ageMs);
+    case "completed":
+      return { state: "completed", reason: exitInWords(state.exit), hint: null, good: state.exit.code === 0 };
+    case "failed":
+      return {
+        state: "failed",
+        reason: state.exit === null ? state.reason : `${state.reason}: ${exitInWords(state.exit)}`,
+        hint: "It is not tried again until the file changes: correct it and apply.",
+      };
+    case "fenced":
+      return {
+        state: "fenced",
+        reason: "stopped by its fence: the node had not heard from the hub",
+        hint: null,
+      };
+    case "stopping":
+      return { state: "stopping", reason: "being stopped", hint: null };
+    default:
+      return assertNever(state);
+  }
+}
+
+const STEP = {
+  pull: ["its image could not be pulled", "Check the image's name, and that the node reaches the registry."],
+  create: ["its container could not be made", "Correct what the message names, and apply."],
+  start: ["its container could not be started", "Correct what the message names, and apply."],
+  run: ["it ended", "Look at its output and its command; docker logs on the node shows it."],
+} as const;
+
+function backingOff(state: Extract<WorkloadState, { readonly kind: "backing-off" }>, ageMs: number): Shown {
+  const [what, hint] = STEP[state.during];
+  const why = state.exit === null ? `${what}: ${state.reason}` : exitInWords(state.exit);
+  const left = state.nextTryInMs - ageMs;
+  const next = left > 0 ? `in ${durationInWords(left)}` : "now";
+  return { state: "backing-off", reason: `${why}; try ${state.attempt + 1} ${next}`, hint };
+}
+
+function pullText(doneBytes: number, totalBytes: number): string {
+  if (totalBytes <= 0) return "its image is being pulled";
+  return `its image is being pulled: ${Math.min(100, Math.floor((100 * doneBytes) / totalBytes))} %`;
+}

@@ -1,0 +1,111 @@
+// Carries a command to the control loop and its outcome back: who asks, under which idempotency key, and which error a refusal becomes.
+// Every change that the API makes goes through here.
+import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
+import type { FastifyRequest } from "fastify";
+import type { SubmitContext, SubmitRefusal } from "../control-loop.ts";
+import type { Command, CommandOutcome, CommandRefusal } from "../core/command.ts";
+import { actorOf, type Identity } from "./auth.ts";
+import type { HttpDeps } from "./deps.ts";
+import { type ErrorCode, HttpError, sentence } from "./errors.ts";
+import { health } from "./health.ts";
+import { type IdempotencyKey, idempotencyKey, replay } from "./idempotency.ts";
+
+export interface Write<T> {
+  readonly command: Command;
+  /**
+   * The body of the answer, from the outcome and what `make` saw before: with an idempotency key it is called before the commit, else
+   * after. It may be stored, so it must hold no secret.
+   */
+  readonly answer: (outcome: CommandOutcome) => T;
+  readonly freshToken?: SubmitContext["freshToken"];
+}
+
+/** The answer, made now or stored before under the same key. Throws HttpError for refusals. `make` is not called for a repeated request. */
+export function write<T>(deps: HttpDeps, request: FastifyRequest, make: () => Write<T>): T {
+  const actor = actorOf(identityOf(request));
+  const key = idempotencyKey(request.headers["idempotency-key"], actor, request);
+  const before = key === null ? null : replay(key, deps.store.idempotent(key.key));
+  // What is stored under a key is what `answer` of the same request made: the request's hash was compared.
+  if (before !== null) return before as T;
+  const { command, answer, freshToken } = make();
+  let body: T | undefined;
+  const submitted = deps.loop.submit(command, {
+    actor,
+    freshToken: freshToken ?? null,
+    idempotency:
+      key === null
+        ? null
+        : {
+            ...key,
+            answer: (outcome) => {
+              body = answer(outcome);
+              return { status: 200, body: JSON.stringify(body) };
+            },
+          },
+  });
+  if (!submitted.ok) throw submitError(deps, command, submitted.error, key);
+  return body ?? answer(submitted.value.outcome);
+}
+
+export function identityOf(request: FastifyRequest): Identity {
+  assert(request.identity !== null, "a route was reached past the door");
+  return request.identity;
+}
+
+function submitError(deps: HttpDeps, command: Command, refusal: SubmitRefusal, key: IdempotencyKey | null): HttpError {
+  switch (refusal.kind) {
+    case "refused":
+      return refusalError(command, refusal.refusal);
+    case "storage-full":
+      return new HttpError("storage-full", "There is no space left on the hub's disk. Nothing was changed.");
+    case "read-only":
+      return new HttpError("read-only", health(deps).reason);
+    case "stopping":
+      return new HttpError("stopping", "The hub is shutting down. Nothing was changed.", { retryAfterSeconds: 5 });
+    case "duplicate":
+      throw new Error(`bug: the idempotency key ${key?.key ?? ""} was free a moment ago and nothing ran in between`);
+    default:
+      return assertNever(refusal);
+  }
+}
+
+export function refusalError(command: Command, refusal: CommandRefusal): HttpError {
+  return new HttpError(refusalCode(command, refusal), sentence(refusal.message), {
+    hint: sentence(refusal.hint),
+    ...(refusal.path === null ? {} : { path: refusal.path }),
+  });
+}
+
+function refusalCode(command: Command, refusal: CommandRefusal): ErrorCode {
+  switch (refusal.code) {
+    case "conflict":
+      return "revision-conflict";
+    case "not-found":
+      return notFoundCode(command);
+    case "token-refused":
+      return "join-token-refused";
+    case "invalid":
+    case "limit":
+      return "change-refused";
+    default:
+      return assertNever(refusal.code);
+  }
+}
+
+function notFoundCode(command: Command): ErrorCode {
+  switch (command.kind) {
+    case "apply-app":
+    case "remove-app":
+      return "app-not-found";
+    case "set-node-labels":
+    case "set-availability":
+    case "remove-node":
+    case "join-node":
+      return "node-not-found";
+    case "create-token":
+    case "remove-token":
+      return "token-not-found";
+    default:
+      return assertNever(command);
+  }
+}
