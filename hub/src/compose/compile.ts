@@ -195,12 +195,8 @@ function compileName(root: MapSpot, override: string | null, fields: Fields): Ap
   if (override !== null) {
     fields.notes.problem(wholeFile, "value-invalid", `${JSON.stringify(override)} is not an app's name.`, hint);
   } else if (written !== null) {
-    fields.fault(
-      fields.at(root, "name") ?? root,
-      "value-invalid",
-      `${JSON.stringify(written)} is not an app's name.`,
-      hint,
-    );
+    const at = fields.at(root, "name") ?? root;
+    fields.fault(at, "value-invalid", `${JSON.stringify(fields.quote(at, written))} is not an app's name.`, hint);
   } else {
     const how = "Add `name: NAME` at the top of the file, or give it: skerry apply -f FILE NAME.";
     fields.notes.problem(wholeFile, "key-missing", "The app has no name.", how);

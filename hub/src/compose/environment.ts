@@ -116,5 +116,10 @@ export function ownLabels(of: MapSpot, key: string, { fields }: Pick<Context, "f
 
 function labelFiles(service: MapSpot, { fields }: Context): { path: string; at: Spot }[] {
   const list = fields.at(service, "label_file");
-  return list === null ? [] : fields.textOrTexts(service, "label_file").map((path) => ({ path, at: list }));
+  if (list === null) return [];
+  const spots = list.tree.kind === "list" ? fields.items(service, "label_file") : [list];
+  return spots.flatMap((at) => {
+    const path = fields.asText(at);
+    return path === null ? [] : [{ path, at }];
+  });
 }
