@@ -1,21 +1,19 @@
 // The only writer of the hub: input → pure handler → one durable commit → World → answer, watchers, nodes; then the same for what `decide` adds.
 // Nothing is acknowledged, sent or shown before it is durable. It must never await, queue without a bound, or write to the World elsewhere.
-import { assignmentHashInput, comparePositions } from "@skerry/shared/model/assignment-hash.ts";
-import type { NodeId, SpecHash } from "@skerry/shared/model/ids.ts";
-import type { Hello, ToHub } from "@skerry/shared/protocol/to-hub.ts";
+import type { NodeId } from "@skerry/shared/model/ids.ts";
+import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
-import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import { advanceSeq, applyChange, copyWorld, worldFrom } from "./core/apply-change.ts";
-import { buildAssignment } from "./core/assign.ts";
 import type { Change, DurableChange, HubEvent, VolatileChange } from "./core/change.ts";
 import { type Command, type CommandContext, type CommandOutcome, type CommandRefusal, handle } from "./core/command.ts";
 import { decide, type Settings } from "./core/decide.ts";
 import { disconnected, greeted, received } from "./core/received.ts";
 import type { World } from "./core/world.ts";
+import type { Frame, HashMatches, Hub, InputResult, Listener, StorageState } from "./link/hub.ts";
 import { type Commit, type Store, StoreError } from "./store/store.ts";
 
 /** Inputs of one commit: a bound on how long the event loop stands still for one transaction (about 50 ms on a small disk). */
@@ -79,37 +77,9 @@ export interface Preview {
   readonly changes: readonly Change[];
 }
 
-/** What became of a node's input. `lost`: the store refused it; the node must say it again (on a new connection) once storing works. */
-export type InputResult =
-  | { readonly kind: "done" }
-  | { readonly kind: "lost" }
-  | { readonly kind: "overloaded" }
-  | { readonly kind: "invalid"; readonly message: string };
-
-export type StorageState =
-  | { readonly kind: "ok" }
-  | { readonly kind: "full"; readonly sinceMs: Millis }
-  | { readonly kind: "broken"; readonly message: string };
-
-export type Listener = (changes: readonly Change[]) => void;
-type Frame = Exclude<ToHub, Hello>;
-
-export interface ControlLoop {
-  /** Read it; only the loop moves it. */
-  readonly world: World;
+export interface ControlLoop extends Hub {
   submit(command: Command, context: SubmitContext): Result<Submitted, SubmitRefusal>;
   preview(command: Command, context: Pick<SubmitContext, "actor" | "freshToken">): Result<Preview, CommandRefusal>;
-  /** A node whose credential was checked. `done` is called once, when it is durable or will not be. */
-  greet(hello: Hello, done: (result: InputResult) => void): void;
-  /** A frame of a node that was greeted. In order per node. */
-  receive(node: NodeId, frame: Frame, done: (result: InputResult) => void): void;
-  disconnected(node: NodeId): void;
-  /** An event that the link noticed (a clone, an assignment that is too large). */
-  note(event: HubEvent): void;
-  /** Called after changes are durable and in the World. Returns how to stop listening. */
-  onCommitted(listener: Listener): () => void;
-  /** Called when storing works again, or no longer does. */
-  onStorage(listener: (state: StorageState) => void): () => void;
   storage(): StorageState;
   /** Inputs waiting for a commit: for metrics. */
   waiting(): number;
@@ -123,6 +93,7 @@ type Input =
       readonly kind: "hello";
       readonly node: NodeId;
       readonly hello: Hello;
+      readonly hashMatches: HashMatches;
       readonly done: (result: InputResult) => void;
     }
   | {
@@ -203,8 +174,8 @@ class Loop implements ControlLoop {
     return ok({ outcome, after, changes: [...changes, ...decided] });
   }
 
-  greet(hello: Hello, done: (result: InputResult) => void): void {
-    this.#take({ kind: "hello", node: hello.node, hello, done });
+  greet(hello: Hello, hashMatches: HashMatches, done: (result: InputResult) => void): void {
+    this.#take({ kind: "hello", node: hello.node, hello, hashMatches, done });
   }
 
   receive(node: NodeId, frame: Frame, done: (result: InputResult) => void): void {
@@ -288,7 +259,7 @@ class Loop implements ControlLoop {
   #handled(input: Input): Result<readonly Change[], string> {
     const now = this.#options.clock.monotonicMs();
     return input.kind === "hello"
-      ? greeted(this.world, input.hello, hashMatches(this.world, input.hello), now)
+      ? greeted(this.world, input.hello, input.hashMatches(this.world), now)
       : received(this.world, input.node, input.frame, now);
   }
 
@@ -516,19 +487,6 @@ function submitRefusal(error: StoreError): SubmitRefusal {
     case "duplicate":
       return { kind: "duplicate" };
   }
-}
-
-/** null: the node's position is not the one that the hub would send. */
-function hashMatches(world: World, { node, have }: Hello): boolean | null {
-  const assigned = world.nodes.get(node)?.assigned;
-  if (assigned === undefined || have === null || comparePositions(have.position, assigned) !== 0) return null;
-  const built = buildAssignment(world, node);
-  return built !== null && assignmentHash(built) === have.hash;
-}
-
-export function assignmentHash(assignment: Parameters<typeof assignmentHashInput>[0]): SpecHash {
-  // SHA-256 as hex is what the brand says.
-  return sha256Hex(assignmentHashInput(assignment)) as SpecHash;
 }
 
 const VOLATILE: Readonly<Record<VolatileChange["kind"], true>> = {

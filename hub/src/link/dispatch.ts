@@ -1,0 +1,80 @@
+// What to send one node next, so that it gets to the position that the World assigns to it. Pure, save for hashing.
+// One assignment is under way at a time and the newest wins: a slow node skips what it missed. A node that is ahead is sent nothing.
+import type { Assignment, AssignmentDelta, Position } from "@skerry/shared/model/assignment.ts";
+import { assignmentHashInput, comparePositions } from "@skerry/shared/model/assignment-hash.ts";
+import type { NodeId, SpecHash } from "@skerry/shared/model/ids.ts";
+import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import { assignmentDelta, buildAssignment } from "../core/assign.ts";
+import type { World } from "../core/world.ts";
+
+export interface Have {
+  readonly position: Position;
+  readonly hash: SpecHash;
+}
+
+/** What the hub knows of one node's ledger during one connection. Replaced at each step. */
+export interface Delivery {
+  /** What the node last said is durable. */
+  readonly have: Have | null;
+  /** The content of `have`, when this hub knows it: what a delta starts from. */
+  readonly base: Assignment | null;
+  /** Sent, and neither accepted nor refused yet. */
+  readonly underWay: Assignment | null;
+  /** Refused at this position, or too large: not offered again until the position moves or the pause is over. */
+  readonly held: Position | null;
+}
+
+export type Offer =
+  | { readonly kind: "nothing" }
+  | { readonly kind: "whole"; readonly assignment: Assignment }
+  | { readonly kind: "delta"; readonly delta: AssignmentDelta; readonly assignment: Assignment };
+
+const NOTHING: Offer = { kind: "nothing" };
+
+/** After hello was handled. A position equal to ours was compared by content then: it is what we would send. */
+export function deliveryAt(world: World, node: NodeId, have: Have | null): Delivery {
+  const built = hashMatches(world, node, have) === true ? currentAssignment(world, node) : null;
+  return { have, base: built, underWay: null, held: null };
+}
+
+export function nextOffer(world: World, node: NodeId, delivery: Delivery): Offer {
+  const assigned = world.nodes.get(node)?.assigned;
+  if (assigned === undefined || assigned.generation === 0) return NOTHING;
+  const { have, base, underWay, held } = delivery;
+  if (underWay !== null || (held !== null && comparePositions(held, assigned) === 0)) return NOTHING;
+  // Equal: there. Ahead of us: this hub was restored from an older state; the node keeps what it has, and its refusal is shown.
+  if (have !== null && comparePositions(have.position, assigned) >= 0) return NOTHING;
+  const assignment = currentAssignment(world, node);
+  if (assignment === null) return NOTHING;
+  const delta = base === null || have === null || base.hash !== have.hash ? null : assignmentDelta(base, assignment);
+  return delta === null ? { kind: "whole", assignment } : { kind: "delta", delta, assignment };
+}
+
+export function accepted(delivery: Delivery, have: Have): Delivery {
+  const { underWay } = delivery;
+  const answersIt = underWay !== null && underWay.hash === have.hash;
+  const base = answersIt ? underWay : delivery.base?.hash === have.hash ? delivery.base : null;
+  return { have, base, underWay: answersIt ? null : underWay, held: null };
+}
+
+export function refused(have: Have | null, position: Position): Delivery {
+  return { have, base: null, underWay: null, held: position };
+}
+
+/** A delta did not fit, or there was no answer: the whole comes next. */
+export function startOver(have: Have | null): Delivery {
+  return { have, base: null, underWay: null, held: null };
+}
+
+/** For `greeted`: the content that the node has at the World's position, against ours. */
+export function hashMatches(world: World, node: NodeId, have: Have | null): boolean | null {
+  const assigned = world.nodes.get(node)?.assigned;
+  if (assigned === undefined || have === null || comparePositions(have.position, assigned) !== 0) return null;
+  return currentAssignment(world, node)?.hash === have.hash;
+}
+
+function currentAssignment(world: World, node: NodeId): Assignment | null {
+  const built = buildAssignment(world, node);
+  // SHA-256 as hex is what the brand says.
+  return built === null ? null : { ...built, hash: sha256Hex(assignmentHashInput(built)) as SpecHash };
+}

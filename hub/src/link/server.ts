@@ -1,0 +1,226 @@
+// All agents' connections: who may come in, which of two connections of one node counts, and who gets told what after a commit.
+// It must never send to a node what is not durable: it listens to commits and to nothing else.
+import type { NodeId, SpecHash } from "@skerry/shared/model/ids.ts";
+import type { Connection } from "@skerry/shared/protocol/connection.ts";
+import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
+import { CLOSE, PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
+import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
+import type { Log } from "@skerry/shared/runtime/log.ts";
+import type { Change } from "../core/change.ts";
+import { authenticate } from "./authenticate.ts";
+import type { Hub, StorageState } from "./hub.ts";
+import {
+  MAX_AWAITING_HELLO,
+  MAX_CONNECTIONS,
+  OFFERS_PER_TURN,
+  RECONNECT_WINDOW_MINIMUM_MS,
+  RECONNECTS_PER_SECOND,
+} from "./limits.ts";
+import { Session, type SessionState } from "./session.ts";
+
+export interface LinkServerOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly hub: Hub;
+  readonly credentialHash: (node: NodeId) => SpecHash | null;
+  readonly hubVersion: string;
+  /** Of this side; tests set others. */
+  readonly versions?: { readonly version: number; readonly minimum: number };
+}
+
+/** A second connection of a node, with another boot id, while the first one answers. */
+interface Challenge {
+  readonly bootId: string;
+  readonly atMs: Millis;
+  /** true: it was said already that this is a clone. */
+  readonly told: boolean;
+}
+
+export function createLinkServer(options: LinkServerOptions): LinkServer {
+  return new LinkServer(options);
+}
+
+export class LinkServer {
+  readonly #options: LinkServerOptions;
+  readonly #sessions = new Set<Session>();
+  readonly #byNode = new Map<NodeId, Session>();
+  readonly #challenges = new Map<Session, Challenge>();
+  /** Nodes of which something moved: offered in turns. */
+  readonly #moved = new Set<NodeId>();
+  readonly #stopListening: (() => void)[];
+  #awaiting = 0;
+  #turn: Timer | null = null;
+  #stopping = false;
+
+  constructor(options: LinkServerOptions) {
+    this.#options = options;
+    this.#stopListening = [
+      options.hub.onCommitted((changes) => this.#onCommitted(changes)),
+      options.hub.onStorage((state) => this.#onStorage(state)),
+    ];
+  }
+
+  /** Takes a connection that was just opened. `from`: the remote address, for the log. */
+  attach(connection: Connection, from: string): void {
+    const full = this.#sessions.size >= MAX_CONNECTIONS || this.#awaiting >= MAX_AWAITING_HELLO;
+    if (this.#stopping || full) {
+      connection.listen({ onFrame() {}, onClose() {} });
+      connection.close(
+        CLOSE.goingAway,
+        this.#stopping ? "the hub is stopping" : "too many connections; come back later",
+      );
+      return;
+    }
+    const { clock, log, hub, hubVersion } = this.#options;
+    this.#awaiting += 1;
+    const session = new Session({
+      clock,
+      log,
+      hub,
+      connection,
+      from,
+      hubVersion,
+      protocol: this.#versions().version,
+      onHello: (of, hello) => this.#onHello(of, hello),
+      onClosed: (of, before) => this.#onClosed(of, before),
+    });
+    // Added after the fact: a connection may close while it is being listened to.
+    if (session.state.kind !== "closed") this.#sessions.add(session);
+  }
+
+  /** Nodes with a connection that said who they are. */
+  connected(): number {
+    return this.#byNode.size;
+  }
+
+  connections(): number {
+    return this.#sessions.size;
+  }
+
+  isConnected(node: NodeId): boolean {
+    return this.#byNode.has(node);
+  }
+
+  /** Says goodbye to all, with a window that spreads their return. Closing the sockets is the listener's business. */
+  stop(): void {
+    this.#stopping = true;
+    for (const stop of this.#stopListening) stop();
+    this.#turn?.cancel();
+    const windowMs = this.#reconnectWindowMs();
+    for (const session of [...this.#sessions]) session.goodbye("the hub is stopping", windowMs);
+  }
+
+  #versions(): { readonly version: number; readonly minimum: number } {
+    return this.#options.versions ?? { version: PROTOCOL_VERSION, minimum: PROTOCOL_MINIMUM };
+  }
+
+  #reconnectWindowMs(): number {
+    return Math.max(RECONNECT_WINDOW_MINIMUM_MS, (this.#sessions.size / RECONNECTS_PER_SECOND) * 1_000);
+  }
+
+  #onHello(session: Session, hello: Hello): void {
+    const { version, minimum } = this.#versions();
+    if (hello.protocol < minimum) {
+      const message = `this hub speaks protocol ${minimum} to ${version}, the agent ${hello.protocol}: update the agent`;
+      return session.close(CLOSE.versionTooOld, message);
+    }
+    if (hello.protocolMinimum > version) {
+      const message = `this hub speaks protocol ${minimum} to ${version}, the agent at least ${hello.protocolMinimum}: update the hub`;
+      return session.close(CLOSE.versionTooNew, message);
+    }
+    if (authenticate(hello, this.#options.credentialHash) === null) {
+      this.#options.log.warn("a connection was not authenticated", { node: hello.node });
+      return session.close(
+        CLOSE.notAuthenticated,
+        "this hub does not know this node with this credential; join it again",
+      );
+    }
+    const older = this.#byNode.get(hello.node);
+    if (older !== undefined && !this.#supersede(older, session, hello)) return;
+    this.#awaiting -= 1;
+    this.#byNode.set(hello.node, session);
+    session.greet(hello);
+  }
+
+  /**
+   * The same boot: the agent came back before we saw that it was gone. Another boot: either the machine was started anew and the older
+   * connection is a dead end, or somebody copied its disk. An older one that still answers has the better claim.
+   */
+  #supersede(older: Session, newer: Session, hello: Hello): boolean {
+    const challenge = this.#challenges.get(older);
+    const rebooted = older.hello?.bootId !== hello.bootId;
+    if (!rebooted || !older.isAnswering()) {
+      this.#byNode.delete(hello.node);
+      older.close(CLOSE.supersededByNewerConnection, "a newer connection of this node took its place");
+      return true;
+    }
+    if (challenge?.bootId === hello.bootId && older.lastHeardMs > challenge.atMs) {
+      this.#refuseClone(older, newer, hello, challenge);
+      return false;
+    }
+    const again = challenge?.bootId === hello.bootId ? challenge : null;
+    this.#challenges.set(
+      older,
+      again ?? { bootId: hello.bootId, atMs: this.#options.clock.monotonicMs(), told: false },
+    );
+    older.probe();
+    newer.goodbye("an older connection of this node must fall silent first", older.answeringForMs());
+    return false;
+  }
+
+  #refuseClone(older: Session, newer: Session, hello: Hello, challenge: Challenge): void {
+    if (!challenge.told) {
+      this.#challenges.set(older, { ...challenge, told: true });
+      this.#options.log.error("two machines use one node's identity", { node: hello.node });
+      this.#options.hub.note({ kind: "clone-detected", node: hello.node });
+    }
+    const message =
+      "another machine is connected as this node: its disk was copied. Join this one as a node of its own";
+    newer.close(CLOSE.supersededByNewerConnection, message);
+  }
+
+  #onClosed(session: Session, before: SessionState): void {
+    this.#sessions.delete(session);
+    this.#challenges.delete(session);
+    if (before.kind === "awaiting-hello") {
+      this.#awaiting -= 1;
+      return;
+    }
+    if (before.kind === "closed") return;
+    const { node } = before.hello;
+    // A superseded one was taken out before; its node is not disconnected.
+    if (this.#byNode.get(node) !== session) return;
+    this.#byNode.delete(node);
+    this.#options.hub.disconnected(node);
+  }
+
+  #onCommitted(changes: readonly Change[]): void {
+    for (const change of changes) {
+      if (change.kind === "node-set" && this.#byNode.has(change.node.id)) this.#moved.add(change.node.id);
+      if (change.kind === "node-removed") {
+        this.#byNode.get(change.node)?.close(CLOSE.notAuthenticated, "this node was removed from the hub");
+      }
+    }
+    this.#offerSoon();
+  }
+
+  #offerSoon(): void {
+    if (this.#turn !== null || this.#moved.size === 0 || this.#stopping) return;
+    this.#turn = this.#options.clock.setTimer(0, () => {
+      this.#turn = null;
+      for (const node of [...this.#moved].slice(0, OFFERS_PER_TURN)) {
+        this.#moved.delete(node);
+        this.#byNode.get(node)?.offer();
+      }
+      this.#offerSoon();
+    });
+  }
+
+  /** What was lost while storing did not work is said again on a new connection. */
+  #onStorage(state: StorageState): void {
+    if (state.kind !== "ok") return;
+    const lossy = [...this.#sessions].filter((session) => session.lossy);
+    const windowMs = Math.max(RECONNECT_WINDOW_MINIMUM_MS, (lossy.length / RECONNECTS_PER_SECOND) * 1_000);
+    for (const session of lossy) session.goodbye("the hub can store again what it could not", windowMs);
+  }
+}

@@ -1,0 +1,376 @@
+// One connection of one node: awaiting-hello → greeting → ready → closed. A state holds only what is true in it; a transition replaces it.
+// It parses frames, keeps deadlines and quotas, and answers; what a frame means is decided in core, behind the Hub.
+import type { Assignment } from "@skerry/shared/model/assignment.ts";
+import type { NodeId } from "@skerry/shared/model/ids.ts";
+import { decodeToHub, encodeToAgent } from "@skerry/shared/protocol/codec.ts";
+import type { Connection } from "@skerry/shared/protocol/connection.ts";
+import type { ToAgent } from "@skerry/shared/protocol/to-agent.ts";
+import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
+import { CLOSE, HELLO_DEADLINE_MS, MAX_FRAME_TO_AGENT_BYTES, MISSED_BEATS } from "@skerry/shared/protocol/version.ts";
+import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
+import type { Log } from "@skerry/shared/runtime/log.ts";
+import { heartbeatMs, mayRenewLease } from "../core/liveness.ts";
+import * as dispatch from "./dispatch.ts";
+import type { Frame, Hub, InputResult } from "./hub.ts";
+import {
+  ALIVE_PERIODS,
+  ANSWER_DEADLINE_MS,
+  BYTES_BURST,
+  BYTES_PER_SECOND,
+  EVENTS_BURST,
+  EVENTS_PER_SECOND,
+  FRAMES_BURST,
+  FRAMES_PER_SECOND,
+  MAX_BUFFERED_BYTES,
+  MAX_EVENTS_DELAY_MS,
+  REFUSED_RETRY_MS,
+  SILENCE_GRACE_MS,
+} from "./limits.ts";
+import { Quota } from "./quota.ts";
+
+export type SessionState =
+  | { readonly kind: "awaiting-hello"; readonly deadline: Timer }
+  /** Who it is was checked; what follows from its coming is not durable yet. */
+  | { readonly kind: "greeting"; readonly hello: Hello }
+  | Ready
+  | { readonly kind: "closed" };
+
+export interface Ready {
+  readonly kind: "ready";
+  readonly hello: Hello;
+  readonly heartbeatMs: number;
+  readonly delivery: dispatch.Delivery;
+}
+
+export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE];
+
+export interface SessionOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly hub: Hub;
+  readonly connection: Connection;
+  /** Remote address, for the log. */
+  readonly from: string;
+  readonly hubVersion: string;
+  readonly protocol: number;
+  /** Judges a hello: versions, credential, clones. It calls `greet` or `close` on the session. */
+  readonly onHello: (session: Session, hello: Hello) => void;
+  readonly onClosed: (session: Session, before: SessionState) => void;
+}
+
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #frames: Quota;
+  readonly #bytes: Quota;
+  readonly #events: Quota;
+  readonly #timers = new Set<Timer>();
+  #state: SessionState;
+  #lastHeardMs: Millis;
+  /** Something that this node said could not be stored. */
+  #lossy = false;
+  /** Silence before this is not held against the node: its period was just changed. */
+  #graceUntilMs: Millis = 0;
+
+  constructor(options: SessionOptions) {
+    const { clock, connection } = options;
+    this.#options = options;
+    this.#frames = new Quota(clock, FRAMES_PER_SECOND, FRAMES_BURST);
+    this.#bytes = new Quota(clock, BYTES_PER_SECOND, BYTES_BURST);
+    this.#events = new Quota(clock, EVENTS_PER_SECOND, EVENTS_BURST);
+    this.#lastHeardMs = clock.monotonicMs();
+    const deadline = this.#after(HELLO_DEADLINE_MS, () =>
+      this.close(CLOSE.protocolError, `no hello within ${HELLO_DEADLINE_MS / 1_000} s`),
+    );
+    this.#state = { kind: "awaiting-hello", deadline };
+    connection.listen({
+      onFrame: (text) => this.#onFrame(text),
+      onClose: (code, reason) => this.#onClose(code, reason),
+    });
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get lossy(): boolean {
+    return this.#lossy;
+  }
+
+  /** The node, once it was greeted. */
+  get hello(): Hello | null {
+    return this.#state.kind === "greeting" || this.#state.kind === "ready" ? this.#state.hello : null;
+  }
+
+  /** true: heard lately enough for its period. A connection that is still being greeted was heard just now. */
+  isAnswering(): boolean {
+    if (this.#state.kind !== "ready") return this.#state.kind === "greeting";
+    return this.#options.clock.monotonicMs() - this.#lastHeardMs <= ALIVE_PERIODS * this.#state.heartbeatMs;
+  }
+
+  get lastHeardMs(): Millis {
+    return this.#lastHeardMs;
+  }
+
+  /** Milliseconds after which it no longer counts as answering, if it stays silent. */
+  answeringForMs(): number {
+    const period = this.#state.kind === "ready" ? this.#state.heartbeatMs : 0;
+    return Math.max(0, this.#lastHeardMs + ALIVE_PERIODS * period - this.#options.clock.monotonicMs());
+  }
+
+  /** Only from `onHello`, for a node whose credential was checked. */
+  greet(hello: Hello): void {
+    if (this.#state.kind !== "awaiting-hello") return;
+    this.#cancel(this.#state.deadline);
+    this.#state = { kind: "greeting", hello };
+    const { hub } = this.#options;
+    hub.greet(
+      hello,
+      (world) => dispatch.hashMatches(world, hello.node, hello.have),
+      (result) => this.#onGreeted(hello, result),
+    );
+  }
+
+  /** Sends what the node lacks, and its new period if that changed. Called when something of this node moved in the World. */
+  offer(): void {
+    if (this.#state.kind !== "ready") return;
+    this.#offerPace(this.#state);
+    this.#offerAssignment(this.#state);
+  }
+
+  /**
+   * Sends something that needs no answer: if the machine at the other end was started anew, its system answers with a reset and the
+   * connection ends at once.
+   */
+  probe(): void {
+    if (this.#state.kind === "ready") this.#send({ type: "pace", heartbeatMs: this.#state.heartbeatMs });
+  }
+
+  goodbye(reason: string, reconnectWithinMs: number): void {
+    if (this.#state.kind === "closed") return;
+    this.#send({ type: "goodbye", reason, reconnectWithinMs: Math.round(reconnectWithinMs) });
+    this.close(CLOSE.goingAway, reason);
+  }
+
+  close(code: CloseCode, reason: string): void {
+    if (this.#state.kind === "closed") return;
+    this.#options.connection.close(code, reason);
+    this.#onClose(code, reason);
+  }
+
+  #onFrame(text: string): void {
+    if (this.#state.kind === "closed") return;
+    this.#lastHeardMs = this.#options.clock.monotonicMs();
+    const overMs = Math.max(this.#frames.take(1), this.#bytes.take(text.length));
+    if (overMs > 0) return this.close(CLOSE.tooSlow, "too many frames: more than this hub takes from one node");
+    const decoded = decodeToHub(text);
+    if (!decoded.ok) return this.close(CLOSE.protocolError, decoded.error);
+    const frame = decoded.value;
+    if (this.#state.kind === "awaiting-hello") {
+      if (frame.type === "hello") this.#options.onHello(this, frame);
+      else this.close(CLOSE.protocolError, `the first frame must be hello, not ${frame.type}`);
+      return;
+    }
+    if (frame.type === "hello") return this.close(CLOSE.protocolError, "hello was said before");
+    this.#receive(this.#state.hello.node, frame);
+  }
+
+  #receive(node: NodeId, frame: Frame): void {
+    const delayMs = frame.type === "events" ? this.#events.take(frame.items.length) : 0;
+    if (delayMs > MAX_EVENTS_DELAY_MS) {
+      return this.close(CLOSE.tooSlow, "too many events: the next page must wait for the acknowledgement");
+    }
+    this.#options.hub.receive(node, frame, (result) => this.#onReceived(node, frame, result, delayMs));
+  }
+
+  #onGreeted(hello: Hello, result: InputResult): void {
+    if (this.#state.kind !== "greeting" || this.#givenUp(result)) return;
+    const { hub, hubVersion, protocol } = this.#options;
+    const period = heartbeatMs(hub.world, hello.node);
+    const delivery = dispatch.deliveryAt(hub.world, hello.node, hello.have);
+    this.#state = { kind: "ready", hello, heartbeatMs: period, delivery };
+    this.#send({
+      type: "welcome",
+      protocol,
+      installation: hub.world.installation,
+      hubVersion,
+      heartbeatMs: period,
+      eventsAcked: hub.world.nodes.get(hello.node)?.eventsAcked ?? 0,
+    });
+    this.#watchSilence();
+    this.offer();
+  }
+
+  /** Only now is what the frame said durable (or volatile and in the World): only now is it answered. */
+  #onReceived(node: NodeId, frame: Frame, result: InputResult, delayMs: number): void {
+    if (this.#state.kind !== "ready" || this.#givenUp(result)) return;
+    switch (frame.type) {
+      case "beat":
+        // The hub counts the node's lease from when it heard the beat, which is before this.
+        if (mayRenewLease(this.#options.hub.world, node)) this.#send({ type: "beat-ack", n: frame.n });
+        return;
+      case "events":
+        if (result.kind === "done") this.#ackEvents(node, delayMs);
+        return;
+      case "accepted":
+        return this.#moveOn(dispatch.accepted(this.#state.delivery, frame));
+      case "refused":
+        this.#moveOn(dispatch.refused(frame.have, frame.position));
+        this.#after(REFUSED_RETRY_MS, () => this.#letGo());
+        return;
+      case "need-whole":
+        return this.#moveOn(dispatch.startOver(frame.have));
+      case "report":
+        return;
+      default:
+        assertNever(frame, "frame");
+    }
+  }
+
+  /** true: the connection ended because of this result. */
+  #givenUp(result: InputResult): boolean {
+    switch (result.kind) {
+      case "done":
+        return false;
+      case "lost":
+        // It lives on: containers do not depend on the hub's disk. When storing works again it is asked to come anew.
+        this.#lossy = true;
+        return false;
+      case "overloaded":
+        this.close(CLOSE.tooSlow, "more is waiting than this hub can take; come back later");
+        return true;
+      case "invalid":
+        this.close(CLOSE.protocolError, result.message);
+        return true;
+      default:
+        return assertNever(result, "result");
+    }
+  }
+
+  #ackEvents(node: NodeId, delayMs: number): void {
+    const ack = (): void => {
+      const seq = this.#options.hub.world.nodes.get(node)?.eventsAcked;
+      if (this.#state.kind === "ready" && seq !== undefined) this.#send({ type: "events-ack", seq });
+    };
+    if (delayMs === 0) ack();
+    else this.#after(delayMs, ack);
+  }
+
+  #moveOn(delivery: dispatch.Delivery): void {
+    if (this.#state.kind !== "ready") return;
+    this.#state = { ...this.#state, delivery };
+    this.offer();
+  }
+
+  /** The pause after a refusal is over. */
+  #letGo(): void {
+    if (this.#state.kind === "ready" && this.#state.delivery.held !== null) {
+      this.#moveOn({ ...this.#state.delivery, held: null });
+    }
+  }
+
+  #offerPace(ready: Ready): void {
+    const period = heartbeatMs(this.#options.hub.world, ready.hello.node);
+    if (period === ready.heartbeatMs) return;
+    // The next beat may still come by the old period.
+    const oldMs = MISSED_BEATS * ready.heartbeatMs;
+    this.#graceUntilMs = this.#options.clock.monotonicMs() + oldMs;
+    this.#state = { ...ready, heartbeatMs: period };
+    this.#send({ type: "pace", heartbeatMs: period });
+    this.#watchSilence();
+  }
+
+  #offerAssignment({ hello: { node } }: Ready): void {
+    // Read anew: the pace may have been replaced in the state since.
+    if (this.#state.kind !== "ready") return;
+    const offer = dispatch.nextOffer(this.#options.hub.world, node, this.#state.delivery);
+    if (offer.kind === "nothing") return;
+    const { assignment } = offer;
+    const text = encodeToAgent(
+      offer.kind === "whole" ? { type: "assign", assignment } : { type: "assign-delta", delta: offer.delta },
+    );
+    if (Buffer.byteLength(text) > MAX_FRAME_TO_AGENT_BYTES) return this.#tooLarge(node, assignment, text.length);
+    this.#state = { ...this.#state, delivery: { ...this.#state.delivery, underWay: assignment } };
+    this.#sendText(text);
+    this.#awaitAnswer(assignment);
+  }
+
+  #tooLarge(node: NodeId, assignment: Assignment, bytes: number): void {
+    if (this.#state.kind !== "ready") return;
+    this.#state = { ...this.#state, delivery: { ...this.#state.delivery, held: assignment.position } };
+    const message = `its assignment has ${bytes} bytes; at most ${MAX_FRAME_TO_AGENT_BYTES} can be sent: place fewer or smaller services on it`;
+    this.#options.log.error("assignment is too large to send", { node, bytes });
+    this.#options.hub.note({ kind: "assignment-refused", node, reason: "too-large", message });
+  }
+
+  #awaitAnswer(assignment: Assignment): void {
+    this.#after(ANSWER_DEADLINE_MS, () => {
+      if (this.#state.kind !== "ready" || this.#state.delivery.underWay !== assignment) return;
+      // On a very slow link the frame itself may still be on its way.
+      if (this.#options.connection.bufferedBytes() > 0) this.#awaitAnswer(assignment);
+      else this.#moveOn(dispatch.startOver(this.#state.delivery.have));
+    });
+  }
+
+  /** One timer looks again when the deadline would be; each frame only moves `lastHeard`. */
+  #watchSilence(): void {
+    if (this.#state.kind !== "ready") return;
+    const watched = this.#state.heartbeatMs;
+    this.#after(this.#silenceLeftMs(watched), () => {
+      // A new period has its own watch.
+      if (this.#state.kind !== "ready" || this.#state.heartbeatMs !== watched) return;
+      if (this.#silenceLeftMs(watched) > 0) return this.#watchSilence();
+      this.#after(SILENCE_GRACE_MS, () => this.#endOfGrace(watched));
+    });
+  }
+
+  #endOfGrace(watched: number): void {
+    if (this.#state.kind !== "ready" || this.#state.heartbeatMs !== watched) return;
+    if (this.#silenceLeftMs(watched) > 0) return this.#watchSilence();
+    this.close(CLOSE.tooSlow, `nothing was heard for ${MISSED_BEATS} heartbeats`);
+  }
+
+  #silenceLeftMs(period: number): number {
+    const deadline = Math.max(this.#lastHeardMs + MISSED_BEATS * period, this.#graceUntilMs);
+    return Math.max(0, deadline - this.#options.clock.monotonicMs());
+  }
+
+  #send(message: ToAgent): void {
+    this.#sendText(encodeToAgent(message));
+  }
+
+  #sendText(text: string): void {
+    const { connection } = this.#options;
+    if (connection.bufferedBytes() > MAX_BUFFERED_BYTES) {
+      this.close(CLOSE.tooSlow, "it does not read what it is sent");
+      return;
+    }
+    connection.send(text);
+  }
+
+  #onClose(code: number, reason: string): void {
+    const before = this.#state;
+    if (before.kind === "closed") return;
+    this.#state = { kind: "closed" };
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    const node = before.kind === "awaiting-hello" ? null : before.hello.node;
+    this.#options.log.info("connection closed", { node, from: this.#options.from, code, reason });
+    this.#options.onClosed(this, before);
+  }
+
+  /** A timer that goes with the session. */
+  #after(delayMs: number, fire: () => void): Timer {
+    const timer = this.#options.clock.setTimer(delayMs, () => {
+      this.#timers.delete(timer);
+      fire();
+    });
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  #cancel(timer: Timer): void {
+    timer.cancel();
+    this.#timers.delete(timer);
+  }
+}

@@ -1,0 +1,103 @@
+// The agents' websocket: the upgrade on the HTTP server, and a `ws` socket as a Connection. Nothing else touches `ws`.
+// No compression (295 KiB a connection against 42), text only, every size bounded before anything is parsed.
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Connection, ConnectionHandlers } from "@skerry/shared/protocol/connection.ts";
+import { MAX_FRAME_TO_HUB_BYTES } from "@skerry/shared/protocol/version.ts";
+import { type RawData, type WebSocket, WebSocketServer } from "ws";
+import type { LinkServer } from "./server.ts";
+
+export const AGENT_PATH = "/v1/agent";
+/** Pieces of one message. A frame of 1 MiB from a sane peer has one; a million tiny pieces are an attack on memory. */
+const MAX_FRAGMENTS = 64;
+/** A close reason has at most 123 bytes (RFC 6455). */
+const MAX_REASON_BYTES = 123;
+/** After our close frame: how long to wait for the peer's before the socket is cut. */
+const CLOSE_TIMEOUT_MS = 5_000;
+/** Not a status of our own: RFC 6455 for "a kind of data that cannot be accepted". */
+const UNSUPPORTED_DATA = 1003;
+
+export interface Upgrades {
+  /** Sockets that are still open, also those that are closing. */
+  open(): number;
+  /** Takes no more upgrades, and cuts what is still open. Call `LinkServer.stop` first: it says goodbye. */
+  close(): void;
+}
+
+/** Answers upgrades on `AGENT_PATH`; every other upgrade is refused with 404. */
+export function attachUpgrade(server: Server, link: Pick<LinkServer, "attach">): Upgrades {
+  // The types of ws lag behind it: `maxFragments` came with the security fix of 8.21, `closeTimeout` with 8.19.
+  const options: ConstructorParameters<typeof WebSocketServer>[0] & { maxFragments: number; closeTimeout: number } = {
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: MAX_FRAME_TO_HUB_BYTES,
+    maxFragments: MAX_FRAGMENTS,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    clientTracking: true,
+  };
+  const sockets = new WebSocketServer(options);
+  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const refusal = upgradeRefusal(request);
+    if (refusal !== null) return refuse(socket, refusal);
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      link.attach(wsConnection(webSocket), request.socket.remoteAddress ?? "unknown");
+    });
+  };
+  server.on("upgrade", onUpgrade);
+  return {
+    open: () => sockets.clients.size,
+    close() {
+      server.off("upgrade", onUpgrade);
+      for (const client of sockets.clients) client.terminate();
+      sockets.close();
+    },
+  };
+}
+
+/** An HTTP status line, or null: go on. Agents send no Origin; a browser always does and has no business here. */
+function upgradeRefusal(request: IncomingMessage): string | null {
+  const path = (request.url ?? "").split("?", 1)[0];
+  if (path !== AGENT_PATH) return "404 Not Found";
+  if (request.headers.origin !== undefined) return "403 Forbidden";
+  return null;
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.on("error", () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+export function wsConnection(webSocket: WebSocket): Connection {
+  let handlers: ConnectionHandlers | null = null;
+  let closed = false;
+  // An error is always followed by close; without a listener it would end the process.
+  webSocket.on("error", () => {});
+  webSocket.on("message", (data: RawData, isBinary: boolean) => {
+    if (isBinary) webSocket.close(UNSUPPORTED_DATA, "frames are text");
+    else handlers?.onFrame(String(data));
+  });
+  webSocket.on("close", (code: number, reason: Buffer) => {
+    if (closed) return;
+    closed = true;
+    handlers?.onClose(code, reason.toString("utf8"));
+  });
+  return {
+    send(text) {
+      if (webSocket.readyState === webSocket.OPEN) webSocket.send(text);
+    },
+    bufferedBytes: () => webSocket.bufferedAmount,
+    close(code, reason) {
+      webSocket.close(code, cut(reason));
+    },
+    listen(given) {
+      handlers = given;
+    },
+  };
+}
+
+function cut(reason: string): string {
+  const bytes = Buffer.from(reason, "utf8");
+  if (bytes.length <= MAX_REASON_BYTES) return reason;
+  // A character cut in half becomes U+FFFD, three bytes long: drop it.
+  return bytes.subarray(0, MAX_REASON_BYTES).toString("utf8").replace(/�+$/u, "");
+}
