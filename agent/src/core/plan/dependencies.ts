@@ -1,0 +1,122 @@
+// Dependencies: `depends_on` among the workloads of one app on this node. A dependency that is not assigned to this node is no
+// obstacle: the node cannot know of it, and must run on without the hub. Pure.
+import type { Workload } from "@skerry/shared/model/assignment.ts";
+import type { Dependency } from "@skerry/shared/model/container.ts";
+import type { WorkloadId } from "@skerry/shared/model/ids.ts";
+import { workloadParts } from "@skerry/shared/model/names.ts";
+import { exitInWords } from "@skerry/shared/model/report.ts";
+import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import { hasRun, isUp, NOTHING_EXISTS } from "./existing.ts";
+import { type Scene, serviceKey } from "./scene.ts";
+
+/** Every copy of the dependency on this node must meet its condition. */
+function copiesOf(scene: Scene, workload: Workload, dependency: Dependency): readonly Workload[] {
+  return scene.services.get(serviceKey(workload.app, dependency.service)) ?? [];
+}
+
+/** null: nothing in the way of the first start. Otherwise for what it waits. */
+export function unmetDependency(scene: Scene, workload: Workload): string | null {
+  for (const dependency of workload.spec.dependsOn) {
+    for (const copy of copiesOf(scene, workload, dependency)) {
+      const unmet = unmetCondition(scene, copy, dependency.condition);
+      if (unmet !== null) return unmet;
+    }
+  }
+  return null;
+}
+
+/**
+ * null: nothing in the way of a further start. What has run before is held back only by a dependency that is just coming up (after a
+ * reboot, or being replaced), never by one that fails: one failing workload must not keep another down.
+ */
+export function dependencyComingUp(
+  scene: Scene,
+  workload: Workload,
+  beingMade: ReadonlySet<WorkloadId>,
+): string | null {
+  for (const dependency of workload.spec.dependsOn) {
+    if (dependency.condition === "service_completed_successfully") continue;
+    for (const copy of copiesOf(scene, workload, dependency)) {
+      const unmet = unmetCondition(scene, copy, dependency.condition);
+      if (unmet !== null && isComingUp(scene, copy, beingMade)) return unmet;
+    }
+  }
+  return null;
+}
+
+function isComingUp(scene: Scene, copy: Workload, beingMade: ReadonlySet<WorkloadId>): boolean {
+  const memory = scene.memories.get(copy.id);
+  // One failure is what every container has after a reboot in its first minute; a loop has more.
+  if (memory !== undefined && (memory.failures > 1 || memory.ended !== null)) return false;
+  const matching = (scene.existing.get(copy.id) ?? NOTHING_EXISTS).matching;
+  return matching !== null || beingMade.has(copy.id) || scene.context.busy.has(copy.id);
+}
+
+function unmetCondition(scene: Scene, copy: Workload, condition: Dependency["condition"]): string | null {
+  const { matching } = scene.existing.get(copy.id) ?? NOTHING_EXISTS;
+  const ended = scene.memories.get(copy.id)?.ended ?? null;
+  switch (condition) {
+    case "service_started": {
+      if (ended?.kind === "completed") return null;
+      return matching !== null && isUp(matching) ? null : `waits for ${copy.service} to start`;
+    }
+    case "service_healthy": {
+      if (matching === null || !isUp(matching)) return `waits for ${copy.service} to start and to be healthy`;
+      const { health } = matching.summary;
+      // Without a health check running is all that can be known; the file's compiler refuses the clear cases.
+      if (health === "healthy" || health === "none") return null;
+      return `waits for ${copy.service} to be healthy (it is ${health})`;
+    }
+    case "service_completed_successfully": {
+      if (ended?.kind === "completed") return null;
+      if (ended?.kind === "failed") return `needs ${copy.service} to complete, but it failed: ${ended.reason}`;
+      const done = matching !== null && hasRun(matching) && !isUp(matching) ? matching.details.exitCode : null;
+      if (done === 0) return null;
+      const exit = scene.memories.get(copy.id)?.lastExit ?? null;
+      const last = exit === null ? "" : ` (last try: ${exitInWords(exit)})`;
+      return `waits for ${copy.service} to complete${last}`;
+    }
+    default:
+      return assertNever(condition);
+  }
+}
+
+/** Running workloads that say `restart: true` of this one: they stop before it is replaced and start after it. */
+export function runningFollowers(scene: Scene, workload: Workload): readonly WorkloadId[] {
+  return scene.desired.workloads
+    .filter(({ app, spec }) => app === workload.app && spec.dependsOn.some((one) => follows(one, workload)))
+    .map(({ id }) => id)
+    .filter((id) => id !== workload.id && isStanding(scene, id));
+}
+
+/** The dependency on whose being made anew this workload must stop; null: none. */
+export function replacedDependency(
+  scene: Scene,
+  workload: Workload,
+  beingMade: ReadonlySet<WorkloadId>,
+): Workload | null {
+  for (const dependency of workload.spec.dependsOn) {
+    if (!dependency.restart) continue;
+    const replaced = copiesOf(scene, workload, dependency).find(({ id }) => id !== workload.id && beingMade.has(id));
+    if (replaced !== undefined) return replaced;
+  }
+  return null;
+}
+
+const follows = (dependency: Dependency, workload: Workload): boolean =>
+  dependency.restart && dependency.service === workload.service;
+
+function isStanding(scene: Scene, id: WorkloadId): boolean {
+  const { matching, extras, outdated } = scene.existing.get(id) ?? NOTHING_EXISTS;
+  return [...(matching === null ? [] : [matching]), ...extras, ...outdated].some(isUp);
+}
+
+/** A leaving workload that still runs and depended on this one, or null: stops go in the reverse order of starts. */
+export function leavingDependent(scene: Scene, id: WorkloadId, leaving: readonly WorkloadId[]): WorkloadId | null {
+  const { app, service } = workloadParts(id);
+  const dependsOnIt = (other: WorkloadId): boolean =>
+    other !== id &&
+    workloadParts(other).app === app &&
+    (scene.context.formerDependencies.get(other) ?? []).includes(service);
+  return leaving.find(dependsOnIt) ?? null;
+}

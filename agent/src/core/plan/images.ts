@@ -1,0 +1,37 @@
+// Images: what each workload's image asks for, and one pull per image for all who want it. Pure. An image that is there is never
+// checked against a registry, save with `pull_policy: always`, once per spec hash.
+import type { Workload } from "@skerry/shared/model/assignment.ts";
+import type { Lane } from "../action.ts";
+import type { WorkloadMemory } from "../memory.ts";
+import { imageLaneKey, type Scene } from "./scene.ts";
+
+export type ImageNeed =
+  | { readonly kind: "present" }
+  /** Not looked up yet. */
+  | { readonly kind: "unknown" }
+  /** Not there, and the file forbids to pull it. */
+  | { readonly kind: "forbidden" }
+  | { readonly kind: "pull"; readonly key: string };
+
+export function imageNeed(scene: Scene, { spec }: Workload, memory: WorkloadMemory): ImageNeed {
+  const there = scene.observed.images.get(spec.image);
+  if (there === undefined) return { kind: "unknown" };
+  if (spec.pullPolicy === "never") return { kind: there === null ? "forbidden" : "present" };
+  const fresh = spec.pullPolicy === "missing" || memory.pulled;
+  if (there !== null && fresh) return { kind: "present" };
+  return { kind: "pull", key: imageLaneKey(spec.image, spec.platform) };
+}
+
+/** `wanting`: workloads that need a pull now. Sorted by key. */
+export function pullLanes(scene: Scene, wanting: readonly Workload[]): readonly Lane[] {
+  const lanes = new Map<string, Lane>();
+  for (const { id, spec } of wanting) {
+    const key = imageLaneKey(spec.image, spec.platform);
+    if (lanes.has(key) || scene.context.busy.has(key)) continue;
+    lanes.set(key, {
+      key,
+      actions: [{ kind: "pull-image", workload: id, image: spec.image, platform: spec.platform }],
+    });
+  }
+  return [...lanes.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+}

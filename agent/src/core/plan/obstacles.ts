@@ -1,0 +1,79 @@
+// Obstacles: what stands in the way of making or starting a container, in words that name it. Pure. Everything here is looked at
+// before anything is stopped.
+import type { Workload } from "@skerry/shared/model/assignment.ts";
+import { containerName } from "@skerry/shared/model/names.ts";
+import type { PortInUse } from "@skerry/shared/model/node.ts";
+import type { OwnContainer } from "../observed.ts";
+import { networkLaneKey, restOf, type Scene, volumeLaneKey } from "./scene.ts";
+
+/** null: the networks it attaches to are there. */
+export function networkObstacle(scene: Scene, workload: Workload): string | null {
+  if (workload.spec.networkMode !== "networks") return null;
+  const wanted = scene.desired.apps.find(({ name }) => name === workload.app)?.networks ?? [];
+  for (const { network } of workload.spec.networks) {
+    const there = scene.observed.networks.get(network);
+    const external = wanted.find(({ engineName }) => engineName === network)?.external ?? true;
+    if (there !== undefined && (external || there.ours)) continue;
+    if (there !== undefined) {
+      return `a network named ${network} is there that Skerry did not make: remove it, or say "external: true" in the file`;
+    }
+    if (external)
+      return `external network ${network} does not exist on this node: create it, or take it out of the file`;
+    return makingText(scene, networkLaneKey(network), `network ${network}`);
+  }
+  return null;
+}
+
+/** null: the named volumes it mounts are there. A volume that was there before is used as it is. */
+export function volumeObstacle(scene: Scene, workload: Workload): string | null {
+  const wanted = scene.desired.apps.find(({ name }) => name === workload.app)?.volumes ?? [];
+  for (const mount of workload.spec.mounts) {
+    if (mount.kind !== "volume" || mount.source === null || scene.observed.volumes.has(mount.source)) continue;
+    const { source } = mount;
+    const volume = wanted.find(({ engineName }) => engineName === source);
+    // Not declared: the engine makes it with the container.
+    if (volume === undefined) continue;
+    if (volume.external)
+      return `external volume ${source} does not exist on this node: create it, or take it out of the file`;
+    return makingText(scene, volumeLaneKey(source), `volume ${source}`);
+  }
+  return null;
+}
+
+function makingText(scene: Scene, key: string, what: string): string {
+  const rest = restOf(scene, key);
+  return rest === null ? `waits for its ${what}` : `its ${what} cannot be made: ${rest.reason}`;
+}
+
+/** null: its name is free or held by one of `replaced`. */
+export function nameObstacle(scene: Scene, workload: Workload, replaced: readonly OwnContainer[]): string | null {
+  const name = containerName(workload.app, workload.service, workload.slot);
+  if (scene.observed.foreignNames.has(name)) {
+    return `the name ${name} is taken by a container that Skerry did not make: rename or remove that one`;
+  }
+  const holder = scene.observed.own.find(({ summary }) => summary.name === name);
+  if (holder === undefined || replaced.some(({ summary }) => summary.id === holder.summary.id)) return null;
+  return `the name ${name} is still held by a container of ${holder.workload}`;
+}
+
+/** null: its host ports are free, or held by one of `mine`. */
+export function portObstacle(scene: Scene, workload: Workload, mine: readonly OwnContainer[]): string | null {
+  const myNames = new Set(mine.map(({ summary }) => summary.name));
+  for (const { hostPort, protocol, hostIp } of workload.spec.ports) {
+    if (hostPort === null) continue;
+    const holder = scene.observed.ports.find(
+      (used) => !myNames.has(used.container) && clashes(used, { port: hostPort, protocol, hostIp }),
+    );
+    if (holder === undefined) continue;
+    const whose = holder.managed ? "" : ", which Skerry did not make: stop it or publish another port";
+    return `port ${hostPort}/${protocol} is taken by container ${holder.container}${whose}`;
+  }
+  return null;
+}
+
+function clashes(used: PortInUse, wanted: Pick<PortInUse, "port" | "protocol" | "hostIp">): boolean {
+  if (used.port !== wanted.port || used.protocol !== wanted.protocol) return false;
+  return isAnyAddress(used.hostIp) || isAnyAddress(wanted.hostIp) || used.hostIp === wanted.hostIp;
+}
+
+const isAnyAddress = (hostIp: string): boolean => hostIp === "" || hostIp === "0.0.0.0" || hostIp === "::";

@@ -1,0 +1,61 @@
+// Scene: everything one round of planning looks at, indexed once. Built by `plan`, read by the files beside this one.
+import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
+import type { AppName, ServiceName, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { Millis } from "@skerry/shared/runtime/clock.ts";
+import type { PullProgress } from "../../engine/engine.ts";
+import type { Lane } from "../action.ts";
+import type { LinkState } from "../link-state.ts";
+import type { WorkloadMemory } from "../memory.ts";
+import type { Observed } from "../observed.ts";
+import type { Existing } from "./existing.ts";
+
+/** A lane that failed lately and whose failure is no workload's own. */
+export interface Rest {
+  readonly sinceMs: Millis;
+  readonly untilMs: Millis;
+  readonly reason: string;
+}
+
+export interface PlanContext {
+  /** Lanes in flight, by key. */
+  readonly busy: ReadonlyMap<string, Lane>;
+  /** By the pull lane's key. */
+  readonly pulls: ReadonlyMap<string, PullProgress>;
+  readonly resting: ReadonlyMap<string, Rest>;
+  readonly link: LinkState;
+  readonly bootId: string;
+  /** A fixed number in [0, 1) per key. */
+  readonly chance: (key: string) => number;
+  /** `depends_on` of workloads that are wanted no more: they still say in which order to stop. */
+  readonly formerDependencies: ReadonlyMap<WorkloadId, readonly ServiceName[]>;
+}
+
+export interface Scene {
+  readonly desired: Assignment;
+  readonly observed: Observed;
+  readonly context: PlanContext;
+  readonly now: Millis;
+  /** Of every wanted workload, with what this look has counted. */
+  readonly memories: ReadonlyMap<WorkloadId, WorkloadMemory>;
+  /** Of every wanted workload. */
+  readonly existing: ReadonlyMap<WorkloadId, Existing>;
+  /** Wanted workloads of one service, by `serviceKey`. */
+  readonly services: ReadonlyMap<string, readonly Workload[]>;
+}
+
+export function serviceKey(app: AppName, service: ServiceName): string {
+  return `${app}/${service}`;
+}
+
+export function imageLaneKey(image: string, platform: string | null): string {
+  return `image:${image} ${platform ?? ""}`;
+}
+
+export const networkLaneKey = (name: string): string => `network:${name}`;
+export const volumeLaneKey = (name: string): string => `volume:${name}`;
+
+/** null: the lane may go. */
+export function restOf({ context, now }: Pick<Scene, "context" | "now">, key: string): Rest | null {
+  const rest = context.resting.get(key);
+  return rest !== undefined && rest.untilMs > now ? rest : null;
+}
