@@ -1,0 +1,430 @@
+// One connection to the hub, from hello to its end: beats, assignments in, reports and events out. It never outlives its connection
+// and never touches a container; what it accepts is durable before it says so.
+import type { Assignment, Position } from "@skerry/shared/model/assignment.ts";
+import { assignmentHashInput } from "@skerry/shared/model/assignment-hash.ts";
+import type { Condition } from "@skerry/shared/model/node.ts";
+import { decodeToAgent, encodeToHub } from "@skerry/shared/protocol/codec.ts";
+import type { Connection } from "@skerry/shared/protocol/connection.ts";
+import type { ToAgent, Welcome } from "@skerry/shared/protocol/to-agent.ts";
+import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
+import {
+  CLOSE,
+  MAX_EVENTS_PER_FRAME,
+  MISSED_BEATS,
+  PROTOCOL_MINIMUM,
+  PROTOCOL_VERSION,
+  WELCOME_DEADLINE_MS,
+} from "@skerry/shared/protocol/version.ts";
+import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
+import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import type { Log } from "@skerry/shared/runtime/log.ts";
+import { accept, type Offered, wholeOf } from "../core/accept.ts";
+import { nextReport, type Told } from "../core/report.ts";
+import { type Identity, type Ledger, LedgerError, toOutboxItem } from "../ledger/ledger.ts";
+import { closeFailure, type LinkFailure } from "./failure.ts";
+import { isUrgent } from "./urgent.ts";
+
+/** A change worth knowing at once goes at once, unless the last report is younger: a deploy of thirty containers is a few frames, not ninety. */
+const URGENT_REPORT_PERIOD_MS = 250;
+/** Progress, figures and the like. */
+const REPORT_PERIOD_MS = 10_000;
+const REPORT_PERIOD_METERED_MS = 300_000;
+/** A hundred events with long reasons must stay far below the frame's limit; the rest follows after the acknowledgement. */
+const MAX_EVENTS_CHARACTERS = 262_144;
+/** With so much unsent the link is slower than what is said: reports and events wait, beats go on. */
+const MAX_UNSENT_BYTES = 524_288;
+
+export interface SessionParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly connection: Connection;
+  readonly ledger: Ledger;
+  readonly identity: Identity;
+  readonly bootId: string;
+  readonly runId: string;
+  readonly agentVersion: string;
+  readonly metered: boolean;
+  readonly told: () => Told;
+  readonly handlers: SessionHandlers;
+}
+
+export interface SessionHandlers {
+  onWelcome(welcome: Welcome): void;
+  onBeatSent(n: number): void;
+  onBeatAcked(n: number): void;
+  /** An assignment is durable. */
+  onAccepted(assignment: Assignment): void;
+  /** What lasts: an assignment refused, the ledger full. Replaces what was said before. */
+  onConditions(conditions: readonly Condition[]): void;
+  /** Called exactly once. `reconnectWithinMs`: the hub's own window, when it named one. */
+  onEnd(failure: LinkFailure, reconnectWithinMs: number | null): void;
+}
+
+export class Session {
+  readonly #parts: SessionParts;
+  #phase: "greeting" | "open" | "ended" = "greeting";
+  #heartbeatMs = 0;
+  #beats = 0;
+  #heardAtMs: Millis;
+  #firstUnansweredAtMs: Millis | null = null;
+  #deadline: Timer | null = null;
+  #beatTimer: Timer | null = null;
+  #reportTimer: Timer | null = null;
+  #reportDueAtMs: Millis | null = null;
+  #reportedAtMs: Millis = Number.NEGATIVE_INFINITY;
+  #lastTold: Told | null = null;
+  /** Highest seq that was sent and not acknowledged; 0: none. */
+  #eventsInFlight = 0;
+  #goodbyeWithinMs: number | null = null;
+  #goodbyeReason = "";
+  #ownFailure: LinkFailure | null = null;
+  #lastRefusal = "";
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+    this.#heardAtMs = parts.clock.monotonicMs();
+  }
+
+  start(): void {
+    const { clock, connection } = this.#parts;
+    connection.listen({
+      onFrame: (text) => this.#onFrame(text),
+      onClose: (code, reason) => this.#onClose(code, reason),
+    });
+    this.#deadline = clock.setTimer(WELCOME_DEADLINE_MS, () =>
+      this.#giveUp(CLOSE.tooSlow, {
+        kind: "silent",
+        message: `the hub did not answer to hello within ${WELCOME_DEADLINE_MS / 1_000} s`,
+      }),
+    );
+    this.#send({
+      type: "hello",
+      protocol: PROTOCOL_VERSION,
+      protocolMinimum: PROTOCOL_MINIMUM,
+      node: this.#parts.identity.node,
+      credential: this.#parts.identity.credential,
+      bootId: this.#parts.bootId,
+      runId: this.#parts.runId,
+      agentVersion: this.#parts.agentVersion,
+      have: this.#have(),
+    });
+  }
+
+  /** Something that a report would tell may have changed. */
+  reportSoon(): void {
+    if (this.#phase !== "open") return;
+    const next = nextReport(this.#lastTold, this.#parts.told());
+    if (next === null) return;
+    this.#scheduleReport(isUrgent(this.#lastTold, next.report) ? URGENT_REPORT_PERIOD_MS : this.#reportPeriodMs());
+  }
+
+  /** Events may have been added to the outbox. */
+  sendEvents(): void {
+    const { ledger, bootId, clock } = this.#parts;
+    if (this.#phase !== "open" || this.#eventsInFlight > 0 || this.#clogged()) return;
+    const now = clock.monotonicMs();
+    const items = [];
+    let characters = 0;
+    for (const stored of ledger.content().outbox) {
+      const item = toOutboxItem(stored, bootId, now);
+      characters += JSON.stringify(item).length;
+      if (items.length > 0 && characters > MAX_EVENTS_CHARACTERS) break;
+      items.push(item);
+      if (items.length === MAX_EVENTS_PER_FRAME) break;
+    }
+    const last = items.at(-1);
+    if (last === undefined) return;
+    this.#eventsInFlight = last.seq;
+    this.#send({ type: "events", items });
+  }
+
+  close(reason: string): void {
+    this.#giveUp(CLOSE.goingAway, { kind: "broken-off", message: reason });
+  }
+
+  #onFrame(text: string): void {
+    if (this.#phase === "ended") return;
+    const decoded = decodeToAgent(text);
+    if (!decoded.ok) {
+      this.#giveUp(CLOSE.protocolError, {
+        kind: "protocol",
+        message: `the hub sent a frame that this agent does not understand: ${decoded.error}`,
+      });
+      return;
+    }
+    this.#heardAtMs = this.#parts.clock.monotonicMs();
+    if (this.#phase === "greeting") this.#onGreeting(decoded.value);
+    else this.#onMessage(decoded.value);
+  }
+
+  #onGreeting(message: ToAgent): void {
+    switch (message.type) {
+      case "welcome":
+        this.#onWelcome(message);
+        return;
+      case "goodbye":
+        this.#onGoodbye(message.reason, message.reconnectWithinMs);
+        return;
+      default:
+        this.#giveUp(CLOSE.protocolError, {
+          kind: "protocol",
+          message: `the hub sent ${message.type} before welcome`,
+        });
+    }
+  }
+
+  #onWelcome(welcome: Welcome): void {
+    const refusal = this.#welcomeRefusal(welcome);
+    if (refusal !== null) {
+      this.#giveUp(refusal.code, refusal.failure);
+      return;
+    }
+    this.#deadline?.cancel();
+    this.#phase = "open";
+    this.#heartbeatMs = welcome.heartbeatMs;
+    this.#parts.handlers.onWelcome(welcome);
+    this.#beat();
+    this.#acknowledged(welcome.eventsAcked);
+    this.#report();
+    this.sendEvents();
+  }
+
+  #welcomeRefusal(welcome: Welcome): { code: number; failure: LinkFailure } | null {
+    const { identity } = this.#parts;
+    if (welcome.installation !== identity.installation) {
+      const message = `the hub at ${identity.hubUrl} is of another installation (${welcome.installation}, this node belongs to ${identity.installation}): was it set up anew, or restored elsewhere?`;
+      return { code: CLOSE.notAuthenticated, failure: { kind: "wrong-installation", message } };
+    }
+    if (welcome.protocol > PROTOCOL_VERSION) {
+      return { code: CLOSE.versionTooNew, failure: closeFailure(CLOSE.versionTooOld, "") };
+    }
+    if (welcome.protocol < PROTOCOL_MINIMUM) {
+      return { code: CLOSE.versionTooOld, failure: closeFailure(CLOSE.versionTooNew, "") };
+    }
+    return null;
+  }
+
+  #onMessage(message: ToAgent): void {
+    switch (message.type) {
+      case "welcome":
+        // Said twice: harmless, and nothing that it says may be taken back.
+        return;
+      case "pace":
+        this.#heartbeatMs = message.heartbeatMs;
+        this.#scheduleBeat();
+        return;
+      case "beat-ack":
+        this.#firstUnansweredAtMs = null;
+        this.#parts.handlers.onBeatAcked(message.n);
+        return;
+      case "assign":
+        this.#onOffer({ kind: "whole", assignment: message.assignment });
+        return;
+      case "assign-delta":
+        this.#onOffer({ kind: "delta", delta: message.delta });
+        return;
+      case "events-ack":
+        this.#acknowledged(message.seq);
+        this.sendEvents();
+        return;
+      case "goodbye":
+        this.#onGoodbye(message.reason, message.reconnectWithinMs);
+        return;
+      default:
+        assertNever(message, "message to the agent");
+    }
+  }
+
+  #onOffer(offered: Offered): void {
+    const { ledger, identity } = this.#parts;
+    const { assignment: held, containers } = ledger.content();
+    const whole = wholeOf(held, offered);
+    const hash = whole === null ? null : sha256Hex(assignmentHashInput(whole));
+    const outcome = accept(held, offered, identity, hash, new Set(containers.values()));
+    const head = offered.kind === "whole" ? offered.assignment : offered.delta;
+    switch (outcome.kind) {
+      case "accept":
+        this.#keep(outcome.assignment);
+        return;
+      case "already":
+        this.#parts.handlers.onConditions([]);
+        this.#send({ type: "accepted", position: head.position, hash: head.hash });
+        return;
+      case "need-whole":
+        this.#send({ type: "need-whole", have: this.#have() });
+        return;
+      case "refuse":
+        this.#refuse(head.position, outcome.reason, outcome.message);
+        return;
+      default:
+        assertNever(outcome, "acceptance");
+    }
+  }
+
+  #keep(assignment: Assignment): void {
+    const { ledger, clock, handlers } = this.#parts;
+    const { position, hash, workloads } = assignment;
+    const event = { kind: "assignment-accepted", ...position, workloads: workloads.length } as const;
+    const stamps = { atMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+    try {
+      ledger.commit([
+        { kind: "assignment", assignment },
+        { kind: "event", ...stamps, event },
+      ]);
+    } catch (error) {
+      if (!(error instanceof LedgerError)) throw error;
+      this.#refuse(position, "not-durable", error.message);
+      return;
+    }
+    this.#lastRefusal = "";
+    handlers.onConditions([]);
+    this.#send({ type: "accepted", position, hash });
+    handlers.onAccepted(assignment);
+    this.reportSoon();
+    this.sendEvents();
+  }
+
+  #refuse(position: Position, reason: Extract<ToHub, { type: "refused" }>["reason"], message: string): void {
+    this.#send({ type: "refused", position, reason, message: message.slice(0, 4_000), have: this.#have() });
+    const at = `${position.epoch}.${position.generation}`;
+    const condition: Condition = { kind: "assignment-refused", message: `assignment ${at} was refused: ${message}` };
+    const full: Condition = { kind: "disk-full", message: `${message}. What runs now carries on` };
+    this.#parts.handlers.onConditions(reason === "not-durable" ? [full] : [condition]);
+    // The hub offers it again every minute: one event is enough, and one that cannot be written is not worth failing for.
+    if (this.#lastRefusal === `${at} ${reason}` || reason === "not-durable") return;
+    this.#lastRefusal = `${at} ${reason}`;
+    this.#note({ kind: "assignment-refused", ...position, reason: message.slice(0, 4_000) });
+  }
+
+  #note(event: { kind: "assignment-refused"; epoch: number; generation: number; reason: string }): void {
+    const { ledger, clock, log } = this.#parts;
+    try {
+      ledger.commit([{ kind: "event", atMs: clock.monotonicMs(), wallMs: clock.wallMs(), event }]);
+    } catch (error) {
+      if (!(error instanceof LedgerError)) throw error;
+      log.warn("event not kept", { event: event.kind, reason: error.message });
+    }
+  }
+
+  /** The hub holds everything up to `seq`: it may go. If it cannot be forgotten now, the hub will see it again and drop it. */
+  #acknowledged(seq: number): void {
+    const { ledger, log } = this.#parts;
+    if (seq >= this.#eventsInFlight) this.#eventsInFlight = 0;
+    const { outbox, nextSeq } = ledger.content();
+    if (seq < (outbox[0]?.seq ?? nextSeq)) return;
+    try {
+      ledger.commit([{ kind: "events-acked", seq }]);
+    } catch (error) {
+      if (!(error instanceof LedgerError)) throw error;
+      log.warn("acknowledged events not let go", { reason: error.message });
+      // Without this the same events would go out again at once, for as long as the disk is full.
+      this.#eventsInFlight = Number.MAX_SAFE_INTEGER;
+    }
+  }
+
+  #onGoodbye(reason: string, withinMs: number): void {
+    this.#goodbyeReason = reason;
+    this.#goodbyeWithinMs = withinMs;
+    this.#giveUp(CLOSE.goingAway, { kind: "goodbye", message: `the hub is going away for a while (${reason})` });
+  }
+
+  #beat(): void {
+    this.#beats += 1;
+    this.#firstUnansweredAtMs ??= this.#parts.clock.monotonicMs();
+    // First the note, then the frame: an answer must find its beat.
+    this.#parts.handlers.onBeatSent(this.#beats);
+    this.#send({ type: "beat", n: this.#beats });
+    this.#scheduleBeat();
+  }
+
+  #scheduleBeat(): void {
+    this.#beatTimer?.cancel();
+    this.#beatTimer = this.#parts.clock.setTimer(this.#heartbeatMs, () => this.#onBeatTime());
+  }
+
+  #onBeatTime(): void {
+    const silentMs = this.#silentMs();
+    if (silentMs >= MISSED_BEATS * this.#heartbeatMs) {
+      this.#giveUp(CLOSE.tooSlow, {
+        kind: "silent",
+        message: `nothing came from the hub for ${Math.round(silentMs / 1_000)} s`,
+      });
+      return;
+    }
+    this.#beat();
+    if (this.#reportDueAtMs === null) this.reportSoon();
+    this.sendEvents();
+  }
+
+  /** Since the first beat that has no answer; anything that came after it counts as an answer: a long frame may be under way. */
+  #silentMs(): number {
+    if (this.#firstUnansweredAtMs === null) return 0;
+    return this.#parts.clock.monotonicMs() - Math.max(this.#firstUnansweredAtMs, this.#heardAtMs);
+  }
+
+  #reportPeriodMs(): number {
+    return this.#parts.metered ? REPORT_PERIOD_METERED_MS : REPORT_PERIOD_MS;
+  }
+
+  /** At the latest `periodMs` after the last one; an earlier appointment stands. */
+  #scheduleReport(periodMs: number): void {
+    const { clock } = this.#parts;
+    const now = clock.monotonicMs();
+    const dueAtMs = Math.max(now, this.#reportedAtMs + periodMs);
+    if (this.#reportDueAtMs !== null && this.#reportDueAtMs <= dueAtMs) return;
+    this.#reportTimer?.cancel();
+    this.#reportDueAtMs = dueAtMs;
+    this.#reportTimer = clock.setTimer(dueAtMs - now, () => this.#report());
+  }
+
+  #report(): void {
+    const { clock, told } = this.#parts;
+    this.#reportTimer?.cancel();
+    this.#reportDueAtMs = null;
+    if (this.#phase !== "open") return;
+    if (this.#clogged()) {
+      this.#reportedAtMs = clock.monotonicMs();
+      this.#scheduleReport(this.#reportPeriodMs());
+      return;
+    }
+    const next = nextReport(this.#lastTold, told());
+    if (next === null) return;
+    this.#send({ type: "report", report: next.report });
+    this.#lastTold = next.told;
+    this.#reportedAtMs = clock.monotonicMs();
+  }
+
+  #clogged(): boolean {
+    return this.#parts.connection.bufferedBytes() > MAX_UNSENT_BYTES;
+  }
+
+  #have(): { position: Position; hash: Assignment["hash"] } | null {
+    const { assignment } = this.#parts.ledger.content();
+    return assignment === null ? null : { position: assignment.position, hash: assignment.hash };
+  }
+
+  #send(message: ToHub): void {
+    if (this.#phase !== "ended") this.#parts.connection.send(encodeToHub(message));
+  }
+
+  #giveUp(code: number, failure: LinkFailure): void {
+    if (this.#phase === "ended") return;
+    this.#ownFailure ??= failure;
+    this.#parts.connection.close(code, failure.message.slice(0, 100));
+    // The other side may be gone: its answer to the close is not waited for.
+    this.#end(failure);
+  }
+
+  #onClose(code: number, reason: string): void {
+    this.#end(this.#ownFailure ?? closeFailure(code, reason));
+  }
+
+  #end(failure: LinkFailure): void {
+    if (this.#phase === "ended") return;
+    this.#phase = "ended";
+    for (const timer of [this.#deadline, this.#beatTimer, this.#reportTimer]) timer?.cancel();
+    this.#parts.log.debug("session ended", { reason: failure.message, goodbye: this.#goodbyeReason });
+    this.#parts.handlers.onEnd(failure, this.#goodbyeWithinMs);
+  }
+}

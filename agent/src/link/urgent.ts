@@ -1,0 +1,18 @@
+// Which changes a hub should know at once. Pure. The rest (progress, figures, ports) waits for its period.
+import type { Report, WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Told } from "../core/report.ts";
+
+/** A state, a spec or a health that turned; something that is gone; a condition; an assignment made durable; the first report. */
+export function isUrgent(last: Told | null, report: Report): boolean {
+  if (last === null || report.gone.length > 0 || report.conditions !== null) return true;
+  const { epoch, generation } = last.observed;
+  if (report.observed.epoch !== epoch || report.observed.generation !== generation) return true;
+  const before = new Map(last.workloads.map((status) => [status.id, status]));
+  return report.workloads.some((status) => turned(before.get(status.id), status));
+}
+
+function turned(before: WorkloadStatus | undefined, now: WorkloadStatus): boolean {
+  if (before === undefined || before.specHash !== now.specHash || before.state.kind !== now.state.kind) return true;
+  if (before.revision !== now.revision || before.containerId !== now.containerId) return true;
+  return before.state.kind === "running" && now.state.kind === "running" && before.state.health !== now.state.health;
+}
