@@ -93,7 +93,7 @@ function prepareCommit(db: Database, limits: StoreLimits): (commit: Commit) => n
 }
 
 /** Written without waiting for the disk; the next commit's fsync carries it along. */
-function prepareObserved(db: Database): (node: NodeId, workloads: readonly WorkloadStatus[]) => void {
+export function prepareObserved(db: Database): (node: NodeId, workloads: readonly WorkloadStatus[]) => void {
   const set = db.prepare(
     "INSERT INTO observed (node, workloads) SELECT id, ? FROM node WHERE id = ? ON CONFLICT DO UPDATE SET workloads = excluded.workloads",
   );
