@@ -136,6 +136,3 @@ export const routes = {
 } as const satisfies Record<string, Route>;
 
 export type RouteName = keyof typeof routes;
-
-/** The agents' websocket: not a route of the API; the node says who it is in `hello`. */
-export const AGENT_PATH = "/v1/agent";

@@ -1,6 +1,5 @@
 // The HTTP server: limits, the door, validation, errors. Registers the route table and nothing else; every route is authenticated
 // before its body is read. It must never answer with a stack, a secret, or a caller's words outside of JSON.
-import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import swagger from "@fastify/swagger";
 import { type Millis, sleep } from "@skerry/shared/runtime/clock.ts";
@@ -54,8 +53,6 @@ export interface HttpServer {
   readonly app: FastifyInstance;
   readonly watch: Watch;
   readonly metrics: Metrics;
-  /** Requests for a websocket on `path` go to `accept`; all others are refused. */
-  onUpgrade(path: string, accept: (request: IncomingMessage, socket: Duplex, head: Buffer) => void): void;
   /** Ends watches, finishes what is under way, closes. */
   stop(): Promise<void>;
 }
@@ -102,13 +99,6 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
     app,
     watch,
     metrics,
-    onUpgrade: (path, accept) => {
-      app.server.on("upgrade", (request, socket, head) => {
-        if (request.url?.split("?", 1)[0] === path && request.headers.origin === undefined)
-          accept(request, socket, head);
-        else refuseUpgrade(socket);
-      });
-    },
     stop: async () => {
       watch.stop();
       const closed = app.close();
@@ -269,10 +259,6 @@ function answerBrokenRequest(code: string | undefined, socket: Duplex): void {
       ? new HttpError("header-too-large", "The request's headers are larger than 16 KiB.")
       : new HttpError("invalid-request", "This is not a complete HTTP/1.1 request, or it did not arrive in time.");
   socket.end(rawAnswer(error));
-}
-
-function refuseUpgrade(socket: Duplex): void {
-  socket.end(rawAnswer(new HttpError("route-not-found", "There is no websocket here, or not for a browser.")));
 }
 
 function rawAnswer(error: HttpError): string {

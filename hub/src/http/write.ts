@@ -27,6 +27,7 @@ export function write<T>(deps: HttpDeps, request: FastifyRequest, make: () => Wr
   const before = key === null ? null : replay(key, deps.store.idempotent(key.key));
   // What is stored under a key is what `answer` of the same request made: the request's hash was compared.
   if (before !== null) return before as T;
+  if (deps.stopping()) throw stopping();
   const { command, answer, freshToken } = make();
   let body: T | undefined;
   const submitted = deps.loop.submit(command, {
@@ -61,7 +62,7 @@ function submitError(deps: HttpDeps, command: Command, refusal: SubmitRefusal, k
     case "read-only":
       return new HttpError("read-only", health(deps).reason);
     case "stopping":
-      return new HttpError("stopping", "The hub is shutting down. Nothing was changed.", { retryAfterSeconds: 5 });
+      return stopping();
     case "duplicate":
       throw new Error(`bug: the idempotency key ${key?.key ?? ""} was free a moment ago and nothing ran in between`);
     default:
@@ -75,6 +76,9 @@ export function refusalError(command: Command, refusal: CommandRefusal): HttpErr
     ...(refusal.path === null ? {} : { path: refusal.path }),
   });
 }
+
+const stopping = (): HttpError =>
+  new HttpError("stopping", "The hub is shutting down. Nothing was changed.", { retryAfterSeconds: 5 });
 
 function refusalCode(command: Command, refusal: CommandRefusal): ErrorCode {
   switch (refusal.code) {

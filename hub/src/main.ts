@@ -1,0 +1,250 @@
+// Builds the real hub: clock, chance, disk, network. Starts it, says in plain words what a person does next, and stops it in order.
+// A start that cannot succeed ends with one message that names the next step, and changes nothing.
+import { chmodSync, mkdirSync } from "node:fs";
+import * as path from "node:path";
+import type { InstallationId } from "@skerry/shared/model/ids.ts";
+import { type Clock, sleep, systemClock } from "@skerry/shared/runtime/clock.ts";
+import { jsonLog, type Log, type LogLevel } from "@skerry/shared/runtime/log.ts";
+import { systemRandom } from "@skerry/shared/runtime/random.ts";
+import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
+import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
+import type { HubConfig } from "./config.ts";
+import { type ControlLoop, createControlLoop } from "./control-loop.ts";
+import { DEFAULT_SETTINGS } from "./core/decide.ts";
+import { type AdminToken, ensureAdminToken } from "./http/admin-token.ts";
+import { addProcessMetrics } from "./http/metrics.ts";
+import { createHttpServer, type HttpServer } from "./http/server.ts";
+import { createLinkServer, type LinkServer } from "./link/server.ts";
+import { attachUpgrade, type Upgrades } from "./link/ws-connection.ts";
+import { StoreOpenError } from "./store/sqlite/open-error.ts";
+import { openSqliteStore } from "./store/sqlite/store.ts";
+import { type Store, StoreError } from "./store/store.ts";
+
+const DATABASE_FILE = "hub.db";
+/** For goodbyes to reach the agents and their close frames to come back; what is left then is cut. */
+const GOODBYE_MS = 2_000;
+/** How often to look whether the last agent has gone. */
+const GOODBYE_LOOK_MS = 20;
+
+export interface RunningHub {
+  readonly url: string;
+  readonly adminToken: AdminToken;
+  /** Goodbye to agents, end of watches, last commit, store closed. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/** `skerry hub`: the exit code. Resolves when the hub has stopped. */
+export async function runHub(config: HubConfig): Promise<number> {
+  const log = config.plainWords ? wordsLog(config.logLevel) : lineLog(config.logLevel);
+  process.on("uncaughtExceptionMonitor", (error) => log.error("a bug ends the hub", { error: error.stack ?? "" }));
+  const started = await startHub(config, log);
+  if (!started.ok) {
+    if (config.plainWords) process.stderr.write(`The hub does not start. ${started.error}\n`);
+    else log.error("the hub does not start", { reason: started.error });
+    return 1;
+  }
+  const hub = started.value;
+  if (config.plainWords) process.stdout.write(welcome(hub, config));
+  const signal = await untilSignal();
+  log.info("stopping", { signal });
+  if (config.plainWords)
+    process.stdout.write("Stopping. What runs on the nodes runs on. (Ctrl-C again to stop at once.)\n");
+  const again = untilSignal().then(() => process.exit(1));
+  await Promise.race([hub.stop(), again]);
+  return 0;
+}
+
+/** The error is one message for the operator: what, and what to do next. */
+export async function startHub(config: HubConfig, log: Log): Promise<Result<RunningHub, string>> {
+  const clock = systemClock;
+  const opened = openStore(config, clock);
+  if (!opened.ok) return opened;
+  const store = opened.value;
+  let running: RunningHub | null = null;
+  try {
+    const adminToken = ensureAdminToken(config.dataDir, store, systemRandom, config.newAdminToken);
+    logAdminToken(log, adminToken);
+    const parts = await buildParts(store, clock, log, adminToken);
+    running = { url: "", adminToken, stop: once(() => stopParts(parts, clock, log)) };
+    parts.loop.start();
+    const url = await parts.http.app.listen({ host: config.host, port: config.port });
+    log.info("listening", { url, version: SKERRY_VERSION, installation: parts.loop.world.installation });
+    return ok({ ...running, url });
+  } catch (error) {
+    await (running?.stop() ?? store.close());
+    const reason = startFailure(error, config);
+    if (reason === null) throw error;
+    return err(reason);
+  }
+}
+
+interface Parts {
+  readonly store: Store;
+  readonly loop: ControlLoop;
+  readonly link: LinkServer;
+  readonly http: HttpServer;
+  readonly upgrades: Upgrades;
+  readonly state: { stopping: boolean };
+}
+
+function openStore(config: HubConfig, clock: Clock): Result<Store, string> {
+  try {
+    mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+    // It holds credentials' hashes and the admin token; a folder that was made by hand may be open to all.
+    chmodSync(config.dataDir, 0o700);
+    return ok(
+      openSqliteStore({
+        path: path.join(config.dataDir, DATABASE_FILE),
+        startedAtMs: clock.wallMs(),
+        // `i` and 16 hex digits are an installation id by its schema.
+        first: () => ({ installation: `i${systemRandom.hex(8)}` as InstallationId, epoch: 1 }),
+      }),
+    );
+  } catch (error) {
+    if (error instanceof StoreOpenError) return err(error.message);
+    const reason = startFailure(error, config);
+    if (reason === null) throw error;
+    return err(reason);
+  }
+}
+
+async function buildParts(store: Store, clock: Clock, log: Log, adminToken: AdminToken): Promise<Parts> {
+  const random = systemRandom;
+  const loop = createControlLoop({ clock, random, log, store, settings: DEFAULT_SETTINGS });
+  const link = createLinkServer({
+    clock,
+    log,
+    hub: loop,
+    credentialHash: (node) => store.credentialHash(node),
+    hubVersion: SKERRY_VERSION,
+  });
+  const state = { stopping: false };
+  const http = await createHttpServer({
+    loop,
+    store,
+    clock,
+    random,
+    log,
+    adminTokenHash: adminToken.hash,
+    version: SKERRY_VERSION,
+    stopping: () => state.stopping,
+  });
+  addProcessMetrics(http.metrics);
+  return { store, loop, link, http, upgrades: attachUpgrade(http.app.server, link), state };
+}
+
+/** In the order in which nothing is promised that is not kept: no new work, goodbyes, the last commit, the store. */
+async function stopParts({ store, loop, link, http, upgrades, state }: Parts, clock: Clock, log: Log): Promise<void> {
+  state.stopping = true;
+  http.watch.stop();
+  link.stop();
+  const until = clock.monotonicMs() + GOODBYE_MS;
+  while (upgrades.open() > 0 && clock.monotonicMs() < until) await sleep(clock, GOODBYE_LOOK_MS);
+  upgrades.close();
+  await http.stop();
+  loop.stop();
+  store.close();
+  log.info("stopped");
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | null = null;
+  return () => {
+    done ??= work();
+    return done;
+  };
+}
+
+/** null: not a matter of the machine it runs on, so a bug. */
+function startFailure(error: unknown, config: HubConfig): string | null {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const address = `${config.host}:${config.port}`;
+  switch (code) {
+    case "EADDRINUSE":
+      return `Port ${config.port} on ${config.host} is in use by another program. Stop that one, or give this hub another address with --listen HOST:PORT.`;
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return `This machine has no address ${config.host}. Give one that it has with --listen HOST:PORT; 0.0.0.0 means all.`;
+    case "EACCES":
+    case "EPERM":
+      return config.port > 0 &&
+        config.port < 1_024 &&
+        error instanceof Error &&
+        "syscall" in error &&
+        error.syscall === "listen"
+        ? `This user may not listen on ${address}. Take a port above 1023 with --listen HOST:PORT.`
+        : `The data folder ${config.dataDir} cannot be written by this user. Change its owner, or give another one with --data DIR.`;
+    case "EROFS":
+    case "ENOTDIR":
+    case "EEXIST":
+      return `The data folder ${config.dataDir} cannot be used (${code}). Give another one with --data DIR.`;
+    case "ENOSPC":
+      return `The disk that holds ${config.dataDir} is full. Free some space and start again; nothing was lost.`;
+  }
+  if (error instanceof StoreError) return `The database in ${config.dataDir} failed: ${error.message}. Check the disk.`;
+  return null;
+}
+
+function logAdminToken(log: Log, { outcome, file }: AdminToken): void {
+  switch (outcome) {
+    case "made":
+      log.info("made an admin token", { file });
+      return;
+    case "adopted":
+      log.info("took over the admin token in the file", { file });
+      return;
+    case "kept":
+      return;
+    case "missing":
+      log.warn("the admin token's file is gone; the token stays valid; --new-admin-token makes a new one", { file });
+      return;
+    case "differs":
+      log.warn("the file holds no admin token that is valid here; --new-admin-token makes a new one", { file });
+      return;
+  }
+}
+
+function welcome({ url, adminToken }: RunningHub, config: HubConfig): string {
+  const local = url.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
+  const lines = [
+    `Skerry hub ${SKERRY_VERSION} at ${url}, data in ${config.dataDir}.`,
+    adminToken.outcome === "made"
+      ? `An admin token was made: it is in ${adminToken.file} and nowhere else.`
+      : `The admin token is in ${adminToken.file}.`,
+    "Next, in another terminal:",
+    `  export SKERRY_HUB=${local} SKERRY_TOKEN=$(cat ${adminToken.file})`,
+    "  skerry token create     # then, on each node: skerry agent --hub URL --token TOKEN",
+    "  skerry apply compose.yaml",
+    "Ctrl-C stops the hub; what runs on the nodes runs on.",
+    "",
+  ];
+  return lines.join("\n");
+}
+
+function untilSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve(signal));
+  });
+}
+
+const lineLog = (level: LogLevel): Log =>
+  jsonLog(
+    (line) => process.stdout.write(`${line}\n`),
+    () => systemClock.wallMs(),
+    level,
+  );
+
+/** On a terminal: what a person should know, as sentences; requests are not among it. */
+function wordsLog(level: LogLevel): Log {
+  const write = (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+    const said = Object.entries(fields).map(([name, value]) => `${name} ${String(value)}`);
+    process.stderr.write(`${[message, ...said].join(", ")}\n`);
+  };
+  const quiet = (): void => {};
+  return {
+    debug: level === "debug" ? write : quiet,
+    info: level === "debug" ? write : quiet,
+    warn: level === "error" ? quiet : write,
+    error: write,
+  };
+}
