@@ -69,6 +69,7 @@ export type VolatileChange =
       readonly apps: readonly AppName[];
       readonly nodes: readonly NodeId[];
       readonly dueMs: Millis | null;
+      readonly listeningSinceMs: Millis;
     };
 
 export type Change = DurableChange | VolatileChange;

@@ -286,21 +286,22 @@ function removeNode(world: World, command: CommandOf<"remove-node">, context: Co
   const node = world.nodes.get(command.node);
   if (node === undefined) return noNode(command.node);
   const changes: Change[] = [];
-  const apps = new Set<AppName>();
+  // Slots that found no node are looked at again, as their reasons may name this one.
+  const apps = new Set<AppName>(world.unplacedByApp.keys());
   for (const workload of [...(world.placementsByNode.get(node.id) ?? [])].sort()) {
     const placement = world.placements.get(workload);
     assert(placement !== undefined, `index names placement ${workload} that is not there`);
     apps.add(placement.app);
     changes.push({ kind: "placement-removed", workload });
-    if (!world.fencingTokens.has(workload)) continue;
     const { silentRunMs } = placement;
+    if (silentRunMs === null) continue;
     const generation = node.assigned.generation + 1;
     const tombstone = { workload, node: node.id, generation, reason: `node ${node.name} was removed`, silentRunMs };
     changes.push({ kind: "tombstone-set", tombstone });
   }
-  for (const { workload } of world.tombstonesByNode.get(node.id) ?? []) {
+  for (const { workload, silentRunMs } of world.tombstonesByNode.get(node.id) ?? []) {
     apps.add(workloadParts(workload).app);
-    if (!world.fencingTokens.has(workload)) changes.push({ kind: "tombstone-removed", node: node.id, workload });
+    if (silentRunMs === null) changes.push({ kind: "tombstone-removed", node: node.id, workload });
   }
   changes.push(
     { kind: "node-removed", node: node.id },

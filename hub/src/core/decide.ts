@@ -1,8 +1,25 @@
 // decide: what follows from what changed. Pure; its cost follows the change, not the fleet.
 // It never moves what stands because something else changed, and never lowers a position.
+import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
+import { BRAKE_RECHECK_MS, brakeAt } from "./brake.ts";
 import type { Change } from "./change.ts";
-import type { World } from "./world.ts";
+import { Draft } from "./draft.ts";
+import { type Judgement, judge, nextDueMs } from "./judge.ts";
+import { byText, sorted, wantedService } from "./lookup.ts";
+import { outcomeChanges } from "./outcome.ts";
+import { nodeOfSlot, Placer, type Want } from "./place.ts";
+import {
+  dueToMoveMs,
+  missingOn,
+  missingSlots,
+  moveWant,
+  removeUnwanted,
+  unwantedReason,
+  updateInPlace,
+  wantAgain,
+} from "./wants.ts";
+import type { Brake, Placement, Refusal, World } from "./world.ts";
 
 export interface Settings {
   /** Above this share of nodes lost at once the hub is the one cut off: replacing stops. */
@@ -12,10 +29,255 @@ export interface Settings {
 /** From DESIGN: 55 %. */
 export const DEFAULT_SETTINGS: Settings = { brakeShare: 0.55 };
 
+/** How much was looked at; for the test that cost follows the change. */
+export interface Effort {
+  nodeChecks: number;
+}
+
+/** A slot that found no node in this pass. */
+export interface Failure {
+  readonly want: Want;
+  readonly refusals: readonly Refusal[];
+}
+
 /**
  * Applied to the World, these changes leave nothing more to decide at `now`. Call it after every change and when `world.dueMs` is
  * reached; it returns [] when there is nothing to do.
  */
-export function decide(world: World, now: Millis, settings: Settings): readonly Change[] {
-  throw new Error(`${world.seq} ${now} ${settings.brakeShare}`);
+export function decide(
+  world: World,
+  now: Millis,
+  settings: Settings,
+  effort: Effort = { nodeChecks: 0 },
+): readonly Change[] {
+  const judgement = judge(world, now);
+  if (judgement === null) return [];
+  const brake = brakeNow(judgement, now, settings);
+  const seen: World = { ...judgement.seen, brake };
+  const pass = new Pass(seen, now, judgement);
+  pass.run();
+  effort.nodeChecks += pass.placer.examined;
+  const changes = [
+    ...judgement.changes,
+    ...brakeChanges(world.brake, brake),
+    ...outcomeChanges(seen, pass.draft, pass.failures, pass.settled, judgement, now),
+  ];
+  const touched = [...pass.draft.touched.values()].flatMap((placement) => (placement === null ? [] : [placement.node]));
+  const due = nextDueMs(seen, now, judgement, new Set([...judgement.changed, ...touched]), pass.waitsUntil());
+  const dueMs = brake === null ? due : Math.min(due ?? Number.POSITIVE_INFINITY, now + BRAKE_RECHECK_MS);
+  const { listeningSinceMs } = seen;
+  const [apps, nodes] = [sorted(world.dirtyApps), sorted(world.dirtyNodes)];
+  return [...changes, { kind: "decided", apps, nodes, dueMs, listeningSinceMs }];
 }
+
+/** The brake is looked at when something would move, when nodes were lost, and as long as it is on. */
+function brakeNow({ seen, lost, changed, scanned }: Judgement, now: Millis, settings: Settings): Brake | null {
+  const asked = seen.brake !== null || lost.length > 0 || dueMoves(seen, scanned ? "all" : changed, now).length > 0;
+  return asked ? brakeAt(seen, now, settings.brakeShare) : null;
+}
+
+function brakeChanges(before: Brake | null, brake: Brake | null): readonly Change[] {
+  if ((before === null) === (brake === null)) return [];
+  if (brake === null)
+    return [
+      { kind: "brake-set", brake },
+      { kind: "hub-event", event: { kind: "brake-off" } },
+    ];
+  const { unreachable, nodes } = brake;
+  return [
+    { kind: "brake-set", brake },
+    { kind: "hub-event", event: { kind: "brake-on", unreachable, nodes } },
+  ];
+}
+
+/** Copies whose time on silent nodes is over. Those that found no other node before are not among them: they wait for a change. */
+function dueMoves(seen: World, among: ReadonlySet<NodeId> | "all", now: Millis): readonly Placement[] {
+  const due: Placement[] = [];
+  for (const node of among === "all" ? seen.reachability.keys() : among) {
+    if (seen.reachability.get(node)?.kind !== "unreachable") continue;
+    for (const id of seen.placementsByNode.get(node) ?? []) {
+      const placement = seen.placements.get(id);
+      if (placement === undefined || seen.unplaced.has(id)) continue;
+      const at = dueToMoveMs(seen, placement);
+      if (at !== null && at <= now) due.push(placement);
+    }
+  }
+  return due;
+}
+
+interface Ask {
+  readonly want: Want;
+  readonly among: ReadonlySet<NodeId> | "all";
+}
+
+const askOrder = ({ want: a }: Ask, { want: b }: Ask): number =>
+  byText(a.app, b.app) ||
+  byText(a.service.name, b.service.name) ||
+  Number(a.slot) - Number(b.slot) ||
+  byText(a.slot, b.slot);
+
+/** One decision being worked out. */
+class Pass {
+  readonly draft: Draft;
+  readonly placer: Placer;
+  readonly failures = new Map<WorkloadId, Failure>();
+  /** Entries of `world.unplaced` that were looked at: those without a failure are cleared. */
+  readonly settled = new Set<WorkloadId>();
+  readonly #seen: World;
+  readonly #now: Millis;
+  readonly #judgement: Judgement;
+  readonly #apps: ReadonlySet<AppName>;
+  /** Removed from a node that no longer matches; they want another. */
+  readonly #orphans: Placement[] = [];
+  readonly #merged = new Map<readonly Refusal[], Map<readonly Refusal[], readonly Refusal[]>>();
+
+  constructor(seen: World, now: Millis, judgement: Judgement) {
+    this.#seen = seen;
+    this.#now = now;
+    this.#judgement = judgement;
+    this.#apps = new Set(sorted(seen.dirtyApps));
+    this.draft = new Draft(seen);
+    this.placer = new Placer(seen, this.draft, now);
+  }
+
+  /** First what makes room, then what needs it; then again for those whom that left without, as long as it makes room. */
+  run(): void {
+    for (const app of this.#apps) removeUnwanted(this.#seen, this.draft, app);
+    this.#removeFromChangedNodes();
+    const behind = this.#updates();
+    const changed = new Set([...this.#judgement.changed, ...this.draft.takeFreed()]);
+    this.#place([...this.#everywhere(behind), ...this.#among(changed), ...this.#globalsOn(changed)]);
+    for (let freed = this.draft.takeFreed(); freed.size > 0; freed = this.draft.takeFreed()) {
+      const again = [...this.failures.values()].filter(({ refusals }) => !refusals.some(isFenceWait));
+      this.#place([...again.map(({ want }) => ({ want, among: freed })), ...this.#among(freed)]);
+    }
+  }
+
+  /** The earliest end of a fence that a slot waits for. */
+  waitsUntil(): readonly Millis[] {
+    const ends: Millis[] = [];
+    for (const { refusals } of this.failures.values())
+      for (const refusal of refusals)
+        if (refusal.kind === "fence-wait" && refusal.untilMs !== null) ends.push(refusal.untilMs);
+    return ends;
+  }
+
+  #removeFromChangedNodes(): void {
+    for (const node of sorted(this.#judgement.changed))
+      for (const id of sorted(this.#seen.placementsByNode.get(node) ?? [])) {
+        const placement = this.draft.placement(id);
+        if (placement === null || this.#apps.has(placement.app)) continue;
+        const service = wantedService(this.#seen, placement.app, placement.service);
+        const reason = unwantedReason(this.#seen, placement, service);
+        if (reason === null) continue;
+        this.draft.remove(placement, reason);
+        if (service?.mode.kind === "replicated") this.#orphans.push(placement);
+      }
+  }
+
+  #updates(): readonly Want[] {
+    return [...this.#apps].flatMap((name) => {
+      const app = this.#seen.apps.get(name);
+      return app === undefined ? [] : updateInPlace(this.#seen, this.draft, this.placer, app);
+    });
+  }
+
+  /** Slots that may go to any node. */
+  #everywhere(behind: readonly Want[]): readonly Ask[] {
+    const wants: Want[] = [...behind];
+    for (const name of this.#apps) {
+      const app = this.#seen.apps.get(name);
+      if (app !== undefined) wants.push(...missingSlots(this.#seen, this.draft, app));
+      for (const id of sorted(this.#seen.unplacedByApp.get(name) ?? [])) wants.push(...this.#stillMoving(id));
+    }
+    for (const { app, service, slot } of this.#orphans) {
+      const want = wantAgain(this.#seen, this.draft, { app, service, slot, refusals: [] }, this.#now);
+      if (want !== null) wants.push(want);
+    }
+    if (this.#seen.brake === null)
+      for (const placement of dueMoves(this.#seen, this.#moveNodes(), this.#now)) {
+        const want =
+          this.draft.placement(placement.workload) === placement ? moveWant(this.#seen, placement, this.#now) : null;
+        if (want !== null) wants.push(want);
+      }
+    return wants.map((want) => ({ want, among: "all" }));
+  }
+
+  #moveNodes(): ReadonlySet<NodeId> | "all" {
+    const { scanned, changed, brakeWasOn } = this.#judgement;
+    return scanned || brakeWasOn ? "all" : changed;
+  }
+
+  /** An entry of a dirty app: settled, unless it is a copy that must leave its node and has found no other yet. */
+  #stillMoving(id: WorkloadId): readonly Want[] {
+    const entry = this.#seen.unplaced.get(id);
+    const standing = this.draft.placement(id);
+    const want = entry === undefined || standing === null ? null : wantAgain(this.#seen, this.draft, entry, this.#now);
+    if (want?.kind === "move" && this.#seen.brake !== null) return [];
+    this.settled.add(id);
+    return want?.kind === "move" ? [want] : [];
+  }
+
+  /** Slots that found nothing before and may fit on these nodes now. */
+  #among(nodes: ReadonlySet<NodeId>): readonly Ask[] {
+    if (nodes.size === 0 && !this.#judgement.scanned) return [];
+    const asks: Ask[] = [];
+    for (const [app, ids] of this.#seen.unplacedByApp) {
+      if (this.#apps.has(app)) continue;
+      for (const id of ids) asks.push(...this.#askAgain(id, nodes));
+    }
+    return asks;
+  }
+
+  #askAgain(id: WorkloadId, nodes: ReadonlySet<NodeId>): readonly Ask[] {
+    const entry = this.#seen.unplaced.get(id);
+    if (entry === undefined || this.failures.has(id)) return [];
+    const waits = entry.refusals.some(isFenceWait);
+    if (nodes.size === 0 && !waits) return [];
+    if (entry.slot.startsWith("n") && !nodes.has(nodeOfSlot(entry.slot))) return [];
+    const want = wantAgain(this.#seen, this.draft, entry, this.#now);
+    if (want?.kind === "move" && this.#seen.brake !== null) return [];
+    this.settled.add(id);
+    return want === null ? [] : [{ want, among: waits ? "all" : nodes }];
+  }
+
+  /** Global services that are not looked at as a whole, on the nodes that changed. */
+  #globalsOn(nodes: ReadonlySet<NodeId>): readonly Ask[] {
+    if (nodes.size === 0) return [];
+    const asks: Ask[] = [];
+    for (const app of this.#seen.apps.values()) {
+      if (this.#apps.has(app.name)) continue;
+      for (const service of app.spec.services) {
+        if (service.mode.kind !== "global") continue;
+        for (const node of nodes)
+          for (const want of missingOn(this.#seen, this.draft, app, service, node))
+            if (!this.#seen.unplaced.has(want.workload)) asks.push({ want, among: "all" });
+      }
+    }
+    return asks;
+  }
+
+  #place(asks: readonly Ask[]): void {
+    for (const { want, among } of [...asks].sort(askOrder)) {
+      const refusals = this.placer.place(want, among);
+      const before =
+        this.failures.get(want.workload)?.refusals ?? this.#seen.unplaced.get(want.workload)?.refusals ?? [];
+      if (refusals === null) this.failures.delete(want.workload);
+      else this.failures.set(want.workload, { want, refusals: this.#merge(before, refusals, among) });
+    }
+  }
+
+  /** What other nodes said before still holds. Copies of one service share the lists, so this is worked out once for all of them. */
+  #merge(before: readonly Refusal[], fresh: readonly Refusal[], among: Ask["among"]): readonly Refusal[] {
+    if (among === "all") return fresh;
+    const known = this.#merged.get(before)?.get(fresh);
+    if (known !== undefined) return known;
+    const kept = before.filter(({ node }) => !among.has(node) && this.#seen.nodes.has(node));
+    const merged = [...kept, ...fresh].sort((a, b) => byText(a.node, b.node));
+    const byFresh = this.#merged.get(before) ?? new Map<readonly Refusal[], readonly Refusal[]>();
+    this.#merged.set(before, byFresh.set(fresh, merged));
+    return merged;
+  }
+}
+
+const isFenceWait = ({ kind }: Refusal): boolean => kind === "fence-wait";

@@ -111,7 +111,8 @@ export type Refusal = { readonly node: NodeId } & (
 export type Reachability =
   /** Since the hub's own start nothing was heard; not judged before `judgeAfterMs`. */
   | { readonly kind: "awaited"; readonly judgeAfterMs: Millis }
-  | { readonly kind: "ready"; readonly lastHeardMs: Millis; readonly connected: boolean }
+  /** `leaseMs`: the lease in force, that of the last assignment accepted: a tighter one binds a node only once it knows of it. */
+  | { readonly kind: "ready"; readonly lastHeardMs: Millis; readonly connected: boolean; readonly leaseMs: number }
   | { readonly kind: "unreachable"; readonly lastHeardMs: Millis | null; readonly sinceMs: Millis };
 
 /** Volatile: what the node last said. Written behind to the store so that `ps` has an answer after a hub restart — marked as old. */
@@ -146,8 +147,11 @@ export interface World {
   readonly epoch: number;
   /** The number of the last durable commit: the watch's revision. */
   readonly seq: number;
-  /** The hub's monotonic time when this World was made: nothing before it is known of the links. */
-  readonly startedMs: Millis;
+  /**
+   * The hub's monotonic time since when it has listened without a pause: its start, or the end of its last stall. A lease counts from
+   * the last word or from here, whichever is later.
+   */
+  readonly listeningSinceMs: Millis;
   readonly apps: ReadonlyMap<AppName, App>;
   readonly nodes: ReadonlyMap<NodeId, Node>;
   readonly nodesByName: ReadonlyMap<NodeName, NodeId>;
@@ -179,6 +183,8 @@ export interface Usage {
   readonly memoryBytes: number;
   readonly nanoCpus: number;
   readonly ports: readonly HeldPort[];
+  /** The shortest `after` among its workloads; null: all of them keep. */
+  readonly tightestAfterMs: number | null;
 }
 export interface HeldPort {
   readonly workload: WorkloadId;

@@ -27,12 +27,20 @@ export const WELCOME_DEADLINE_MS = 10_000;
 export const HEARTBEAT_MS = 15_000;
 /** For metered nodes with only `keep` workloads: 0.1 MB a day, and below the 270 s after which some carriers drop an idle connection. */
 export const HEARTBEAT_METERED_MS = 240_000;
-/** The shortest that a tight `after` may bring about. */
-export const HEARTBEAT_MINIMUM_MS = 1_000;
+/** The shortest that a tight `after` may bring about: a third of the shortest `after` there is (1 s), so that one lost beat is not a loss. */
+export const HEARTBEAT_MINIMUM_MS = 333;
 /** A node is unreachable when nothing was heard for so many periods (and never before the tightest `after` asks). */
 export const LEASE_PERIODS = 3;
 /** Either side gives a connection up when the other's beat is so late. */
 export const MISSED_BEATS = 2;
+
+/**
+ * The longest pause between an agent's tries to reach the hub (full jitter below it). The hub waits as long after its own start
+ * before it calls anybody unreachable.
+ */
+export const RECONNECT_CAP_MS = 60_000;
+/** On a metered link every try costs a handshake. */
+export const RECONNECT_CAP_METERED_MS = 300_000;
 
 /** Close codes of our own (4000–4999). */
 export const CLOSE = {

@@ -1,0 +1,179 @@
+// Scheduling: which node takes a slot, and why another does not. Filters that explain themselves, then a choice. Pure.
+// It looks at one slot at a time and never at what already stands elsewhere: stability is decide's.
+import type { Constraint, ServiceSpec } from "@skerry/shared/model/app.ts";
+import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import { MAX_WORKLOADS_PER_NODE } from "@skerry/shared/protocol/version.ts";
+import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import { hostPorts } from "./usage.ts";
+import type { HeldPort, Node, Refusal, Usage, World } from "./world.ts";
+
+const NANO_CPUS_PER_CORE = 1_000_000_000;
+/** Swarm shows the kernel's word, Docker its own; a file may hold either. */
+const ARCH_ALIASES: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64" };
+
+/** What a node looks like while a decision is being worked out. */
+export interface NodeView {
+  readonly node: Node;
+  readonly usage: Usage;
+  /** Copies of this service on it, without the one being placed. */
+  readonly copies: number;
+}
+
+// --- constraints: swarmkit's semantics. Values compare without case, label keys with; a missing label is the empty string.
+
+export function constraintText({ attribute, operator, value }: Constraint): string {
+  const name = attribute.kind === "label" ? `node.labels.${attribute.key}` : `node.${attribute.kind}`;
+  return `${name} ${operator} ${value}`;
+}
+
+/** The first constraint that the node does not meet. */
+export function constraintRefusal(constraints: readonly Constraint[], node: Node): Refusal | null {
+  for (const constraint of constraints) {
+    const found = attributeOf(constraint, node);
+    if ((normal(constraint, found ?? "") === normal(constraint, constraint.value)) === (constraint.operator === "=="))
+      continue;
+    return { node: node.id, kind: "constraint", text: constraintText(constraint), found };
+  }
+  return null;
+}
+
+function attributeOf({ attribute }: Constraint, node: Node): string | null {
+  switch (attribute.kind) {
+    case "label":
+      // An own property only: a label called "constructor" is a label.
+      return Object.hasOwn(node.labels, attribute.key) ? (node.labels[attribute.key] ?? null) : null;
+    case "hostname":
+      return node.name;
+    case "arch":
+      return node.facts?.arch ?? null;
+    case "id":
+      return node.id;
+    default:
+      return assertNever(attribute);
+  }
+}
+
+function normal({ attribute }: Constraint, value: string): string {
+  const lower = value.toLowerCase();
+  return attribute.kind === "arch" ? (ARCH_ALIASES[lower] ?? lower) : lower;
+}
+
+// --- filters
+
+/** Why this node may not get a copy now, whatever it has room for; null: it may. Global slots belong to their node and wait for it. */
+export function availabilityRefusal(world: World, node: Node, global: boolean): Refusal | null {
+  if (node.availability !== "active") return { node: node.id, kind: "cordoned" };
+  if (global) return null;
+  const kind = world.reachability.get(node.id)?.kind ?? "awaited";
+  return kind === "ready" ? null : { node: node.id, kind };
+}
+
+/**
+ * Why this node has no room for a copy of `service`; null: it has. `standing`: what the same slot has there now, already taken off
+ * `view.usage`; a copy never loses its place for needing no more than it has.
+ */
+export function roomRefusal(
+  world: World,
+  view: NodeView,
+  workload: WorkloadId,
+  service: ServiceSpec,
+  standing: ServiceSpec | null,
+): Refusal | null {
+  const id = view.node.id;
+  if (service.maxReplicasPerNode !== null && view.copies >= service.maxReplicasPerNode)
+    return { node: id, kind: "max-per-node", most: service.maxReplicasPerNode };
+  if (view.usage.workloads >= MAX_WORKLOADS_PER_NODE)
+    return { node: id, kind: "too-many-workloads", most: MAX_WORKLOADS_PER_NODE };
+  return capacityRefusal(view, service, standing) ?? portRefusal(world, view, workload, service, standing);
+}
+
+function capacityRefusal(
+  { node, usage }: NodeView,
+  service: ServiceSpec,
+  standing: ServiceSpec | null,
+): Refusal | null {
+  const needBytes = service.reservedMemoryBytes ?? 0;
+  const needNanoCpus = service.reservedNanoCpus ?? 0;
+  const growsBytes = needBytes > (standing?.reservedMemoryBytes ?? 0);
+  const growsCpus = needNanoCpus > (standing?.reservedNanoCpus ?? 0);
+  if (!growsBytes && !growsCpus) return null;
+  if (node.facts === null) return { node: node.id, kind: "no-facts" };
+  const freeBytes = Math.max(0, node.facts.memoryBytes - usage.memoryBytes);
+  if (growsBytes && needBytes > freeBytes) return { node: node.id, kind: "memory", needBytes, freeBytes };
+  const freeNanoCpus = Math.max(0, node.facts.cores * NANO_CPUS_PER_CORE - usage.nanoCpus);
+  if (growsCpus && needNanoCpus > freeNanoCpus) return { node: node.id, kind: "cpu", needNanoCpus, freeNanoCpus };
+  return null;
+}
+
+const EVERY_ADDRESS = new Set(["", "0.0.0.0", "::", "[::]"]);
+
+function clash(a: Omit<HeldPort, "workload">, b: Omit<HeldPort, "workload">): boolean {
+  if (a.port !== b.port || a.protocol !== b.protocol) return false;
+  return a.hostIp === b.hostIp || EVERY_ADDRESS.has(a.hostIp) || EVERY_ADDRESS.has(b.hostIp);
+}
+
+function portRefusal(
+  world: World,
+  { node, usage }: NodeView,
+  workload: WorkloadId,
+  service: ServiceSpec,
+  standing: ServiceSpec | null,
+): Refusal | null {
+  const held = standing === null ? [] : hostPorts(standing, workload);
+  for (const wanted of hostPorts(service, workload)) {
+    const other = usage.ports.find((port) => clash(port, wanted));
+    if (other !== undefined) return portHeld(node.id, wanted, other.workload);
+    if (held.some((port) => clash(port, wanted))) continue;
+    const foreign = world.observations.get(node.id)?.ports.find((port) => !port.managed && clash(port, wanted));
+    if (foreign !== undefined) return portHeld(node.id, wanted, foreign.container || "another program");
+  }
+  return null;
+}
+
+const portHeld = (node: NodeId, { port, protocol }: HeldPort, holder: string): Refusal => ({
+  node,
+  kind: "port",
+  port,
+  protocol,
+  holder,
+});
+
+// --- choice
+
+/** How many copies of a service each node has, and through it each value of its spread labels. */
+export interface Spread {
+  readonly keys: readonly string[];
+  /** One per key: the path of label values down to it → copies. */
+  readonly counts: readonly Map<string, number>[];
+}
+
+export function newSpread(keys: readonly string[]): Spread {
+  return { keys, counts: keys.map(() => new Map<string, number>()) };
+}
+
+/** A node without the label counts among those with an empty one, as in Swarm. */
+export function spreadPaths(keys: readonly string[], node: Node): readonly string[] {
+  const values = keys.map((key) => (Object.hasOwn(node.labels, key) ? (node.labels[key] ?? "") : ""));
+  return values.map((_, depth) => JSON.stringify(values.slice(0, depth + 1)));
+}
+
+export function countCopy(spread: Spread, node: Node, by: number): void {
+  spreadPaths(spread.keys, node).forEach((path, depth) => {
+    const counts = spread.counts[depth];
+    counts?.set(path, (counts.get(path) ?? 0) + by);
+  });
+}
+
+/** What nodes are compared by, most important first; the node with the smaller one takes the slot. */
+export function rank(spread: Spread, paths: readonly string[], { usage, copies }: NodeView): readonly number[] {
+  const spreadCounts = paths.map((path, depth) => spread.counts[depth]?.get(path) ?? 0);
+  return [...spreadCounts, copies, usage.workloads, usage.memoryBytes];
+}
+
+export function compareRanks(a: readonly number[], b: readonly number[]): number {
+  for (const [index, value] of a.entries()) {
+    const other = b[index] ?? 0;
+    if (value !== other) return value - other;
+  }
+  return 0;
+}

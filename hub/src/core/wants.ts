@@ -1,0 +1,173 @@
+// What operators want against what stands: what must go, what changes in place, and which slots want a node. Pure; writes the draft.
+// First everything that makes room, then everything that needs it.
+import type { ServiceSpec } from "@skerry/shared/model/app.ts";
+import { canonicalJson } from "@skerry/shared/model/canonical.ts";
+import type { AppName, NodeId, ServiceName, Slot } from "@skerry/shared/model/ids.ts";
+import { workloadId } from "@skerry/shared/model/names.ts";
+import type { Millis } from "@skerry/shared/runtime/clock.ts";
+import type { Draft } from "./draft.ts";
+import { moveAtMs, silentSinceMs } from "./liveness.ts";
+import { byText, serviceAt, serviceOf, sorted, wantedService } from "./lookup.ts";
+import { nodeOfSlot, type Placer, type Want } from "./place.ts";
+import { constraintRefusal, constraintText } from "./schedule.ts";
+import type { App, Placement, Unplaced, World } from "./world.ts";
+
+const slotOrder = (a: Placement, b: Placement): number => Number(a.slot) - Number(b.slot) || byText(a.slot, b.slot);
+
+/** Standing copies of a service in order of their numbers. */
+export function standingCopies(draft: Draft, app: AppName, service: ServiceName): readonly Placement[] {
+  return [...draft.copies(app, service).values()].sort(slotOrder);
+}
+
+// --- what must go
+
+/** Everything of this app that nobody wants any more. */
+export function removeUnwanted(world: World, draft: Draft, name: AppName): void {
+  const app = world.apps.get(name);
+  for (const serviceName of sorted(draft.services(name))) {
+    const service = app === undefined ? null : serviceOf(app.spec, serviceName);
+    for (const placement of standingCopies(draft, name, serviceName)) {
+      const reason = app === undefined ? `app ${name} was removed` : unwantedReason(world, placement, service);
+      if (reason !== null) draft.remove(placement, reason);
+    }
+    if (service?.mode.kind === "replicated") scaleDown(world, draft, name, service, service.mode.replicas);
+  }
+}
+
+/** Why a placement may not stay where it is, whatever stands beside it; null: it may. */
+export function unwantedReason(world: World, placement: Placement, service: ServiceSpec | null): string | null {
+  if (service === null) return `service ${placement.service} is no longer in the file`;
+  if ((service.mode.kind === "global") !== placement.slot.startsWith("n"))
+    return `its mode is now ${service.mode.kind}`;
+  const node = world.nodes.get(placement.node);
+  if (node === undefined) return `node ${placement.node} was removed`;
+  const refusal = constraintRefusal(service.constraints, node);
+  if (refusal === null) return null;
+  const broken = service.constraints.find((constraint) => constraintRefusal([constraint], node) !== null);
+  return `node ${node.name} no longer matches ${broken === undefined ? "its constraints" : constraintText(broken)}`;
+}
+
+/** Those on unreachable nodes go first, then the highest numbers. */
+function scaleDown(world: World, draft: Draft, app: AppName, service: ServiceSpec, replicas: number): void {
+  const copies = standingCopies(draft, app, service.name);
+  const away = (placement: Placement): number =>
+    world.reachability.get(placement.node)?.kind === "unreachable" ? 0 : 1;
+  const order = [...copies].sort((a, b) => away(a) - away(b) || slotOrder(b, a));
+  for (const placement of order.slice(0, Math.max(0, copies.length - replicas)))
+    draft.remove(placement, `scaled to ${replicas}`);
+}
+
+// --- what changes in place
+
+/** Brings the app's standing copies to its revision. Returns those whose own node has no room for it: they stand as they were. */
+export function updateInPlace(world: World, draft: Draft, placer: Placer, app: App): readonly Want[] {
+  const same: Update[] = [];
+  const other: Update[] = [];
+  for (const serviceName of sorted(draft.services(app.name))) {
+    const service = serviceOf(app.spec, serviceName);
+    if (service === null) continue;
+    for (const standing of standingCopies(draft, app.name, serviceName)) {
+      if (standing.revision === app.revision) continue;
+      const had = serviceAt(world, standing);
+      if (had === null) draft.remove(standing, "its old revision is not known any more");
+      else (needs(service) === needs(had) ? same : other).push({ standing, want: updateWant(app, service, standing) });
+    }
+  }
+  for (const { want, standing } of same) placer.keep(want, standing);
+  for (const { standing } of other) draft.lift(standing);
+  return other.filter(({ want, standing }) => !placer.keepIfRoom(want, standing)).map(({ want }) => want);
+}
+
+interface Update {
+  readonly want: Want;
+  readonly standing: Placement;
+}
+
+function updateWant({ name, revision }: App, service: ServiceSpec, standing: Placement): Want {
+  const { workload, slot } = standing;
+  const reason = `revision ${revision} does not fit where it stood`;
+  return { kind: "update", workload, app: name, revision, service, slot, standing, reason };
+}
+
+/** What another copy on the same node could be in the way of. */
+function needs(service: ServiceSpec): string {
+  const { reservedMemoryBytes, reservedNanoCpus, maxReplicasPerNode, container } = service;
+  const ports = container.ports.filter(({ hostPort }) => hostPort !== null);
+  return canonicalJson({ reservedMemoryBytes, reservedNanoCpus, maxReplicasPerNode, ports });
+}
+
+// --- slots that want a node
+
+/** All of an app's slots that have none. */
+export function missingSlots(world: World, draft: Draft, app: App): readonly Want[] {
+  return app.spec.services.flatMap((service) =>
+    service.mode.kind === "global"
+      ? sorted(world.nodes.keys()).flatMap((id) => missingOn(world, draft, app, service, id))
+      : missingCopies(draft, app, service, service.mode.replicas),
+  );
+}
+
+/** The lowest numbers that are free. */
+function missingCopies(draft: Draft, app: App, service: ServiceSpec, replicas: number): readonly Want[] {
+  const copies = draft.copies(app.name, service.name);
+  const wants: Want[] = [];
+  for (let number = 1; copies.size + wants.length < replicas; number += 1) {
+    const want = newWant(app, service, numberedSlot(number));
+    if (!copies.has(want.workload)) wants.push(want);
+  }
+  return wants;
+}
+
+/** A global service's slot on this node, if the node matches and has none. A cordoned node gets nothing new and lacks nothing. */
+export function missingOn(world: World, draft: Draft, app: App, service: ServiceSpec, id: NodeId): readonly Want[] {
+  const node = world.nodes.get(id);
+  if (service.mode.kind !== "global" || node === undefined || node.availability !== "active") return [];
+  if (constraintRefusal(service.constraints, node) !== null) return [];
+  const want = newWant(app, service, nodeSlot(node.id));
+  return draft.placement(want.workload) === null ? [want] : [];
+}
+
+// A slot's schema allows exactly these two shapes.
+const numberedSlot = (number: number): Slot => String(number) as Slot;
+const nodeSlot = (node: NodeId): Slot => node as string as Slot;
+
+function newWant(app: App, service: ServiceSpec, slot: Slot): Want {
+  const workload = workloadId(app.name, service.name, slot);
+  const reason = service.mode.kind === "global" ? "this node matches" : "it had the fewest copies and the most room";
+  return { kind: "new", workload, app: app.name, revision: app.revision, service, slot, standing: null, reason };
+}
+
+/** The want behind an entry of `world.unplaced`; null: nothing is wanting any more. */
+export function wantAgain(world: World, draft: Draft, entry: Unplaced, now: Millis): Want | null {
+  const app = world.apps.get(entry.app);
+  const service = app === undefined ? null : serviceOf(app.spec, entry.service);
+  if (app === undefined || service === null) return null;
+  const standing = draft.placement(workloadId(entry.app, entry.service, entry.slot));
+  if (standing === null)
+    return service.mode.kind === "global"
+      ? (missingOn(world, draft, app, service, nodeOfSlot(entry.slot))[0] ?? null)
+      : newWant(app, service, entry.slot);
+  if (standing.revision !== app.revision) return updateWant(app, service, standing);
+  return moveWant(world, standing, now);
+}
+
+/** A copy on a node that has been silent for so long that its service asks for another one elsewhere; null: it stays. */
+export function moveWant(world: World, standing: Placement, now: Millis): Want | null {
+  const at = dueToMoveMs(world, standing);
+  const app = world.apps.get(standing.app);
+  const service = wantedService(world, standing.app, standing.service);
+  if (at === null || at > now || app === undefined || service === null) return null;
+  const silentMs = now - silentSinceMs(world, standing.node);
+  const name = world.nodes.get(standing.node)?.name ?? standing.node;
+  const reason = `node ${name} has been silent for ${Math.round(silentMs / 1_000)} s`;
+  const { workload, slot } = standing;
+  return { kind: "move", workload, app: app.name, revision: app.revision, service, slot, standing, reason };
+}
+
+/** When the slot may be given to another node if this one stays silent; null: not while it speaks, or never. */
+export function dueToMoveMs(world: World, standing: Placement): Millis | null {
+  if (world.reachability.get(standing.node)?.kind !== "unreachable") return null;
+  const service = wantedService(world, standing.app, standing.service);
+  if (service === null || service.mode.kind === "global") return null;
+  return moveAtMs(world, standing.node, service.disconnect, standing.silentRunMs);
+}
