@@ -1,0 +1,202 @@
+// The agent: link, ledger and reconciler wired together. No globals, no real timers, no real network: main.ts and the simulator pass in
+// what they have. It starts from the ledger at once, whether there is a hub or not.
+import type { Position } from "@skerry/shared/model/assignment.ts";
+import type { Condition, NodeFacts, NodeFigures } from "@skerry/shared/model/node.ts";
+import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import { assert } from "@skerry/shared/runtime/assert.ts";
+import type { Clock, Millis } from "@skerry/shared/runtime/clock.ts";
+import type { Log } from "@skerry/shared/runtime/log.ts";
+import type { Random } from "@skerry/shared/runtime/random.ts";
+import { silentForMs } from "./core/link-state.ts";
+import type { Told } from "./core/report.ts";
+import type { Engine } from "./engine/engine.ts";
+import { labelKey } from "./engine/labels.ts";
+import { type Ledger, type LedgerChange, LedgerError } from "./ledger/ledger.ts";
+import type { Dial } from "./link/failure.ts";
+import { createLink, type LeaseKeeper, type Link, type LinkStatus } from "./link/link.ts";
+import { createReconciler } from "./reconciler/loop.ts";
+import type { Reconciler } from "./reconciler/reconciler.ts";
+
+/** What the node says of itself; slow figures on a slow timer. */
+export interface FactsSource {
+  /** null: not collected yet. */
+  facts(): NodeFacts | null;
+  figures(): NodeFigures | null;
+  /** Calls `changed` when either has something new. */
+  start(changed: () => void): void;
+  stop(): void;
+}
+
+export interface AgentParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Its identity is set: the node has joined. */
+  readonly ledger: Ledger;
+  /** Why the ledger had to start empty, from opening it; null: it was read. */
+  readonly ledgerLost: string | null;
+  readonly engine: Engine;
+  readonly dial: Dial;
+  readonly facts: FactsSource;
+  readonly leases: LeaseKeeper;
+  /** New at each boot of the machine. */
+  readonly bootId: string;
+  /** New at each start of the agent. */
+  readonly runId: string;
+  readonly version: string;
+  readonly config: { readonly metered: boolean };
+}
+
+export interface AgentStatus {
+  readonly version: string;
+  readonly node: string;
+  readonly name: string;
+  readonly installation: string;
+  readonly hubUrl: string;
+  readonly startedForMs: number;
+  readonly bootId: string;
+  readonly link: LinkStatus;
+  /** How long ago the hub last answered, by this boot's clock; null: not in this boot. */
+  readonly hubSilentForMs: number | null;
+  /** Wall time of the last word from the hub, as this machine's clock had it. For showing. */
+  readonly lastHubContactWallMs: number | null;
+  readonly engine: { readonly reachable: boolean; readonly message: string };
+  readonly ledger: {
+    readonly position: Position | null;
+    readonly hash: string | null;
+    /** Events that the hub has not acknowledged. */
+    readonly outbox: number;
+    readonly lost: string | null;
+  };
+  readonly conditions: readonly Condition[];
+  readonly workloads: readonly WorkloadStatus[];
+}
+
+export interface Agent {
+  /** Runs until `stop`; rejects only on a bug. Call once. */
+  run(): Promise<void>;
+  /** Containers run on. */
+  stop(): Promise<void>;
+  status(): AgentStatus;
+}
+
+export function createAgent(parts: AgentParts): Agent {
+  return new WiredAgent(parts);
+}
+
+const NOWHERE: Position = { epoch: 0, generation: 0 };
+
+class WiredAgent implements Agent {
+  readonly #parts: AgentParts;
+  readonly #link: Link;
+  readonly #reconciler: Reconciler;
+  readonly #startedAtMs: Millis;
+
+  constructor(parts: AgentParts) {
+    const { clock, random, log, ledger, engine, bootId } = parts;
+    const { identity } = ledger.content();
+    assert(identity !== null, "an agent is created for a node that has joined");
+    this.#parts = parts;
+    this.#startedAtMs = clock.monotonicMs();
+    this.#reconciler = createReconciler({
+      ...{ clock, random, log, engine, ledger, bootId },
+      labelKey: labelKey(identity),
+      link: () => this.#link.state(),
+      ledgerLost: parts.ledgerLost,
+    });
+    this.#link = createLink({
+      ...{ clock, random, log, ledger, identity, bootId },
+      dial: parts.dial,
+      runId: parts.runId,
+      agentVersion: parts.version,
+      metered: parts.config.metered,
+      leases: parts.leases,
+      told: () => this.#told(),
+      wake: (reason) => this.#reconciler.wake(reason),
+    });
+  }
+
+  async run(): Promise<void> {
+    const { facts, bootId, version } = this.#parts;
+    this.#commit([
+      ...(this.#parts.ledger.content().bootId === bootId ? [] : [{ kind: "boot", bootId } as const]),
+      this.#event({ kind: "agent-started", version, bootId }),
+    ]);
+    this.#reconciler.onStatus(() => this.#link.reportSoon());
+    this.#reconciler.onEvents(() => this.#link.sendEvents());
+    facts.start(() => this.#link.reportSoon());
+    this.#link.start();
+    await this.#reconciler.run();
+  }
+
+  async stop(): Promise<void> {
+    this.#parts.facts.stop();
+    this.#link.stop();
+    await this.#reconciler.stop();
+  }
+
+  status(): AgentStatus {
+    const { clock, ledger, ledgerLost, bootId, version } = this.#parts;
+    const { identity, assignment, outbox } = ledger.content();
+    const now = clock.monotonicMs();
+    const conditions = this.#conditions();
+    const engineAway = conditions.find(({ kind }) => kind === "engine-unreachable");
+    return {
+      version,
+      node: identity?.node ?? "",
+      name: identity?.name ?? "",
+      installation: identity?.installation ?? "",
+      hubUrl: identity?.hubUrl ?? "",
+      startedForMs: Math.round(now - this.#startedAtMs),
+      bootId,
+      link: this.#link.status(),
+      hubSilentForMs: silentForMs(this.#link.state(), now),
+      lastHubContactWallMs: this.#link.lastContactWallMs(),
+      engine: { reachable: engineAway === undefined, message: engineAway?.message ?? "answers" },
+      ledger: {
+        position: assignment?.position ?? null,
+        hash: assignment?.hash ?? null,
+        outbox: outbox.length,
+        lost: ledgerLost,
+      },
+      conditions,
+      workloads: this.#reconciler.statuses(),
+    };
+  }
+
+  #told(): Told {
+    const { ledger, facts } = this.#parts;
+    return {
+      observed: ledger.content().assignment?.position ?? NOWHERE,
+      workloads: this.#reconciler.statuses(),
+      facts: facts.facts(),
+      figures: facts.figures(),
+      ports: this.#reconciler.ports(),
+      conditions: this.#conditions(),
+    };
+  }
+
+  /** One of each kind, in a fixed order: what the reconciler says stands before what the link says. */
+  #conditions(): readonly Condition[] {
+    const byKind = new Map<string, Condition>();
+    for (const condition of [...this.#link.conditions(), ...this.#reconciler.conditions()]) {
+      byKind.set(condition.kind, condition);
+    }
+    return [...byKind.values()].sort((a, b) => (a.kind < b.kind ? -1 : 1));
+  }
+
+  #event(event: Extract<LedgerChange, { kind: "event" }>["event"]): LedgerChange {
+    const { clock } = this.#parts;
+    return { kind: "event", atMs: clock.monotonicMs(), wallMs: clock.wallMs(), event };
+  }
+
+  /** A full disk keeps nothing from running. */
+  #commit(changes: readonly LedgerChange[]): void {
+    try {
+      this.#parts.ledger.commit(changes);
+    } catch (error) {
+      if (!(error instanceof LedgerError)) throw error;
+      this.#parts.log.warn("not kept in the ledger", { reason: error.message });
+    }
+  }
+}
