@@ -28,10 +28,6 @@ export const STORAGE_RETRY_MS = 5_000;
 export const SAVE_OBSERVED_MS = 60_000;
 /** Nodes written behind in one go, so that a thousand of them do not hold up a beat. */
 const SAVED_PER_TURN = 50;
-/** A wake-up so late means that this process stood still (a suspended machine, a stopped process), and frames wait unread in the sockets … */
-export const STALL_MS = 1_000;
-/** … so that they get this long to be read before anyone's silence is judged. */
-export const STALL_GRACE_MS = 2_000;
 
 export interface ControlLoopOptions {
   readonly clock: Clock;
@@ -122,8 +118,6 @@ class Loop implements ControlLoop {
   #wake: { readonly timer: Timer; readonly atMs: Millis } | null = null;
   #retry: Timer | null = null;
   #saving: Timer | null = null;
-  /** Silence is not judged before this: see STALL_MS. */
-  #judgeAfterMs: Millis = 0;
 
   constructor(options: ControlLoopOptions) {
     this.#options = options;
@@ -331,9 +325,7 @@ class Loop implements ControlLoop {
   }
 
   #decideNow(): StoreError | null {
-    const now = this.#options.clock.monotonicMs();
-    this.#noticeStall(now);
-    const failed = now < this.#judgeAfterMs ? null : this.#commit(this.#decided(now), "hub", null);
+    const failed = this.#commit(this.#decided(this.#options.clock.monotonicMs()), "hub", null);
     this.#wakeWhenDue();
     return failed;
   }
@@ -346,19 +338,9 @@ class Loop implements ControlLoop {
     }
   }
 
-  /** Something came due and the timer for it did not fire: it was us who did not listen. Once per due time. */
-  #noticeStall(now: Millis): void {
-    const due = this.world.dueMs;
-    if (due === null || now - due <= STALL_MS || this.#judgeAfterMs > due) return;
-    this.#judgeAfterMs = now + STALL_GRACE_MS;
-    const fields = { lateMs: Math.round(now - due) };
-    this.#options.log.warn("stood still; reading the nodes' frames before judging their silence", fields);
-  }
-
   /** Leases, fences and brakes come due by time alone. */
   #wakeWhenDue(): void {
-    const due = this.world.dueMs;
-    const atMs = due === null ? null : Math.max(due, this.#judgeAfterMs);
+    const atMs = this.world.dueMs;
     if (atMs === (this.#wake?.atMs ?? null)) return;
     this.#wake?.timer.cancel();
     this.#wake = atMs === null ? null : { atMs, timer: this.#wakeAt(atMs) };

@@ -1,5 +1,6 @@
 // What to send one node next, so that it gets to the position that the World assigns to it. Pure, save for hashing.
-// One assignment is under way at a time and the newest wins: a slow node skips what it missed. A node that is ahead is sent nothing.
+// One assignment is under way at a time and the newest wins: a slow node skips what it missed. A node that is ahead of this hub, or has
+// other content at the same position (an older database was restored), is offered what the hub has: it refuses, and its refusal is shown.
 import type { Assignment, AssignmentDelta, Position } from "@skerry/shared/model/assignment.ts";
 import { assignmentHashInput, comparePositions } from "@skerry/shared/model/assignment-hash.ts";
 import type { NodeId, SpecHash } from "@skerry/shared/model/ids.ts";
@@ -20,7 +21,7 @@ export interface Delivery {
   readonly base: Assignment | null;
   /** Sent, and neither accepted nor refused yet. */
   readonly underWay: Assignment | null;
-  /** Refused at this position, or too large: not offered again until the position moves or the pause is over. */
+  /** Refused at this position, or too large: not offered again on this connection until the position moves. */
   readonly held: Position | null;
 }
 
@@ -42,8 +43,8 @@ export function nextOffer(world: World, node: NodeId, delivery: Delivery): Offer
   if (assigned === undefined || assigned.generation === 0) return NOTHING;
   const { have, base, underWay, held } = delivery;
   if (underWay !== null || (held !== null && comparePositions(held, assigned) === 0)) return NOTHING;
-  // Equal: there. Ahead of us: this hub was restored from an older state; the node keeps what it has, and its refusal is shown.
-  if (have !== null && comparePositions(have.position, assigned) >= 0) return NOTHING;
+  // `base` is only there when the node's content is known to be ours.
+  if (base !== null && comparePositions(base.position, assigned) === 0) return NOTHING;
   const assignment = currentAssignment(world, node);
   if (assignment === null) return NOTHING;
   const delta = base === null || have === null || base.hash !== have.hash ? null : assignmentDelta(base, assignment);

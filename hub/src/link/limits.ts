@@ -22,7 +22,7 @@ export const MAX_EVENTS_DELAY_MS = 10_000;
 export const SILENCE_GRACE_MS = 1_000;
 /** For an answer to an assignment (a commit on a slow card takes seconds); then the whole is sent once more. */
 export const ANSWER_DEADLINE_MS = 60_000;
-/** A refused assignment is offered again after this, in case the node's disk has room again. */
+/** An assignment that the node could not make durable is offered again after this: its disk may have room again. */
 export const REFUSED_RETRY_MS = 60_000;
 /** Assignments built in one turn of the event loop: about 10 ms, so that a rollout to a fleet does not hold up beats. */
 export const OFFERS_PER_TURN = 32;

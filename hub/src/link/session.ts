@@ -216,7 +216,8 @@ export class Session {
         return this.#moveOn(dispatch.accepted(this.#state.delivery, frame));
       case "refused":
         this.#moveOn(dispatch.refused(frame.have, frame.position));
-        this.#after(REFUSED_RETRY_MS, () => this.#letGo());
+        // The others are lasting: more of the same would only cost a metered link.
+        if (frame.reason === "not-durable") this.#after(REFUSED_RETRY_MS, () => this.#letGo());
         return;
       case "need-whole":
         return this.#moveOn(dispatch.startOver(frame.have));

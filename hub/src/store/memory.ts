@@ -216,10 +216,8 @@ function writeNodeEvents(
   change: DurableChange & { kind: "node-events" },
   wallMs: number,
 ): void {
-  const node = content.nodes.get(change.node);
-  if (node === undefined) return;
-  const before = content.eventsStored.get(change.node) ?? 0;
-  let last = before;
+  if (!content.nodes.has(change.node)) return;
+  let last = content.eventsStored.get(change.node) ?? 0;
   for (const item of change.items.toSorted((a, b) => a.seq - b.seq)) {
     if (item.seq <= last) continue;
     last = item.seq;
@@ -229,9 +227,7 @@ function writeNodeEvents(
       event: item.event,
     });
   }
-  if (last === before) return;
   content.eventsStored.set(change.node, last);
-  content.nodes.set(change.node, { ...node, eventsAcked: Math.max(node.eventsAcked, last) });
 }
 
 function trim(content: MemoryContent, limits: StoreLimits): void {

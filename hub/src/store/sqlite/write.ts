@@ -181,7 +181,7 @@ function prepareNodeEvents(db: Database) {
   const stored: Statement<[NodeId], { events_stored: number }> = db.prepare(
     "SELECT events_stored FROM node WHERE id = ?",
   );
-  const advance = db.prepare("UPDATE node SET events_stored = ?, events_acked = max(events_acked, ?) WHERE id = ?");
+  const advance = db.prepare("UPDATE node SET events_stored = ? WHERE id = ?");
   return (change: DurableChange & { kind: "node-events" }, wallMs: number, insert: InsertEvent): number => {
     let last = stored.get(change.node)?.events_stored;
     if (last === undefined) return 0;
@@ -192,7 +192,7 @@ function prepareNodeEvents(db: Database) {
       last = item.seq;
       added += 1;
     }
-    if (added > 0) advance.run(last, last, change.node);
+    if (added > 0) advance.run(last, change.node);
     return added;
   };
 }
