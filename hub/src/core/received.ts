@@ -37,7 +37,7 @@ function contentChanges(world: World, node: Node, frame: Frame, now: Millis): Re
     case "need-whole":
       return ok([]);
     case "accepted":
-      return accepted(world, node, frame.position);
+      return accepted(world, node, frame.position, now);
     case "refused":
       return ok(refused(node, frame));
     case "report":
@@ -104,7 +104,7 @@ export function disconnected(world: World, node: NodeId): readonly Change[] {
 }
 
 /** Durable on the node. A position that was never given out is a lie, or another hub's. */
-function accepted(world: World, node: Node, position: Position): Result<readonly Change[], string> {
+function accepted(world: World, node: Node, position: Position, now: Millis): Result<readonly Change[], string> {
   if (position.epoch > node.assigned.epoch || comparePositions(position, node.assigned) > 0)
     return err(
       `accepted epoch ${position.epoch} generation ${position.generation}, which was never assigned: the newest is ` +
@@ -121,7 +121,7 @@ function accepted(world: World, node: Node, position: Position): Result<readonly
     changes.push({
       kind: "reachability-set",
       node: node.id,
-      reachability: { ...reachability, leaseMs: leaseMs(world, node.id) },
+      reachability: { ...reachability, lastHeardMs: now, leaseMs: leaseMs(world, node.id) },
     });
   if (changes.length > 0) changes.push({ kind: "dirty", apps: [], nodes: [node.id] });
   return ok(changes);

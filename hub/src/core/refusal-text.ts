@@ -1,5 +1,6 @@
 // Refusals in words, grouped: "2 nodes: needs 512 MB, 380 MB free; 1 node: label site=shop missing". Pure.
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import { byText } from "./lookup.ts";
 import type { Refusal } from "./world.ts";
 
 const MEBIBYTE = 1_048_576;
@@ -65,8 +66,8 @@ export function refusalGroups(refusals: readonly Refusal[]): readonly RefusalGro
     groups.set(key, { best, nodes: (known?.nodes ?? 0) + 1 });
   }
   return [...groups.values()]
-    .sort((a, b) => b.nodes - a.nodes)
-    .map(({ best, nodes }) => ({ text: atMost(best, nodes), nodes }));
+    .map(({ best, nodes }) => ({ text: atMost(best, nodes), nodes }))
+    .sort((a, b) => b.nodes - a.nodes || byText(a.text, b.text));
 }
 
 const atMost = (refusal: Refusal, nodes: number): string =>
