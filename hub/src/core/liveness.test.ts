@@ -1,8 +1,8 @@
 // Leases, moves off silent nodes, fences and the storm brake: examples on a clock by hand.
 import { describe, expect, test } from "vitest";
+import { nodeId, Scenario, type ServiceShape, workload } from "../../../test/unit/hub/scenario.ts";
 import { worldFrom } from "./apply-change.ts";
 import { heartbeatMs, mayRenewLease } from "./liveness.ts";
-import { nodeId, Scenario, type ServiceShape, workload } from "./test/scenario.ts";
 
 const replace = (afterMs: number): ServiceShape => ({ disconnect: { policy: "replace", afterMs } });
 const fence = (afterMs: number): ServiceShape => ({ disconnect: { policy: "fence", afterMs } });

@@ -1,7 +1,7 @@
 // What goes where, and why not: examples.
 import { describe, expect, test } from "vitest";
+import { GIB, nodeId, Scenario, workload } from "../../../test/unit/hub/scenario.ts";
 import { refusalSummary } from "./refusal-text.ts";
-import { GIB, nodeId, Scenario, workload } from "./test/scenario.ts";
 
 const why = (scenario: Scenario, id: string): string =>
   refusalSummary(scenario.world.unplaced.get(workload(id))?.refusals ?? []);

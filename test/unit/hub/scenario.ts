@@ -1,5 +1,13 @@
 // A small scenario builder for tests of the core: a World, a clock by hand, and nodes that say what they are told to.
 // It moves the World exactly as the control loop does: handle, apply, decide, apply.
+
+import { applyChange, emptyWorld } from "@skerry/hub/core/apply-change.ts";
+import { buildAssignment } from "@skerry/hub/core/assign.ts";
+import type { Change, HubEvent } from "@skerry/hub/core/change.ts";
+import { type Command, type CommandContext, type CommandRefusal, handle } from "@skerry/hub/core/command.ts";
+import { DEFAULT_SETTINGS, decide, type Settings } from "@skerry/hub/core/decide.ts";
+import { disconnected, greeted, received } from "@skerry/hub/core/received.ts";
+import type { Placement, World } from "@skerry/hub/core/world.ts";
 import type { AppSpec, Constraint, Disconnect, ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import { assignmentHashInput, specHashInput } from "@skerry/shared/model/assignment-hash.ts";
@@ -17,13 +25,6 @@ import type { NodeFacts, PortInUse } from "@skerry/shared/model/node.ts";
 import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
-import { applyChange, emptyWorld } from "../apply-change.ts";
-import { buildAssignment } from "../assign.ts";
-import type { Change, HubEvent } from "../change.ts";
-import { type Command, type CommandContext, type CommandRefusal, handle } from "../command.ts";
-import { DEFAULT_SETTINGS, decide, type Settings } from "../decide.ts";
-import { disconnected, greeted, received } from "../received.ts";
-import type { Placement, World } from "../world.ts";
 
 export const GIB = 1_073_741_824;
 
