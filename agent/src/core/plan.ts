@@ -37,7 +37,7 @@ export function plan(
     lanes: [
       ...surroundingLanes(scene),
       ...pullLanes(scene, wanting),
-      ...decided.flatMap(({ one, decision }) => workloadLanes(one, decision)),
+      ...decided.flatMap(({ one, decision }) => workloadLanes(one, decision, beingMade)),
       ...leaving.lanes,
     ],
     statuses: sortStatuses([
@@ -108,10 +108,10 @@ interface Decided {
   readonly decision: Decision;
 }
 
-function workloadLanes(one: Case, decision: Decision): readonly Lane[] {
+function workloadLanes(one: Case, decision: Decision, beingMade: ReadonlySet<WorkloadId>): readonly Lane[] {
   const { actions } = decision;
   const own: Lane[] = actions.length === 0 ? [] : [{ key: one.workload.id, actions }];
-  return [...own, ...oldLanes(one, decision), ...extraLanes(one)];
+  return [...own, ...oldLanes(one, decision, beingMade), ...extraLanes(one)];
 }
 
 function statusOf({ workload, existing }: Case, { state, memory }: Decision): WorkloadStatus {

@@ -128,10 +128,12 @@ function keep(one: Case, own: OwnContainer, beingMade: ReadonlySet<WorkloadId>):
  * What stands in the place of one that cannot be made yet is kept alive: a revision whose image never arrives must not cost the old one
  * its restart after a reboot. Its spec is not known any more, so the intent of the new one is used. In a lane of its own.
  */
-export function oldLanes({ scene, workload, existing, memory }: Case, decision: Decision): readonly Lane[] {
+export function oldLanes(one: Case, decision: Decision, beingMade: ReadonlySet<WorkloadId>): readonly Lane[] {
+  const { scene, workload, existing, memory } = one;
   const old = existing.outdated[0];
   if (old === undefined || old.summary.status !== "exited" || decision.actions.length > 0) return [];
   if (memory.ended?.kind === "completed" || decision.state.kind === "fenced") return [];
+  if (dependencyComingUp(scene, workload, beingMade) !== null) return [];
   const key = `old:${old.summary.id}`;
   if (scene.context.busy.has(key) || scene.context.busy.has(workload.id) || restOf(scene, key) !== null) return [];
   if (!wantsRestart(workload.spec.restart, old.details.exitCode) || oldDueMs(old) > scene.now) return [];

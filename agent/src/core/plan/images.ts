@@ -3,7 +3,7 @@
 import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { Lane } from "../action.ts";
 import type { WorkloadMemory } from "../memory.ts";
-import { imageLaneKey, type Scene } from "./scene.ts";
+import { imageLaneKey, restOf, type Scene } from "./scene.ts";
 
 export type ImageNeed =
   | { readonly kind: "present" }
@@ -27,7 +27,7 @@ export function pullLanes(scene: Scene, wanting: readonly Workload[]): readonly 
   const lanes = new Map<string, Lane>();
   for (const { id, spec } of wanting) {
     const key = imageLaneKey(spec.image, spec.platform);
-    if (lanes.has(key) || scene.context.busy.has(key)) continue;
+    if (lanes.has(key) || scene.context.busy.has(key) || restOf(scene, key) !== null) continue;
     lanes.set(key, {
       key,
       actions: [{ kind: "pull-image", workload: id, image: spec.image, platform: spec.platform }],

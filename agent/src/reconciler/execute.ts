@@ -1,0 +1,147 @@
+// Execute: one action, one engine call, one outcome. No choices are left here. The switch fails to compile when an action is missing.
+
+import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import { type Clock, DeadlineError, withDeadline } from "@skerry/shared/runtime/clock.ts";
+import type { Action } from "../core/action.ts";
+import { expectedLimits, limitsText } from "../core/compare.ts";
+import type { Outcome } from "../core/remember.ts";
+import { type Engine, EngineError, type PullProgress } from "../engine/engine.ts";
+import { containerLabels, type LabelKey, objectLabels } from "../engine/labels.ts";
+
+/** The engine adapter has deadlines of its own; these catch one that breaks its promise. A slow SD card takes tens of seconds to create. */
+const CHANGE_DEADLINE_MS = 180_000;
+/** A stop may use its whole grace, which Compose users set to minutes, before the engine answers. */
+const STOP_DEADLINE_MS = 900_000;
+/** A pull has no length that is too long, only silences that are. */
+const PULL_SILENCE_MS = 300_000;
+
+export interface ExecuteParts {
+  readonly clock: Clock;
+  readonly engine: Engine;
+  readonly labelKey: LabelKey;
+}
+
+export interface ActionContext {
+  /** What this lane's create-container made; null: it made none. */
+  readonly created: string | null;
+  readonly progress: (now: PullProgress) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Never rejects, but on a bug. */
+export async function execute(parts: ExecuteParts, action: Action, context: ActionContext): Promise<Outcome> {
+  const startedMs = parts.clock.monotonicMs();
+  try {
+    const containerId = await call(parts, action, context);
+    return { ok: true, containerId, tookMs: parts.clock.monotonicMs() - startedMs };
+  } catch (error) {
+    if (error instanceof DeadlineError) return { ok: false, kind: "unreachable", message: error.message };
+    if (!(error instanceof EngineError)) throw error;
+    return { ok: false, kind: error.kind, message: error.message };
+  }
+}
+
+/** The id of the container that it was about, where there is one. */
+async function call(parts: ExecuteParts, action: Action, context: ActionContext): Promise<string | null> {
+  const { clock, engine, labelKey } = parts;
+  const within = <T>(afterMs: number, work: () => Promise<T>): Promise<T> =>
+    withDeadline(clock, action.kind, afterMs, work);
+  switch (action.kind) {
+    case "pull-image":
+      return await pull(parts, action, context);
+    case "create-network": {
+      const { app, network } = action;
+      const labels = objectLabels(labelKey, "network", app, network.engineName);
+      return await within(CHANGE_DEADLINE_MS, () => made(engine.createNetwork(network, labels)));
+    }
+    case "remove-network":
+      return await within(CHANGE_DEADLINE_MS, () => gone(engine.removeNetwork(action.id)));
+    case "create-volume": {
+      const { app, volume } = action;
+      const labels = objectLabels(labelKey, "volume", app, volume.engineName);
+      return await within(CHANGE_DEADLINE_MS, () => made(engine.createVolume(volume, labels)));
+    }
+    case "create-container":
+      return await within(CHANGE_DEADLINE_MS, () => create(parts, action));
+    case "start-container": {
+      const containerId = action.containerId ?? context.created;
+      if (containerId === null) throw new EngineError("not-found", "there is no container to start");
+      await within(CHANGE_DEADLINE_MS, () => engine.startContainer(containerId));
+      return containerId;
+    }
+    case "stop-container":
+      await within(STOP_DEADLINE_MS, () => gone(engine.stopContainer(action.containerId, action.graceMs)));
+      return action.containerId;
+    case "remove-container":
+      await within(CHANGE_DEADLINE_MS, () => gone(engine.removeContainer(action.containerId, action.force)));
+      return action.containerId;
+    case "rename-container":
+      await within(CHANGE_DEADLINE_MS, () => engine.renameContainer(action.containerId, action.name));
+      return action.containerId;
+    case "connect-network": {
+      const { network, containerId, aliases, ipv4Address, ipv6Address } = action;
+      const attachment = { aliases, ipv4Address, ipv6Address };
+      await within(CHANGE_DEADLINE_MS, () => engine.connectNetwork(network, containerId, attachment));
+      return containerId;
+    }
+    default:
+      return assertNever(action);
+  }
+}
+
+async function create(
+  { engine, labelKey }: ExecuteParts,
+  { workload, name }: Extract<Action, { kind: "create-container" }>,
+): Promise<string> {
+  const labels = containerLabels(labelKey, workload, name, limitsText(expectedLimits(workload.spec)));
+  const fenced = workload.fencingToken > 0;
+  const environment = fenced ? { SKERRY_FENCING_TOKEN: String(workload.fencingToken) } : {};
+  return await engine.createContainer({ name, spec: workload.spec, labels, environment });
+}
+
+/** "Not there" is what a stop or a removal wants. */
+async function gone(work: Promise<void>): Promise<null> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.kind !== "not-found") throw error;
+  }
+  return null;
+}
+
+/** "There already" is what a creation of a network or volume wants; the next look says whose it is. */
+async function made(work: Promise<void>): Promise<null> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.kind !== "conflict") throw error;
+  }
+  return null;
+}
+
+/** Given up when nothing was heard for PULL_SILENCE_MS, or when `signal` says that nobody wants it any more. */
+async function pull(
+  { clock, engine }: ExecuteParts,
+  { image, platform }: Extract<Action, { kind: "pull-image" }>,
+  { progress, signal }: ActionContext,
+): Promise<null> {
+  const silence = new AbortController();
+  const stalled = Promise.withResolvers<never>();
+  const giveUp = (): void => {
+    stalled.reject(new EngineError("retry", `pull of ${image} made no progress for ${PULL_SILENCE_MS / 1_000} s`));
+    silence.abort();
+  };
+  let timer = clock.setTimer(PULL_SILENCE_MS, giveUp);
+  const onProgress = (now: PullProgress): void => {
+    timer.cancel();
+    timer = clock.setTimer(PULL_SILENCE_MS, giveUp);
+    progress(now);
+  };
+  try {
+    const both = AbortSignal.any([signal, silence.signal]);
+    await Promise.race([engine.pullImage(image, platform, onProgress, both), stalled.promise]);
+    return null;
+  } finally {
+    timer.cancel();
+  }
+}
