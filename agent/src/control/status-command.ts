@@ -1,0 +1,170 @@
+// `skerry agent status`: asks the agent on this machine and says in plain words what it runs, why, since when the hub is silent, and what
+// comes next. Works without a hub; --json gives the agent's own answer.
+import { createConnection } from "node:net";
+import { workloadParts } from "@skerry/shared/model/names.ts";
+import { exitInWords, type WorkloadState, type WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { ControlAnswer } from "./answer.ts";
+import { controlSocket } from "./server.ts";
+
+/** The agent answers within milliseconds unless it hangs. */
+const ANSWER_DEADLINE_MS = 5_000;
+const NAME_WIDTH = 28;
+
+export interface Terminal {
+  out(text: string): void;
+  error(text: string): void;
+  wallMs(): number;
+}
+
+/** The exit code. */
+export async function statusCommand(dataDir: string, json: boolean, terminal: Terminal): Promise<number> {
+  let text: string;
+  try {
+    text = await ask(controlSocket(dataDir));
+  } catch (error) {
+    terminal.error(`skerry agent status: ${askFailure(dataDir, error)}\n`);
+    return 1;
+  }
+  if (json) terminal.out(text);
+  // The agent beside us wrote this: the same program, on the same machine.
+  else terminal.out(statusText(JSON.parse(text) as ControlAnswer, terminal.wallMs()));
+  return 0;
+}
+
+function ask(path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(path);
+    let text = "";
+    socket.setEncoding("utf8");
+    socket.setTimeout(ANSWER_DEADLINE_MS, () => socket.destroy(new Error("it does not answer")));
+    socket.on("data", (part) => {
+      text += String(part);
+    });
+    socket.once("error", reject);
+    socket.once("end", () => {
+      if (text === "") reject(new Error("it closed the connection"));
+      else resolve(text);
+    });
+  });
+}
+
+function askFailure(dataDir: string, error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "ENOENT") {
+    return `no agent has run with the data folder ${dataDir}; start it with "skerry agent", or name its folder with --data`;
+  }
+  if (code === "ECONNREFUSED")
+    return `the agent of ${dataDir} is not running; containers run on without it, and it should be started`;
+  if (code === "EACCES") return `permission denied on ${dataDir}: ask as root`;
+  return `the agent of ${dataDir} does not answer (${error instanceof Error ? error.message : String(error)})`;
+}
+
+/** For a person; 80 columns where the words allow it. */
+export function statusText(status: ControlAnswer, nowWallMs: number): string {
+  if (status.state === "joining") return joiningText(status);
+  const lines = [
+    `node      ${status.name} (${status.node}), agent ${status.version}, up ${duration(status.startedForMs)}`,
+    `hub       ${status.hubUrl}: ${linkText(status)}`,
+    ...heardText(status, nowWallMs),
+    `engine    ${status.engine.message}`,
+    `assigned  ${ledgerText(status)}`,
+    ...status.conditions.map(({ kind, message }) => `problem   ${kind}: ${message}`),
+    "",
+    ...workloadLines(status.workloads),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function joiningText(status: Extract<ControlAnswer, { state: "joining" }>): string {
+  const waiting = status.waitingFor === null ? "asking now" : status.waitingFor;
+  const next = status.nextTryInMs === null ? "" : `\nnext try  in ${duration(status.nextTryInMs)}`;
+  return `This machine has not joined ${status.hubUrl} yet, agent ${status.version}.\nhub       ${waiting}${next}\n`;
+}
+
+type Joined = Extract<ControlAnswer, { state: "joined" }>;
+
+function linkText({ link }: Joined): string {
+  switch (link.kind) {
+    case "stopped":
+      return "the agent is stopping";
+    case "connected":
+      return `connected for ${duration(link.forMs)}, a beat every ${duration(link.heartbeatMs)}`;
+    case "connecting":
+      return link.lastFailure === null ? "connecting" : `connecting; before that ${link.lastFailure.message}`;
+    case "waiting":
+      return `${link.failure.message}; try ${link.attempt + 1} in ${duration(link.nextTryInMs)}`;
+  }
+}
+
+function heardText({ link, hubSilentForMs, lastHubContactWallMs }: Joined, nowWallMs: number): readonly string[] {
+  if (link.kind === "connected") return [];
+  if (hubSilentForMs !== null) return [`          not heard from for ${duration(hubSilentForMs)}`];
+  if (lastHubContactWallMs === null) return ["          never heard from"];
+  const at = new Date(lastHubContactWallMs).toISOString().slice(0, 19).replace("T", " ");
+  // The clock may have been wrong then or now: the age is said only where it can be true.
+  const ago =
+    nowWallMs > lastHubContactWallMs ? ` (${duration(nowWallMs - lastHubContactWallMs)} ago by this clock)` : "";
+  return [`          last heard from ${at} UTC${ago}, before this start`];
+}
+
+function ledgerText({ ledger }: Joined): string {
+  const held =
+    ledger.position === null
+      ? "nothing yet: the hub has not given this node anything to run"
+      : `generation ${ledger.position.generation} of epoch ${ledger.position.epoch}`;
+  const outbox = ledger.outbox === 0 ? "" : `; ${ledger.outbox} events wait for the hub`;
+  return `${held}${outbox}${ledger.lost === null ? "" : `; ${ledger.lost}`}`;
+}
+
+function workloadLines(workloads: readonly WorkloadStatus[]): readonly string[] {
+  if (workloads.length === 0) return ["No workloads."];
+  return workloads.map((status) => {
+    const { app, service, slot } = workloadParts(status.id);
+    const name = slot.startsWith("n") ? `${app}/${service}` : `${app}/${service}/${slot}`;
+    const restarts = status.restarts === 0 ? "" : `, ${status.restarts} restarts`;
+    return `${name.padEnd(NAME_WIDTH)}  ${stateText(status.state, duration(status.forMs))}${restarts}`;
+  });
+}
+
+function stateText(state: WorkloadState, forTime: string): string {
+  switch (state.kind) {
+    case "waiting":
+      return `waiting: ${state.reason}`;
+    case "pulling":
+      return state.totalBytes === 0
+        ? "pulling its image"
+        : `pulling its image, ${Math.floor((100 * state.doneBytes) / state.totalBytes)} %`;
+    case "starting":
+      return `starting for ${forTime}`;
+    case "running":
+      return `running for ${forTime}${state.health === "none" ? "" : `, ${state.health}`}`;
+    case "backing-off":
+      return `${state.reason}; try ${state.attempt} in ${duration(state.nextTryInMs)}`;
+    case "completed":
+      return `completed: ${exitInWords(state.exit)}`;
+    case "failed":
+      return `given up: ${state.reason}`;
+    case "fenced":
+      return "stopped by its fence until the hub is heard again";
+    case "stopping":
+      return "stopping";
+  }
+}
+
+/** The two largest units: "3 d 4 h", "5 min", "12 s", "1.5 s". */
+export function duration(ms: number): string {
+  if (ms < 10_000) return `${Math.round(ms / 100) / 10} s`;
+  const seconds = Math.round(ms / 1_000);
+  const units: readonly (readonly [number, string])[] = [
+    [Math.floor(seconds / 86_400), "d"],
+    [Math.floor(seconds / 3_600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "min"],
+    [seconds % 60, "s"],
+  ];
+  const first = units.findIndex(([count]) => count > 0);
+  return units
+    .slice(first, first + 2)
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(" ");
+}

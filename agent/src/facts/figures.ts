@@ -1,0 +1,70 @@
+// Cheap readings from /proc and /sys: memory, disk, load, temperature, clock. No shell is started, nothing is kept open.
+// What cannot be read is null or 0, never an error: a missing thermometer must not stop an agent.
+import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
+import type { NodeFigures } from "@skerry/shared/model/node.ts";
+
+/** Small wobbles are not worth a byte on the wire. */
+const MEMORY_STEP_BYTES = 1_048_576;
+const DISK_STEP_BYTES = 16 * 1_048_576;
+
+const THERMAL = "/sys/class/thermal";
+/** systemd-timesyncd makes the folder when it runs, and the file once the clock was set from the network in this boot. */
+const TIMESYNC = "/run/systemd/timesync";
+
+export function readFigures(diskPath: string): NodeFigures {
+  return {
+    memoryAvailableBytes: steps(memInfoBytes("MemAvailable"), MEMORY_STEP_BYTES),
+    diskFreeBytes: steps(diskBytes(diskPath).free, DISK_STEP_BYTES),
+    load1: Number((readText("/proc/loadavg") ?? "0").split(" ")[0]) || 0,
+    temperatureC: temperatureC(),
+    clockSynchronised: clockSynchronised(),
+  };
+}
+
+export function memInfoBytes(name: string): number {
+  const match = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readText("/proc/meminfo") ?? "");
+  return match === null ? 0 : Number(match[1]) * 1_024;
+}
+
+/** Of the file system that holds `path`; what root alone may use counts as used. */
+export function diskBytes(path: string): { readonly total: number; readonly free: number } {
+  try {
+    const { bsize, blocks, bavail } = statfsSync(path);
+    return { total: bsize * blocks, free: bsize * bavail };
+  } catch {
+    return { total: 0, free: 0 };
+  }
+}
+
+export function readText(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8").replace(/\0/g, "").trim();
+  } catch {
+    return null;
+  }
+}
+
+/** The processor's own sensor where one is named so, else the first there is. In whole degrees. */
+function temperatureC(): number | null {
+  let zones: string[];
+  try {
+    zones = readdirSync(THERMAL).filter((name) => name.startsWith("thermal_zone"));
+  } catch {
+    return null;
+  }
+  const readings = zones.sort().map((zone) => ({
+    type: readText(`${THERMAL}/${zone}/type`) ?? "",
+    milli: Number(readText(`${THERMAL}/${zone}/temp`) ?? Number.NaN),
+  }));
+  const usable = readings.filter(({ milli }) => Number.isFinite(milli));
+  const best = usable.find(({ type }) => /cpu|x86_pkg|soc/i.test(type)) ?? usable[0];
+  return best === undefined ? null : Math.round(best.milli / 1_000);
+}
+
+/** null: this machine keeps its time by something that cannot be asked cheaply (chrony, ntpd, none). */
+function clockSynchronised(): boolean | null {
+  if (existsSync(`${TIMESYNC}/synchronized`)) return true;
+  return existsSync(TIMESYNC) ? false : null;
+}
+
+const steps = (value: number, step: number): number => Math.floor(value / step) * step;

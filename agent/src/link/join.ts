@@ -1,0 +1,165 @@
+// Joining: a machine becomes a node, once. The credential is made here and durable before the hub hears of it, so that a power cut at
+// any instant and any number of repeats give the same node. A refusal is final and says why; an absent hub is waited for.
+
+import { rmSync } from "node:fs";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { join as joinPath } from "node:path";
+import { installationIdSchema, nodeIdSchema } from "@skerry/shared/model/ids.ts";
+import type { NodeFacts } from "@skerry/shared/model/node.ts";
+import { type BackoffShape, equalJitterMs } from "@skerry/shared/runtime/backoff.ts";
+import { type Clock, sleep } from "@skerry/shared/runtime/clock.ts";
+import type { Log } from "@skerry/shared/runtime/log.ts";
+import type { Random } from "@skerry/shared/runtime/random.ts";
+import * as z from "zod/mini";
+import { readIfThere, writeDurably } from "../ledger/durable-file.ts";
+import type { Identity } from "../ledger/ledger.ts";
+import { networkFailure, wrongServer } from "./network-failure.ts";
+
+const ANSWER_DEADLINE_MS = 20_000;
+/** An answer is a few hundred bytes; a sign-in page that is not ours need not be read to its end. */
+const MAX_ANSWER_BYTES = 65_536;
+const CREDENTIAL_BYTES = 32;
+const RETRY: BackoffShape = { baseMs: 1_000, capMs: 60_000 };
+
+const joinedSchema = z.object({ node: nodeIdSchema, installation: installationIdSchema, name: z.string() });
+const refusalSchema = z.object({ code: z.string(), message: z.string(), hint: z.optional(z.string()) });
+
+export interface JoinRequest {
+  readonly hubUrl: string;
+  readonly token: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly facts: NodeFacts | null;
+}
+
+export type JoinOutcome =
+  | { readonly kind: "joined"; readonly identity: Identity }
+  /** Asking again will not help; one plain sentence with what to do. */
+  | { readonly kind: "refused"; readonly message: string }
+  | { readonly kind: "later"; readonly message: string };
+
+export interface JoinParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The agent's data folder, for the credential until the ledger holds it. */
+  readonly folder: string;
+  readonly ask?: (request: JoinRequest, credential: string) => Promise<JoinOutcome>;
+  /** For `agent status`: what is being waited for. */
+  readonly onWaiting: (message: string, nextTryInMs: number) => void;
+}
+
+/** Asks until the hub answers. */
+export async function join(
+  parts: JoinParts,
+  request: JoinRequest,
+): Promise<Exclude<JoinOutcome, { readonly kind: "later" }>> {
+  const { clock, random, log, onWaiting } = parts;
+  const ask = parts.ask ?? askHub;
+  const credential = durableCredential(parts.folder, random);
+  let last = "";
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await ask(request, credential);
+    if (outcome.kind !== "later") return outcome;
+    const delayMs = equalJitterMs(RETRY, attempt, random.next());
+    if (outcome.message !== last) log.warn("not joined yet", { reason: outcome.message, nextTryInMs: delayMs });
+    last = outcome.message;
+    onWaiting(outcome.message, delayMs);
+    await sleep(clock, delayMs);
+  }
+}
+
+const credentialPath = (folder: string): string => joinPath(folder, "joining");
+
+function durableCredential(folder: string, random: Random): string {
+  const path = credentialPath(folder);
+  const found = readIfThere(path)?.trim() ?? "";
+  if (/^[0-9a-f]{64}$/.test(found)) return found;
+  const credential = random.hex(CREDENTIAL_BYTES);
+  writeDurably(path, `${credential}\n`);
+  return credential;
+}
+
+/** Once the ledger holds the identity. */
+export function forgetJoining(folder: string): void {
+  rmSync(credentialPath(folder), { force: true });
+}
+
+export async function askHub(request: JoinRequest, credential: string): Promise<JoinOutcome> {
+  const { hubUrl, name, labels, facts } = request;
+  try {
+    const answer = await post(hubUrl, request.token, JSON.stringify({ credential, name, labels, facts }));
+    return outcomeOf(request, credential, answer);
+  } catch (error) {
+    return { kind: "later", message: networkFailure(hubUrl, error).message };
+  }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly text: string;
+}
+
+function outcomeOf({ hubUrl }: JoinRequest, credential: string, answer: Answer): JoinOutcome {
+  const { status, contentType, text } = answer;
+  const value = contentType.includes("json") ? parseJson(text) : null;
+  const joined = joinedSchema.safeParse(value);
+  if (status >= 200 && status < 300 && joined.success) {
+    const { node, installation, name } = joined.data;
+    return { kind: "joined", identity: { node, installation, name, credential, hubUrl } };
+  }
+  const refusal = refusalSchema.safeParse(value);
+  if (!refusal.success)
+    return { kind: "later", message: wrongServer(hubUrl, `HTTP ${status}, ${contentType}`).message };
+  const { message, hint } = refusal.data;
+  const words = hint === undefined || hint === "" ? message : `${message} ${hint}`;
+  // Too many requests, and what is wrong with the hub itself, may pass; the rest is about this request.
+  if (status === 408 || status === 429 || status >= 500) return { kind: "later", message: `the hub says: ${words}` };
+  return { kind: "refused", message: `the hub did not let this machine join: ${words}` };
+}
+
+function post(hubUrl: string, token: string, body: string): Promise<Answer> {
+  const url = new URL(`${hubUrl}/v1/nodes/join`);
+  const request = url.protocol === "https:" ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const call = request(url, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(body),
+      },
+      agent: false,
+      // Over the whole exchange, a server that sends one byte a second included.
+      signal: AbortSignal.timeout(ANSWER_DEADLINE_MS),
+    });
+    call.once("error", reject);
+    call.once("response", (response) => readAnswer(response).then(resolve, reject));
+    call.end(body);
+  });
+}
+
+async function readAnswer(response: IncomingMessage): Promise<Answer> {
+  const parts: string[] = [];
+  let size = 0;
+  response.setEncoding("utf8");
+  for await (const part of response) {
+    const text = String(part);
+    size += text.length;
+    if (size > MAX_ANSWER_BYTES) break;
+    parts.push(text);
+  }
+  response.destroy();
+  const contentType = response.headers["content-type"] ?? "";
+  return { status: response.statusCode ?? 0, contentType, text: parts.join("") };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

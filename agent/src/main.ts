@@ -1,0 +1,227 @@
+// `skerry agent`: builds the real clock, disk, engine and network, joins if this machine has not, and runs the agent until a signal.
+// Containers run on when it ends. Mistakes of the person who starts it are said in one message with the next step, never as a stack.
+import { readFileSync } from "node:fs";
+import type { Clock } from "@skerry/shared/runtime/clock.ts";
+import { jsonLog, type Log } from "@skerry/shared/runtime/log.ts";
+import { systemRandom } from "@skerry/shared/runtime/random.ts";
+import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
+import { type Agent, createAgent } from "./agent.ts";
+import { bootClock } from "./boot-clock.ts";
+import { AGENT_USAGE, type AgentConfig, readCommand } from "./config.ts";
+import type { ControlAnswer } from "./control/answer.ts";
+import { startControl } from "./control/server.ts";
+import { dockerEngine } from "./engine/docker.ts";
+import { type Engine, EngineError } from "./engine/engine.ts";
+import { modelBySystemInformation, type NodeFactsReader, nodeFacts } from "./facts/node-facts.ts";
+import { type Identity, LedgerError } from "./ledger/ledger.ts";
+import type { OpenedLedger } from "./ledger/opened.ts";
+import { openSqliteLedger } from "./ledger/sqlite.ts";
+import { forgetJoining, join } from "./link/join.ts";
+import { leaseFile } from "./link/lease-file.ts";
+import { dialWebSocket } from "./link/ws-dial.ts";
+
+const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
+
+/** Ends the start with a message for the person, and this exit code. */
+class StartError extends Error {
+  override name = "StartError";
+  readonly code: number;
+  constructor(message: string, code: number = EXIT.failed, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+interface Machine {
+  readonly config: AgentConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly engine: Engine;
+  readonly facts: NodeFactsReader;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const command = readCommand(args, process.env);
+  if (!command.ok) {
+    process.stderr.write(`skerry agent: ${command.error}. See: skerry agent --help\n`);
+    return EXIT.usage;
+  }
+  switch (command.value.kind) {
+    case "help":
+      process.stdout.write(AGENT_USAGE);
+      return EXIT.done;
+    case "status": {
+      const { statusCommand } = await import("./control/status-command.ts");
+      return await statusCommand(command.value.dataDir, command.value.json, {
+        out: (text) => process.stdout.write(text),
+        error: (text) => process.stderr.write(text),
+        wallMs: () => bootClock().wallMs(),
+      });
+    }
+    case "run":
+      return await runOrSayWhyNot(command.value.config);
+  }
+}
+
+async function runOrSayWhyNot(config: AgentConfig): Promise<number> {
+  try {
+    await run(config);
+    return EXIT.done;
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    process.stderr.write(`skerry agent: ${error.message}\n`);
+    return error.code;
+  }
+}
+
+async function run(config: AgentConfig): Promise<void> {
+  const machine = buildMachine(config);
+  const { log } = machine;
+  const { ledger, rebuilt } = openLedger(config.dataDir);
+  if (rebuilt !== null) log.warn("ledger started empty; containers are adopted from their labels", { reason: rebuilt });
+  let answer: () => ControlAnswer = () => joining(config, null, null);
+  const control = await startControl(config.dataDir, () => answer());
+  try {
+    await haveIdentity(machine, ledger, (message, nextTryInMs) => {
+      answer = () => joining(config, message, nextTryInMs);
+    });
+    const agent = buildAgent(machine, ledger, rebuilt);
+    answer = () => ({ state: "joined", ...agent.status() });
+    stopOnSignal(agent, log);
+    await agent.run();
+  } finally {
+    await control.stop();
+    ledger.close();
+  }
+  log.info("agent stopped; containers run on");
+}
+
+function buildMachine(config: AgentConfig): Machine {
+  const clock = bootClock();
+  const log = jsonLog(
+    (line) => process.stderr.write(`${line}\n`),
+    () => clock.wallMs(),
+    config.logLevel,
+  );
+  const engine = dockerEngine({ socketPath: config.dockerSocket, clock });
+  const { dataDir, metered } = config;
+  const facts = nodeFacts({
+    ...{ clock, log, engine, dataDir, metered },
+    version: SKERRY_VERSION,
+    slowModel: modelBySystemInformation,
+  });
+  return { config, clock, log, engine, facts };
+}
+
+function buildAgent(
+  { config, clock, log, engine, facts }: Machine,
+  ledger: OpenedLedger["ledger"],
+  lost: string | null,
+): Agent {
+  const { identity } = ledger.content();
+  return createAgent({
+    ...{ clock, log, ledger, engine, facts },
+    random: systemRandom,
+    ledgerLost: lost,
+    dial: dialWebSocket,
+    leases: leaseFile(config.runDir, identity?.node ?? "", log),
+    bootId: bootId(),
+    runId: systemRandom.hex(8),
+    version: SKERRY_VERSION,
+    config: { metered: config.metered },
+  });
+}
+
+function openLedger(dataDir: string): OpenedLedger {
+  try {
+    return openSqliteLedger({ folder: dataDir });
+  } catch (error) {
+    if (!(error instanceof LedgerError)) throw error;
+    throw new StartError(error.message, EXIT.failed, { cause: error });
+  }
+}
+
+/** Joins when this machine has not; takes a new address of the hub when one is given. */
+async function haveIdentity(
+  machine: Machine,
+  ledger: OpenedLedger["ledger"],
+  onWaiting: (message: string, nextTryInMs: number) => void,
+): Promise<void> {
+  const { config, log } = machine;
+  const known = ledger.content().identity;
+  if (known === null) {
+    const identity = await joinHub(machine, onWaiting);
+    keepIdentity(ledger, identity);
+    forgetJoining(config.dataDir);
+    log.info("joined", { node: identity.node, name: identity.name, installation: identity.installation });
+    return;
+  }
+  if (config.hubUrl === null || config.hubUrl === known.hubUrl) return;
+  log.info("the hub has a new address", { before: known.hubUrl, now: config.hubUrl });
+  keepIdentity(ledger, { ...known, hubUrl: config.hubUrl });
+}
+
+async function joinHub(
+  { config, clock, log, engine, facts }: Machine,
+  onWaiting: (message: string, nextTryInMs: number) => void,
+): Promise<Identity> {
+  const { hubUrl, token, name, labels, dataDir } = config;
+  if (hubUrl === null || token === null) {
+    throw new StartError(
+      `this machine has not joined a hub yet (nothing in ${dataDir}): run "skerry agent --hub URL --token TOKEN"; on the hub, "skerry token create" makes a token`,
+      EXIT.usage,
+    );
+  }
+  await needEngine(engine);
+  log.info("joining", { hub: hubUrl, name });
+  const request = { hubUrl, token, name, labels, facts: await facts.read() };
+  const outcome = await join({ clock, random: systemRandom, log, folder: dataDir, onWaiting }, request);
+  if (outcome.kind === "refused") throw new StartError(outcome.message);
+  return outcome.identity;
+}
+
+/** Only before joining, while somebody is watching: an agent that has joined waits for its engine. */
+async function needEngine(engine: Engine): Promise<void> {
+  try {
+    await engine.ping();
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    throw new StartError(error.message, EXIT.failed, { cause: error });
+  }
+}
+
+function keepIdentity(ledger: OpenedLedger["ledger"], identity: Identity): void {
+  try {
+    ledger.commit([{ kind: "identity", identity }]);
+  } catch (error) {
+    if (!(error instanceof LedgerError)) throw error;
+    throw new StartError(error.message, EXIT.failed, { cause: error });
+  }
+}
+
+function joining({ hubUrl }: AgentConfig, waitingFor: string | null, nextTryInMs: number | null): ControlAnswer {
+  return { state: "joining", version: SKERRY_VERSION, hubUrl: hubUrl ?? "", waitingFor, nextTryInMs };
+}
+
+function bootId(): string {
+  try {
+    return readFileSync(BOOT_ID_FILE, "utf8").trim();
+  } catch {
+    // Not Linux: each start counts as a boot, which is the careful side for leases and back-off.
+    return systemRandom.hex(16);
+  }
+}
+
+function stopOnSignal(agent: Agent, log: Log): void {
+  let asked = false;
+  const stop = (signal: string): void => {
+    if (asked) process.exit(EXIT.failed);
+    asked = true;
+    log.info("stopping; containers run on", { signal });
+    void agent.stop();
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
+}
+
+process.exitCode = await main(process.argv.slice(2));
