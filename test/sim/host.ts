@@ -32,6 +32,7 @@ export interface Process {
   readonly clock: Clock;
   readonly random: Random;
   alive(): boolean;
+  isPaused(): boolean;
   /** Runs `step` as this process, now or when it goes on after a pause; not at all when it is dead. */
   step(step: () => void): void;
   kill(): void;
@@ -120,6 +121,7 @@ function createProcess({ scheduler, host, name, rate, random, onCrash }: Process
     waiting = [];
     for (const tell of mourners) tell(powerCut);
   };
+  const alive = (): boolean => state !== "dead";
   const step = (work: () => void): void => {
     if (state === "dead") return;
     if (state === "paused") {
@@ -129,7 +131,8 @@ function createProcess({ scheduler, host, name, rate, random, onCrash }: Process
     try {
       work();
     } catch (error) {
-      if (!(error instanceof Killed)) onCrash(error);
+      // What a process throws after it was killed in the middle of a call never happened.
+      if (alive() && !(error instanceof Killed)) onCrash(error);
     }
   };
   const clock: Clock = {
@@ -156,7 +159,8 @@ function createProcess({ scheduler, host, name, rate, random, onCrash }: Process
     host,
     clock,
     random,
-    alive: () => state !== "dead",
+    alive,
+    isPaused: () => state === "paused",
     step,
     kill: () => die(false),
     pause() {

@@ -37,6 +37,8 @@ interface Options {
   readonly scheduler: Scheduler;
   readonly chance: Chance;
   readonly trace: Trace;
+  /** Sees every frame as it is handed to the system. */
+  readonly onSend: (link: string, direction: Direction, text: string) => void;
 }
 
 /** What a kernel takes from a process before it says that its buffers are full. */
@@ -231,7 +233,9 @@ function connectionOf(carry: Carry, end: End): Connection {
   const { scheduler, chance } = carry.options;
   return {
     send(text) {
-      if (end.state === "open" && end.process.alive()) send(carry, end, { kind: "frame", text });
+      if (end.state !== "open" || !end.process.alive()) return;
+      carry.options.onSend(carry.link.name, end.direction, text);
+      send(carry, end, { kind: "frame", text });
     },
     bufferedBytes() {
       const bytes = end.queue.reduce((sum, { item }) => sum + (item.kind === "frame" ? item.text.length : 0), 0);

@@ -15,6 +15,8 @@ export interface Life {
   readonly healthyAfterMs: number | null;
   /** When a healthy one turns unhealthy; null: stays healthy. */
   readonly sickAfterMs: number | null;
+  /** Its end or sickness does not come any more once the times are calm. */
+  readonly onlyRough: boolean;
 }
 
 /**
@@ -41,6 +43,7 @@ const STEADY: Life = {
   stopsWithinMs: 100,
   healthyAfterMs: 2_000,
   sickAfterMs: null,
+  onlyRough: false,
 };
 
 /** `rough`: faults are being made. Afterwards only the hopeless kinds still fail. */
@@ -56,11 +59,15 @@ export function drawLife(kind: Kind, chance: Chance, rough: boolean): Life {
     case "stubborn":
       return { ...base, stopsWithinMs: null };
     case "crashy":
-      return rough ? { ...base, endsAfterMs: chance.exponential(60_000), exitCode: chance.pick([1, 2, 139]) } : base;
+      return rough
+        ? { ...base, endsAfterMs: chance.exponential(60_000), exitCode: chance.pick([1, 2, 139]), onlyRough: true }
+        : base;
     case "oom":
-      return rough ? { ...base, endsAfterMs: chance.exponential(90_000), exitCode: 137, oom: true } : base;
+      return rough
+        ? { ...base, endsAfterMs: chance.exponential(90_000), exitCode: 137, oom: true, onlyRough: true }
+        : base;
     case "flappy":
-      return rough ? { ...base, sickAfterMs: chance.exponential(60_000) } : base;
+      return rough ? { ...base, sickAfterMs: chance.exponential(60_000), onlyRough: true } : base;
     case "job":
       return { ...base, endsAfterMs: chance.between(100, 5_000) };
     case "doomed":

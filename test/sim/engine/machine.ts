@@ -70,6 +70,8 @@ export interface Machine {
   readonly networks: ReadonlyMap<string, SimNetwork>;
   readonly volumes: ReadonlyMap<string, SimVolume>;
   readonly images: Map<string, { readonly id: string; readonly arch: string }>;
+  /** Names of all volumes that ever were. */
+  volumesEver(): readonly string[];
   find(nameOrId: string): SimContainer | null;
   summary(container: SimContainer): ContainerSummary;
   details(container: SimContainer): ContainerDetails;
@@ -118,6 +120,7 @@ export function createMachine(options: MachineOptions): Machine {
     networks: new Map(),
     volumes: new Map(),
     images: new Map(),
+    volumesEver: new Set(),
     starts: 0,
   };
   for (const name of ["bridge", "host", "none"]) addNetwork(state, name, {}, "engine");
@@ -126,6 +129,7 @@ export function createMachine(options: MachineOptions): Machine {
     networks: state.networks,
     volumes: state.volumes,
     images: state.images,
+    volumesEver: () => [...state.volumesEver].sort(),
     find: (nameOrId) => findContainer(state, nameOrId),
     summary,
     details: (container) => detailsOf(state, container),
@@ -176,7 +180,7 @@ export function createMachine(options: MachineOptions): Machine {
     removeNetwork: (id, _by) => removeNetwork(state, id),
     createVolume({ engineName }, labels, by) {
       // An engine answers with the existing one, whoever made it.
-      if (!state.volumes.has(engineName)) state.volumes.set(engineName, { name: engineName, labels, madeBy: by });
+      addVolume(state, { name: engineName, labels, madeBy: by });
     },
     removeVolume(name) {
       state.volumes.delete(name);
@@ -196,6 +200,7 @@ interface State {
   readonly networks: Map<string, SimNetwork>;
   readonly volumes: Map<string, SimVolume>;
   readonly images: Map<string, { readonly id: string; readonly arch: string }>;
+  readonly volumesEver: Set<string>;
   starts: number;
 }
 
@@ -229,6 +234,11 @@ function addNetwork(state: State, name: string, labels: Readonly<Record<string, 
   state.networks.set(id, { id, name, labels, madeBy });
 }
 
+function addVolume(state: State, volume: SimVolume): void {
+  if (!state.volumes.has(volume.name)) state.volumes.set(volume.name, volume);
+  state.volumesEver.add(volume.name);
+}
+
 function removeNetwork(state: State, nameOrId: string): void {
   const network = networkNamed(state, nameOrId);
   if (network === null) throw new EngineError("not-found", `network ${nameOrId} not found`);
@@ -252,8 +262,8 @@ function create(state: State, request: CreateRequest, by: Actor): SimContainer {
   if (image === undefined) throw new EngineError("not-found", `No such image: ${spec.image}`);
   for (const mount of spec.mounts) {
     // An engine makes a volume that a container names, without labels.
-    if (mount.kind === "volume" && mount.source !== null && !state.volumes.has(mount.source)) {
-      state.volumes.set(mount.source, { name: mount.source, labels: {}, madeBy: "engine" });
+    if (mount.kind === "volume" && mount.source !== null) {
+      addVolume(state, { name: mount.source, labels: {}, madeBy: "engine" });
     }
   }
   const container: SimContainer = {
@@ -354,14 +364,19 @@ function run(state: State, container: SimContainer, life: Life, by: Actor): void
   const later = (delayMs: number, what: () => void): void => {
     container.dues.push(options.scheduler.after(delayMs, what));
   };
+  const due = (): boolean => !life.onlyRough || options.rough();
   if (life.endsAfterMs !== null) {
-    later(life.endsAfterMs, () => end(state, container, "itself", life.exitCode, life.oom));
+    later(life.endsAfterMs, () => {
+      if (due()) end(state, container, "itself", life.exitCode, life.oom);
+    });
   }
   if (!checked) return;
   if (life.healthyAfterMs === null) later(8_000, () => setHealth(state, container, "unhealthy"));
   else later(life.healthyAfterMs, () => setHealth(state, container, "healthy"));
   if (life.sickAfterMs !== null && life.healthyAfterMs !== null) {
-    later(life.healthyAfterMs + life.sickAfterMs, () => setHealth(state, container, "unhealthy"));
+    later(life.healthyAfterMs + life.sickAfterMs, () => {
+      if (due()) setHealth(state, container, "unhealthy");
+    });
   }
 }
 

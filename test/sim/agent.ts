@@ -1,0 +1,165 @@
+// The real agent on a simulated node: joins if it must, then runs from what its disk holds. Everything it is given is simulated.
+import { createAgent, type FactsSource } from "@skerry/agent/agent.ts";
+import type { Identity, Ledger } from "@skerry/agent/ledger/ledger.ts";
+import { openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
+import { DialError } from "@skerry/agent/link/failure.ts";
+import type { NodeName, SpecHash } from "@skerry/shared/model/ids.ts";
+import type { NodeFacts } from "@skerry/shared/model/node.ts";
+import type { Connection } from "@skerry/shared/protocol/connection.ts";
+import { sleep } from "@skerry/shared/runtime/clock.ts";
+import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import type { NodeConfig } from "./config.ts";
+import type { Process } from "./host.ts";
+import { JOIN_TOKEN, type SimHub } from "./hub.ts";
+import { logTo } from "./log.ts";
+import type { SimNode } from "./node.ts";
+import type { SitePart } from "./site.ts";
+
+/** As the real dialer's. */
+const DIAL_DEADLINE_MS = 20_000;
+const JOIN_RETRY_MS = 2_000;
+const HUB_URL = "http://hub.sim:7443";
+
+export interface AgentStart {
+  readonly part: SitePart;
+  readonly node: SimNode;
+  readonly hub: SimHub;
+  readonly process: Process;
+}
+
+export function startAgent(start: AgentStart): void {
+  const { process } = start;
+  run(start).catch((error: unknown) => {
+    process.step(() => {
+      throw error;
+    });
+  });
+}
+
+async function run(start: AgentStart): Promise<void> {
+  const { process, part, node } = start;
+  const { clock, random } = process;
+  const { ledger, rebuilt } = openMemoryLedger(node.disk);
+  const runId = random.hex(4);
+  const log = logTo(part.trace, node.name);
+  await joined(start, ledger);
+  const agent = createAgent({
+    clock,
+    random,
+    log,
+    ledger,
+    ledgerLost: rebuilt,
+    engine: node.engine.client(process),
+    dial: () => dial(start),
+    facts: factsOf(node.config, process),
+    leases: node.leases,
+    bootId: node.host.bootId(),
+    runId,
+    version: "0.1.0-sim",
+    config: { metered: node.config.metered },
+  });
+  await agent.run();
+}
+
+/** Never settles after its process is dead; rejects at the deadline, as a real dialer does. */
+function dial({ part, process, node }: AgentStart): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    let open = true;
+    const fail = (message: string): void => {
+      if (open) reject(new DialError({ kind: "no-answer", message }));
+      open = false;
+    };
+    const deadline = process.clock.setTimer(DIAL_DEADLINE_MS, () => fail("no answer in time"));
+    part.network.dial(process, node.name).then(
+      (connection) => {
+        deadline.cancel();
+        if (open) resolve(connection);
+        else {
+          connection.listen({ onFrame() {}, onClose() {} });
+          connection.close(1000, "too late");
+        }
+        open = false;
+      },
+      (error: unknown) => {
+        deadline.cancel();
+        fail(error instanceof Error ? error.message : String(error));
+      },
+    );
+  });
+}
+
+/** As the real join: a credential that is durable first, then asking until there is an answer. */
+async function joined(start: AgentStart, ledger: Ledger): Promise<void> {
+  if (ledger.content().identity !== null) return;
+  const { process, node } = start;
+  const credential = node.credential();
+  for (;;) {
+    const identity = await askHub(start, credential);
+    if (identity !== null) {
+      try {
+        ledger.commit([{ kind: "identity", identity }]);
+        return;
+      } catch (error) {
+        if (!(error instanceof Error) || error.name !== "LedgerError") throw error;
+      }
+    }
+    await sleep(process.clock, JOIN_RETRY_MS * (0.5 + process.random.next()));
+  }
+}
+
+async function askHub(start: AgentStart, credential: string): Promise<Identity | null> {
+  const { part, process, node, hub } = start;
+  const timedOut = sleep(process.clock, DIAL_DEADLINE_MS).then(() => null);
+  const answer = part.network
+    .call(process, node.name, () => {
+      const loop = hub.loop();
+      if (loop === null) return null;
+      const result = loop.submit(
+        {
+          kind: "join-node",
+          // SHA-256 as hex is what the brand says.
+          credentialHash: sha256Hex(credential) as SpecHash,
+          // pi-1 and the like are valid names.
+          name: node.name as NodeName,
+          labels: node.config.labels,
+          facts: null,
+          tokenId: JOIN_TOKEN,
+        },
+        { actor: `token ${JOIN_TOKEN}`, freshToken: null, idempotency: null },
+      );
+      return result.ok && result.value.outcome.kind === "node-joined" ? result.value.outcome : null;
+    })
+    .catch(() => null);
+  const outcome = await Promise.race([answer, timedOut]);
+  if (outcome === null) return null;
+  const { node: id, name, installation } = outcome;
+  return { node: id, name, installation, credential, hubUrl: HUB_URL };
+}
+
+function factsOf(config: NodeConfig, { clock }: Process): FactsSource {
+  let facts: NodeFacts | null = null;
+  return {
+    facts: () => facts,
+    figures: () => null,
+    start(changed) {
+      clock.setTimer(50, () => {
+        facts = {
+          hostname: config.name,
+          arch: config.arch,
+          os: "Debian GNU/Linux 13",
+          kernel: "6.12.0",
+          model: null,
+          cores: config.cores,
+          memoryBytes: config.memoryBytes,
+          diskBytes: 32_000_000_000,
+          engineVersion: "28.0.0-sim",
+          engineApiVersion: "1.47",
+          agentVersion: "0.1.0-sim",
+          metered: config.metered,
+        };
+        changed();
+      });
+    },
+    stop() {},
+  };
+}

@@ -1,0 +1,37 @@
+// [I23] as it happens: the hub shows a workload as good only if it truly ran so, on that node and from that spec, not long ago.
+import { workloadView } from "@skerry/hub/http/views/workloads.ts";
+import type { Violation } from "../history.ts";
+import type { Site } from "../site.ts";
+
+/** Three heartbeats of silence, of 15 s or for metered nodes of 240 s, … */
+const LEASE_MS = 45_000;
+const LEASE_METERED_MS = 720_000;
+/** … after an agent that sees without events (30 s), through an engine that answers late (20 s a call), over a slow link. */
+const SEEING_MS = 120_000;
+
+export function findFalseGreen(site: Site): readonly Violation[] {
+  const loop = site.hub.loop();
+  if (loop === null || site.hub.process()?.isPaused() !== false) return [];
+  const { world } = loop;
+  const now = site.hub.host.monotonicMs();
+  const found: Violation[] = [];
+  for (const placement of world.placements.values()) {
+    const view = workloadView(world, placement.workload, now);
+    if (view?.good !== true || view.state !== "running") continue;
+    const node = site.nodes.find((one) => one.id() === placement.node);
+    if (node === undefined) continue;
+    const limitMs = SEEING_MS + (node.config.metered ? LEASE_METERED_MS : LEASE_MS);
+    const since = site.scheduler.nowMs() - limitMs;
+    const ran = site.history.intervals.some(
+      (one) =>
+        one.node === node.name &&
+        one.workload === placement.workload &&
+        one.specHash === placement.specHash &&
+        (one.untilMs === null || one.untilMs >= since),
+    );
+    if (ran) continue;
+    const message = `${placement.workload} is shown as running on ${node.name}, and has not run there for ${limitMs / 1_000} s`;
+    found.push({ invariant: "I23", atMs: site.scheduler.nowMs(), message });
+  }
+  return found;
+}

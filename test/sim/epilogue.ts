@@ -1,0 +1,140 @@
+// After a site has settled and rested: one story more, in which nothing that runs may be touched.
+
+import { LABEL } from "@skerry/agent/engine/labels.ts";
+import type { Assignment } from "@skerry/shared/model/assignment.ts";
+import { expectedEnds, managed, nodeGaps } from "./checkers/settled.ts";
+import type { Violation } from "./history.ts";
+import { copyHubDisk, emptyHubDisk } from "./hub-disk.ts";
+import type { SimNode } from "./node.ts";
+import { pass, settle } from "./run.ts";
+import type { Site } from "./site.ts";
+
+type Epilogue = (site: Site) => Promise<readonly Violation[]>;
+
+const violation = (site: Site, invariant: string, message: string): Violation => ({
+  invariant,
+  atMs: site.scheduler.nowMs(),
+  message,
+});
+
+const DAY_MS = 86_400_000;
+/** [I9] gives a minute from when the engine is ready; health checks of the simulated images pass within seconds. */
+const AUTONOMY_MS = 60_000;
+
+/** What runs well and is under no fence: container and start stamp. */
+function fingerprints(site: Site): ReadonlyMap<string, string> {
+  const prints = new Map<string, string>();
+  for (const node of site.nodes) {
+    const { assignment } = node.disk.content();
+    if (assignment === null) continue;
+    const good = goodWithoutFence(assignment);
+    for (const one of managed(node)) {
+      const workload = one.labels[LABEL.workload] ?? "";
+      if (good.has(workload)) prints.set(`${node.name} ${workload}`, `${one.id.slice(0, 12)} started ${one.startedAt}`);
+    }
+  }
+  return prints;
+}
+
+function goodWithoutFence({ workloads }: Assignment): ReadonlySet<string> {
+  const ends = expectedEnds(workloads);
+  return new Set(
+    workloads
+      .filter(({ id, disconnect }) => disconnect.policy !== "fence" && ends.get(id) === "running")
+      .map(({ id }) => id),
+  );
+}
+
+function changed(site: Site, invariant: string, before: ReadonlyMap<string, string>): readonly Violation[] {
+  const after = fingerprints(site);
+  return [...before].flatMap(([key, print]) => {
+    const now = after.get(key);
+    return now === print ? [] : [violation(site, invariant, `${key} was ${print} and is ${now ?? "gone"}`)];
+  });
+}
+
+/** [I8] Everything but containers and engines is restarted, cut and set wrong. */
+const restartAll: Epilogue = async (site) => {
+  const before = fingerprints(site);
+  site.hub.kill();
+  for (const { host } of site.nodes) host.setWallErrorMs(-20 * 365 * DAY_MS);
+  await pass(site, 4_000);
+  for (const node of site.nodes) node.killAgent();
+  await pass(site, 300);
+  for (const node of site.nodes) node.startAgent();
+  await pass(site, 30_000);
+  site.hub.start();
+  for (const { host } of site.nodes) host.setWallErrorMs(10 * 365 * DAY_MS);
+  await pass(site, 15_000);
+  for (const { link } of site.nodes) link.reset();
+  const unsettled = await settle(site);
+  return [...unsettled, ...changed(site, "I8", before)];
+};
+
+/** [I9] The hub is gone for good and every machine loses its power: all comes back by itself. [I8] The hub's return changes nothing. */
+const offlineReboot: Epilogue = async (site) => {
+  site.hub.kill();
+  await pass(site, 10_000);
+  const wanted = new Map<SimNode, Assignment>();
+  for (const node of site.nodes) {
+    const { assignment } = node.disk.content();
+    if (assignment !== null) wanted.set(node, assignment);
+    node.powerCut();
+    node.host.setWallErrorMs(-56 * 365 * DAY_MS);
+  }
+  await pass(site, 20_000);
+  for (const node of site.nodes) node.boot(8_000);
+  await pass(site, 8_000 + AUTONOMY_MS);
+  const found: Violation[] = [];
+  for (const [node, assignment] of wanted) {
+    found.push(...nodeGaps(node, assignment, "ignore").map((gap) => violation(site, "I9", `without the hub, ${gap}`)));
+    found.push(...fencedRuns(site, node));
+  }
+  if (found.length > 0) return found;
+  const before = fingerprints(site);
+  site.hub.start();
+  return [...(await settle(site)), ...changed(site, "I8", before)];
+};
+
+/** [I16] After a reboot nothing fenced starts before the hub has spoken. */
+function fencedRuns(site: Site, node: SimNode): readonly Violation[] {
+  return managed(node)
+    .filter(({ request, status }) => status === "running" && "SKERRY_FENCING_TOKEN" in request.environment)
+    .map(({ name }) =>
+      violation(site, "I16", `${node.name}: ${name} is fenced and runs after a reboot without the hub`),
+    );
+}
+
+/** [I6] The hub comes back with a database of an hour ago. */
+const oldDatabase: Epilogue = async (site) => {
+  const old = site.hub.snapshot();
+  if (old === null) return [];
+  const before = fingerprints(site);
+  site.hub.kill();
+  site.hub.disk = copyHubDisk(old);
+  await pass(site, 2_000);
+  site.hub.start();
+  await pass(site, 120_000);
+  return changed(site, "I6", before);
+};
+
+/** [I33] The hub comes back with nothing at all. */
+const emptyDatabase: Epilogue = async (site) => {
+  const before = fingerprints(site);
+  site.hub.kill();
+  site.hub.disk = emptyHubDisk(site.hub.disk);
+  await pass(site, 2_000);
+  site.hub.start();
+  await pass(site, 120_000);
+  return changed(site, "I33", before);
+};
+
+export const EPILOGUES: Readonly<Record<string, Epilogue>> = { restartAll, offlineReboot, oldDatabase, emptyDatabase };
+
+export async function runEpilogue(site: Site, wished: string | null | undefined): Promise<readonly Violation[]> {
+  const name = wished === undefined ? site.chance("epilogue").pick(Object.keys(EPILOGUES)) : wished;
+  if (name === null) return [];
+  site.trace.note("epilogue", name);
+  const found = (await EPILOGUES[name]?.(site)) ?? [];
+  return found.map((one) => ({ ...one, message: `epilogue ${name}: ${one.message}` }));
+}

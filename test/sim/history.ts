@@ -1,0 +1,69 @@
+// The history of a run in true time: what was done, committed, accepted, sent and shown. Checkers read it when the run is over; no
+// simulated process can.
+import type { LedgerChange } from "@skerry/agent/ledger/ledger.ts";
+import type { Command, CommandOutcome } from "@skerry/hub/core/command.ts";
+import type { Commit } from "@skerry/hub/store/store.ts";
+import type { NodeId, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { Mutation } from "./engine/client.ts";
+import type { ContainerFact } from "./engine/machine.ts";
+
+/** One run of one managed container's process. */
+export interface Interval {
+  readonly node: string;
+  readonly container: string;
+  readonly startedAt: string;
+  readonly workload: WorkloadId | null;
+  readonly specHash: string | null;
+  readonly fencingToken: string | null;
+  readonly sinceMs: number;
+  /** null: runs to the end of the history. */
+  untilMs: number | null;
+}
+
+export interface Violation {
+  /** I8, I16, … ; "bug" for a crash of the code under test. */
+  readonly invariant: string;
+  readonly atMs: number;
+  readonly message: string;
+}
+
+export interface History {
+  readonly facts: (ContainerFact & { readonly node: string })[];
+  readonly intervals: Interval[];
+  readonly mutations: (Mutation & { readonly node: string })[];
+  readonly commits: { readonly atMs: number; readonly seq: number; readonly commit: Commit }[];
+  readonly ledgerCommits: {
+    readonly atMs: number;
+    readonly node: string;
+    readonly changes: readonly LedgerChange[];
+  }[];
+  /** Every command of the operator, whatever became of it. */
+  readonly asked: { readonly atMs: number; readonly command: Command }[];
+  readonly acked: { readonly atMs: number; readonly command: Command; readonly outcome: CommandOutcome }[];
+  /** Events as each node's ledger numbered them. */
+  readonly events: Map<string, { readonly seq: number; readonly text: string; readonly atMs: number }[]>;
+  /** Frames with an assignment or a delta, as the hub sent them. */
+  readonly offered: {
+    readonly atMs: number;
+    readonly node: NodeId;
+    readonly position: string;
+    readonly hash: SpecHash;
+  }[];
+  /** Found while it happened: needs the state of that moment. */
+  readonly violations: Violation[];
+}
+
+export function createHistory(): History {
+  return {
+    facts: [],
+    intervals: [],
+    mutations: [],
+    commits: [],
+    ledgerCommits: [],
+    asked: [],
+    acked: [],
+    events: new Map(),
+    offered: [],
+    violations: [],
+  };
+}

@@ -1,0 +1,26 @@
+// The hub's link server on the simulated network, and the join call beside it, as main.ts joins them to real sockets.
+import type { ControlLoop } from "@skerry/hub/control-loop.ts";
+import { createLinkServer } from "@skerry/hub/link/server.ts";
+import type { Store } from "@skerry/hub/store/store.ts";
+import type { Clock } from "@skerry/shared/runtime/clock.ts";
+import type { Log } from "@skerry/shared/runtime/log.ts";
+import type { Process } from "./host.ts";
+import type { Network } from "./network.ts";
+
+interface Parts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly store: Store;
+  readonly loop: ControlLoop;
+}
+
+export function startLinkServer(network: Network, process: Process, { clock, log, store, loop }: Parts): void {
+  const server = createLinkServer({
+    clock,
+    log,
+    hub: loop,
+    credentialHash: (node) => store.credentialHash(node),
+    hubVersion: "0.1.0-sim",
+  });
+  network.listen(process, (connection, from) => server.attach(connection, from));
+}

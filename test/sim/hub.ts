@@ -1,0 +1,169 @@
+// The hub of a simulated site: the real control loop, link server and in-memory store, started and killed on a simulated machine.
+// The disk outlives the process; everything else is gone with it.
+import { type ControlLoop, createControlLoop } from "@skerry/hub/control-loop.ts";
+import type { Command, CommandOutcome } from "@skerry/hub/core/command.ts";
+import { DEFAULT_SETTINGS } from "@skerry/hub/core/decide.ts";
+import { createMemoryDisk, type MemoryDisk, openMemoryStore } from "@skerry/hub/store/memory.ts";
+import { type Store, StoreError } from "@skerry/hub/store/store.ts";
+import type { InstallationId, SpecHash } from "@skerry/shared/model/ids.ts";
+import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import { createHost, type Host, Killed, type Process } from "./host.ts";
+import { copyHubDisk } from "./hub-disk.ts";
+import { startLinkServer } from "./hub-link.ts";
+import { logTo } from "./log.ts";
+import type { SitePart } from "./site.ts";
+
+/** Good for every machine of the site. */
+export const JOIN_TOKEN = "sim-token";
+
+export interface SimHub {
+  readonly host: Host;
+  disk: MemoryDisk;
+  /** null while it is dead. */
+  loop(): ControlLoop | null;
+  store(): Store;
+  process(): Process | null;
+  start(): void;
+  kill(): void;
+  powerCut(): void;
+  setDiskFull(full: boolean): void;
+  /** Kills it in the next commit: before anything is written, or after it is durable and before anybody hears. */
+  crashAtCommit(when: "before" | "after"): void;
+  /** Its disk as it was some time ago, if one was kept. */
+  snapshot(): MemoryDisk | null;
+  keepSnapshot(): void;
+  /** Forgets a crash that was ordered and has not come. */
+  calm(): void;
+  /** null: refused, or the hub is not there. */
+  submit(command: Command): CommandOutcome | null;
+}
+
+export function createHub(part: SitePart, rate: number): SimHub {
+  const { scheduler, seed, trace, history, network } = part;
+  const host = createHost({ scheduler, seed, name: "hub", rate });
+  const installation = `i${part.chance("installation").random.hex(8)}` as InstallationId;
+  let disk = createMemoryDisk({ installation, epoch: 1 });
+  let running: { process: Process; loop: ControlLoop } | null = null;
+  let crash: "before" | "after" | null = null;
+  let full = false;
+  let snapshot: MemoryDisk | null = null;
+  const die = (why: string): void => {
+    if (running === null) return;
+    trace.note("hub", why);
+    const { process } = running;
+    running = null;
+    process.kill();
+  };
+  /** By itself: its supervisor starts it again. */
+  const crashed = (why: string): void => {
+    die(why);
+    scheduler.after(3_000, () => hub.start());
+  };
+  const refuse = (): void => {
+    if (full) throw new StoreError("full", "no space left on device");
+  };
+  const observedStore = (process: Process): Store => {
+    const store = openMemoryStore(disk);
+    return {
+      ...store,
+      commit(commit) {
+        if (!process.alive()) throw new Killed("the hub is dead");
+        const when = crash;
+        crash = null;
+        if (when === "before") {
+          crashed("hub crashes before its commit");
+          throw new Killed("before the commit");
+        }
+        const seq = store.commit(commit);
+        history.commits.push({ atMs: scheduler.nowMs(), seq, commit });
+        trace.note("hub", `commit ${seq} ${commit.changes.map(({ kind }) => kind).join(" ")}`);
+        if (when === "after") {
+          crashed("hub crashes after its commit");
+          throw new Killed("after the commit");
+        }
+        return seq;
+      },
+      saveObserved(node, workloads) {
+        if (process.alive()) store.saveObserved(node, workloads);
+      },
+      setSetting(name, value) {
+        if (process.alive()) store.setSetting(name, value);
+      },
+    };
+  };
+  disk.refuse = refuse;
+  const hub: SimHub = {
+    host,
+    get disk() {
+      return disk;
+    },
+    set disk(other: MemoryDisk) {
+      disk = other;
+      disk.refuse = refuse;
+    },
+    loop: () => running?.loop ?? null,
+    store: () => openMemoryStore(disk),
+    process: () => running?.process ?? null,
+    start() {
+      if (running !== null || !host.powered()) return;
+      trace.note("hub", "starts");
+      const process = host.spawn("hub", (error) => {
+        if (part.crashed("hub", error)) crashed("hub crashed");
+      });
+      process.step(() => {
+        const store = observedStore(process);
+        const log = logTo(trace, "hub");
+        const parts = { clock: process.clock, random: process.random, log, store };
+        const loop = createControlLoop({ ...parts, settings: DEFAULT_SETTINGS });
+        running = { process, loop };
+        loop.start();
+        if (store.tokens().length === 0) makeToken(loop);
+        startLinkServer(network, process, { ...parts, loop });
+      });
+    },
+    kill: () => die("hub is killed"),
+    powerCut() {
+      die("hub loses its power");
+      host.powerOff();
+      disk.powerCut();
+      host.boot();
+    },
+    setDiskFull(isFull) {
+      trace.note("hub", `disk ${isFull ? "full" : "has room"}`);
+      full = isFull;
+    },
+    crashAtCommit(when) {
+      if (running !== null) crash = when;
+    },
+    calm() {
+      crash = null;
+    },
+    snapshot: () => snapshot,
+    keepSnapshot() {
+      snapshot = copyHubDisk(disk);
+    },
+    submit(command) {
+      history.asked.push({ atMs: scheduler.nowMs(), command });
+      const now = running;
+      if (now === null) return null;
+      let outcome: CommandOutcome | null = null;
+      now.process.step(() => {
+        const result = now.loop.submit(command, { actor: "admin", freshToken: null, idempotency: null });
+        if (!result.ok || !now.process.alive()) return;
+        outcome = result.value.outcome;
+        history.acked.push({ atMs: scheduler.nowMs(), command, outcome });
+      });
+      trace.note("operator", `${command.kind} ${outcome === null ? "refused" : "ok"}`);
+      return outcome;
+    },
+  };
+  return hub;
+}
+
+function makeToken(loop: ControlLoop): void {
+  const secretHash = sha256Hex("sim secret") as SpecHash;
+  loop.submit(
+    { kind: "create-token", uses: 100, expiresInMs: 86_400_000, labels: {} },
+    { actor: "admin", freshToken: { id: JOIN_TOKEN, secretHash }, idempotency: null },
+  );
+}

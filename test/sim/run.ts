@@ -1,0 +1,204 @@
+// One seed, from an empty site to the verdict: rough times, everything heals, the site settles and rests, then an epilogue, then the
+// checkers. The same seed and options give the same run, to the last line of the trace.
+
+import { findFalseGreen } from "./checkers/green.ts";
+import * as checks from "./checkers/history.ts";
+import { managed, siteGaps } from "./checkers/settled.ts";
+import { type ConfigWishes, drawConfig } from "./config.ts";
+import { kindOf, MISSING_IMAGE } from "./engine/life.ts";
+import { runEpilogue } from "./epilogue.ts";
+import { drawFaultKinds, healEverything, planFaults } from "./faults.ts";
+import type { Violation } from "./history.ts";
+import { type ImpairedWatch, watchImpaired } from "./impaired.ts";
+import { createOperator, type Operator } from "./operator.ts";
+import { outsider } from "./outsider.ts";
+import { createSite, type Site } from "./site.ts";
+
+export interface RunOptions {
+  readonly keepTrace?: boolean;
+  /** See mutants.ts. */
+  readonly bug?: string | null;
+  readonly wishes?: ConfigWishes;
+  /** Instead of those that the seed draws. */
+  readonly faults?: readonly string[];
+  readonly epilogue?: string | null;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  readonly hash: string;
+  readonly steps: number;
+  /** Simulated time. */
+  readonly simulatedMs: number;
+  readonly lines: readonly string[];
+}
+
+/** After everything healed: the longest pause between two tries of a start (5 min) and of a metered link, and an engine's deadlines. */
+const SETTLE_MS = 480_000;
+const SETTLE_METERED_MS = 1_500_000;
+const LOOK_MS = 5_000;
+/** A run of a minute counts as stable, and what is remembered of failures is let go then; last reports and acknowledgements follow. */
+const CALM_MS = 110_000;
+const REST_MS = 90_000;
+const GREEN_PERIOD_MS = 5_000;
+/** A gap's words repeat: the first few tell the story. */
+const MAX_GAPS = 6;
+
+export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
+  const site = createSite(drawConfig(seed, options.wishes), {
+    keepTrace: options.keepTrace ?? false,
+    bug: options.bug ?? null,
+  });
+  const violations: Violation[] = [];
+  const impaired = watchImpaired(site);
+  try {
+    violations.push(...(await story(site, options, impaired)));
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    violations.push({ invariant: "bug", atMs: site.scheduler.nowMs(), message: text });
+  }
+  violations.push(...site.history.violations);
+  return {
+    seed,
+    violations,
+    hash: site.trace.hash(),
+    steps: site.scheduler.steps(),
+    simulatedMs: site.scheduler.nowMs(),
+    lines: site.trace.lines(),
+  };
+}
+
+async function story(site: Site, options: RunOptions, impaired: ImpairedWatch): Promise<readonly Violation[]> {
+  const operator = await begin(site);
+  await roughTimes(site, operator, options);
+  site.hub.keepSnapshot();
+  healEverything(site);
+  await pass(site, 2_000);
+  operator.insist();
+  const unsettled = await settle(site);
+  if (unsettled.length > 0) return [...unsettled, ...historyChecks(site, impaired)];
+  const found = [...(await rest(site)), ...historyChecks(site, impaired)];
+  if (found.length > 0 || site.history.violations.length > 0) return found;
+  return await runEpilogue(site, options.epilogue);
+}
+
+export const pass = (site: Site, ms: number): Promise<void> => site.scheduler.runUntil(site.scheduler.nowMs() + ms);
+
+async function begin(site: Site): Promise<Operator> {
+  for (const node of site.nodes) outsider.placeDecoys(node);
+  const operator = createOperator(site);
+  site.hub.start();
+  for (const node of site.nodes) node.startAgent();
+  await pass(site, 1_000);
+  operator.applyAll();
+  return operator;
+}
+
+async function roughTimes(site: Site, operator: Operator, options: RunOptions): Promise<void> {
+  const { roughMs } = site.config;
+  const kinds = options.faults ?? drawFaultKinds(site.chance("fault kinds"));
+  site.trace.note("fault", `kinds: ${kinds.join(", ")}`);
+  planFaults(site, kinds, roughMs);
+  operator.plan(roughMs);
+  const until = site.scheduler.nowMs() + roughMs;
+  while (site.scheduler.nowMs() < until) {
+    await pass(site, Math.min(GREEN_PERIOD_MS, until - site.scheduler.nowMs()));
+    site.history.violations.push(...findFalseGreen(site));
+  }
+}
+
+/** [I10] Waits until nothing is missing any more; what still is after the bound is the violation. */
+export async function settle(site: Site): Promise<readonly Violation[]> {
+  const metered = site.config.nodes.some((node) => node.metered);
+  const until = site.scheduler.nowMs() + (metered ? SETTLE_METERED_MS : SETTLE_MS);
+  let gaps = siteGaps(site);
+  while (gaps.length > 0 && site.scheduler.nowMs() < until) {
+    await pass(site, LOOK_MS);
+    gaps = siteGaps(site);
+  }
+  return gaps.slice(0, MAX_GAPS).map((gap) => violation(site, "I10", `not settled: ${gap}`));
+}
+
+const violation = (site: Site, invariant: string, message: string): Violation => ({
+  invariant,
+  atMs: site.scheduler.nowMs(),
+  message,
+});
+
+/** [I11] A settled site does nothing: no changing engine call, no write, and it stays settled. */
+async function rest(site: Site): Promise<readonly Violation[]> {
+  await pass(site, CALM_MS);
+  const { history } = site;
+  const before = {
+    mutations: history.mutations.length,
+    ledger: history.ledgerCommits.length,
+    hub: history.commits.length,
+  };
+  await pass(site, REST_MS);
+  const found = siteGaps(site).map((gap) => violation(site, "I10", `did not stay settled: ${gap}`));
+  if (hopeful(site)) {
+    const calls = history.mutations.slice(before.mutations);
+    for (const { node, call } of calls.slice(0, MAX_GAPS))
+      found.push(violation(site, "I11", `at rest, ${node}: ${call}`));
+    for (const { node, changes } of history.ledgerCommits.slice(before.ledger, before.ledger + MAX_GAPS)) {
+      found.push(
+        violation(
+          site,
+          "I11",
+          `at rest, ${node} wrote ${changes.map((one) => JSON.stringify(one).slice(0, 200)).join()}`,
+        ),
+      );
+    }
+    for (const { commit } of history.commits.slice(before.hub, before.hub + MAX_GAPS)) {
+      found.push(
+        violation(
+          site,
+          "I11",
+          `at rest, the hub wrote ${commit.changes.map((one) => JSON.stringify(one).slice(0, 200)).join()}`,
+        ),
+      );
+    }
+  }
+  return found;
+}
+
+/** No workload fails for ever: those are tried again and again, which is right. */
+function hopeful(site: Site): boolean {
+  const images = site.nodes.flatMap((node) => [
+    ...managed(node).map(({ request }) => request.spec.image),
+    ...(node.disk.content().assignment?.workloads ?? []).map(({ spec }) => spec.image),
+  ]);
+  return images.every((image) => image !== MISSING_IMAGE && !["doomed", "sickly", "broken"].includes(kindOf(image)));
+}
+
+function historyChecks(site: Site, impaired: ImpairedWatch): readonly Violation[] {
+  const { history } = site;
+  const store = site.hub.store();
+  const known = new Map(
+    site.nodes.flatMap((node) => {
+      const id = node.id();
+      return id !== null && site.hub.loop()?.world.nodes.has(id) ? [[node.name, id] as const] : [];
+    }),
+  );
+  return [
+    ...checks.ackedIsDurable(history, store),
+    ...checks.hubOrder(history),
+    ...checks.nodeOrder(history),
+    ...checks.atMostOne(history, impaired.between),
+    ...checks.handsOff(history),
+    ...checks.keepStays(history),
+    ...checks.eventsComplete(history, store, known),
+    ...volumesStay(site),
+  ];
+}
+
+/** [I15] A volume that was there is there. */
+function volumesStay(site: Site): readonly Violation[] {
+  return site.nodes.flatMap(({ name, machine }) =>
+    machine
+      .volumesEver()
+      .filter((volume) => !machine.volumes.has(volume))
+      .map((volume) => violation(site, "I15", `${name}: volume ${volume} is gone`)),
+  );
+}
