@@ -1,0 +1,243 @@
+// Docker keeps the contract, on a real engine of the lab; and what only a real one can show: that each field of a spec takes effect
+// inside the container, and what is said when the engine is gone, hangs or is not to be reached.
+import { dockerEngine } from "@skerry/agent/engine/docker.ts";
+import { type Engine, EngineError } from "@skerry/agent/engine/engine.ts";
+import { type ContainerSpec, defaultContainerSpec } from "@skerry/shared/model/container.ts";
+import { systemClock } from "@skerry/shared/runtime/clock.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BASE } from "../lab/images.ts";
+import { type Lab, startLab } from "../lab/lab.ts";
+import { until } from "../lab/wait.ts";
+import { type EngineUnderTest, engineContract, type Playing } from "./engine.ts";
+
+const SOON_MS = 30_000;
+/** A shell that obeys the stop signal at once. */
+const STEADY = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+const SCRIPTS: Readonly<Record<Exclude<Playing, "no-command">, string>> = {
+  steady: STEADY,
+  stubborn: "trap '' TERM; while :; do sleep 0.1; done",
+  "exits-0": "exit 0",
+  "exits-3": "exit 3",
+  // The shell keeps all of it in a variable.
+  oom: "exec awk 'BEGIN { while (1) text = text text \"0123456789abcdef\" }'",
+};
+
+const shell = (script: string): Pick<ContainerSpec, "image"> & Partial<ContainerSpec> => ({
+  image: BASE.name,
+  entrypoint: ["/bin/sh", "-c"],
+  command: [script],
+  stopGraceMs: 1_000,
+});
+
+async function realEngine(): Promise<EngineUnderTest> {
+  const lab = await startLab({ nodes: 1 });
+  const { api, socketPath } = lab.node(1).engine;
+  return {
+    engine: dockerEngine({ socketPath, clock: systemClock }),
+    playing: (how) =>
+      how === "no-command" ? { image: BASE.name, entrypoint: ["/nowhere"], command: [] } : shell(SCRIPTS[how]),
+    healthTurns: (to) => ({
+      healthcheck: {
+        test: ["CMD-SHELL", to === "healthy" ? "exit 0" : "echo not well; exit 1"],
+        ...{ intervalMs: 500, timeoutMs: 5_000, startPeriodMs: 0, startIntervalMs: null, retries: 1 },
+      },
+    }),
+    until: (what, condition) => until(what, condition, SOON_MS),
+    outside: {
+      kill: (id) => api.kill(id),
+      setMemory: async (id, bytes) => {
+        await api.call("POST", `/containers/${id}/update`, { Memory: bytes, MemorySwap: 2 * bytes });
+      },
+      disconnect: async (network, id) => {
+        await api.call("POST", `/networks/${network}/disconnect`, { Container: id, Force: true });
+      },
+    },
+    close: () => lab[Symbol.asyncDispose](),
+  };
+}
+
+engineContract("Docker", realEngine);
+
+describe("engine: Docker alone", () => {
+  let lab: Lab;
+  let engine: Engine;
+  let count = 0;
+  beforeAll(async () => {
+    lab = await startLab({ nodes: 1 });
+    engine = dockerEngine({ socketPath: lab.node(1).engine.socketPath, clock: systemClock });
+  });
+  afterAll(async () => await lab?.[Symbol.asyncDispose]());
+
+  /** Runs a script with these fields and gives back its exit code. */
+  async function codeOf(script: string, more: Partial<ContainerSpec>): Promise<number> {
+    const spec = { ...defaultContainerSpec, networkMode: "none" as const, ...shell(script), ...more };
+    const id = await engine.createContainer({
+      ...{ name: `alone-${++count}`, spec, labels: {} },
+      environment: { SKERRY_FENCING_TOKEN: "7" },
+    });
+    await engine.startContainer(id);
+    await until("it ends", async () => (await engine.inspectContainer(id)).status === "exited", SOON_MS);
+    const { exitCode } = await engine.inspectContainer(id);
+    await engine.removeContainer(id, true);
+    return exitCode;
+  }
+
+  const volumeMount = (readOnly: boolean) =>
+    ({ kind: "volume", source: "alone-data", target: "/data", readOnly, noCopy: false, subpath: null }) as const;
+
+  test.each<[string, string, Partial<ContainerSpec>]>([
+    ["environment", '[ "$A" = "1 = 2" ]', { environment: { A: "1 = 2" } }],
+    ["added environment", '[ "$SKERRY_FENCING_TOKEN" = 7 ]', {}],
+    ["working folder", '[ "$(pwd)" = /tmp ]', { workingDir: "/tmp" }],
+    ["user", '[ "$(id -u):$(id -g)" = 123:456 ]', { user: "123:456" }],
+    ["host name", '[ "$(hostname)" = till ]', { hostname: "till" }],
+    ["read-only root", "! touch /new 2>/dev/null", { readOnlyRootfs: true }],
+    ["ulimits", '[ "$(ulimit -n)" = 77 ]', { ulimits: [{ name: "nofile", soft: 77, hard: 78 }] }],
+    ["init", '[ "$(cat /proc/1/comm)" != sh ]', { init: true }],
+    ["no init", '[ "$(cat /proc/1/comm)" = sh ]', { init: false }],
+    [
+      "tmpfs",
+      "grep -q ' /scratch tmpfs .*size=1024k' /proc/mounts",
+      {
+        mounts: [{ kind: "tmpfs", target: "/scratch", sizeBytes: 1_048_576, mode: null, readOnly: false }],
+      },
+    ],
+    ["a volume", "touch /data/kept", { mounts: [volumeMount(false)] }],
+    [
+      "the same volume, read-only",
+      "[ -e /data/kept ] && ! touch /data/more 2>/dev/null",
+      { mounts: [volumeMount(true)] },
+    ],
+    [
+      "extra hosts",
+      "grep -q '10.9.8.7.*broker' /etc/hosts",
+      { networkMode: "bridge", extraHosts: ["broker:10.9.8.7"] },
+    ],
+    ["DNS", "grep -q 'nameserver 10.9.8.7' /etc/resolv.conf", { networkMode: "bridge", dns: ["10.9.8.7"] }],
+    [
+      "sysctls",
+      '[ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" = 80 ]',
+      {
+        sysctls: { "net.ipv4.ip_unprivileged_port_start": "80" },
+      },
+    ],
+    ["dropped capabilities", "grep -q '^CapEff:.*0000000000000000' /proc/self/status", { capDrop: ["ALL"] }],
+    [
+      "a device",
+      "[ -c /dev/spare ]",
+      { devices: [{ host: "/dev/null", container: "/dev/spare", permissions: "rwm" }] },
+    ],
+    ["group", "id -G | grep -q 4711", { groupAdd: ["4711"] }],
+    ["shared memory", "grep -q ' /dev/shm tmpfs .*size=8192k' /proc/mounts", { shmSizeBytes: 8_388_608 }],
+    ["OOM score", '[ "$(cat /proc/self/oom_score_adj)" = 300 ]', { oomScoreAdj: 300 }],
+  ])("[E25] %s takes effect inside the container", async (_, script, more) => {
+    expect(await codeOf(script, more)).toBe(0);
+  });
+
+  test("[E26] containers of one network find each other by alias", async () => {
+    const names = { key: "default", engineName: "alone-net", driver: null, driverOptions: {}, labels: {}, ipam: null };
+    await engine.createNetwork(
+      { ...names, external: false, internal: false, attachable: false, enableIpv6: false },
+      {},
+    );
+    const none = { ipv4Address: null, ipv6Address: null, macAddress: null, linkLocalIps: [], priority: null };
+    const networks = [{ network: "alone-net", aliases: ["web"], ...none }];
+    const server = "mkdir /www; echo light > /www/index.html; exec httpd -f -p 80 -h /www";
+    const spec = { ...defaultContainerSpec, ...shell(server), init: true, networkMode: "networks" as const, networks };
+    const id = await engine.createContainer({ name: "alone-web", spec, labels: {}, environment: {} });
+    await engine.startContainer(id);
+    const ask = 'for try in 1 2 3 4 5; do [ "$(wget -qO- http://web/)" = light ] && exit 0; sleep 1; done; exit 1';
+    const asking = [{ network: "alone-net", aliases: ["asks"], ...none }];
+    expect(await codeOf(ask, { networkMode: "networks", networks: asking })).toBe(0);
+    await engine.removeContainer(id, true);
+  });
+
+  test("[E27] the stop signal of the spec is the one that is sent", async () => {
+    const script = "trap 'exit 42' USR1; trap '' TERM; while :; do sleep 0.1; done";
+    const spec = { ...defaultContainerSpec, networkMode: "none" as const, ...shell(script), stopSignal: "SIGUSR1" };
+    const id = await engine.createContainer({ name: "alone-signal", spec, labels: {}, environment: {} });
+    await engine.startContainer(id);
+    await engine.stopContainer(id, 10_000);
+    expect((await engine.inspectContainer(id)).exitCode).toBe(42);
+    await engine.removeContainer(id, true);
+  });
+
+  test("[E28] how long a running container runs does not depend on the wall clock", async () => {
+    const wrongClock = { ...systemClock, wallMs: () => 0 };
+    const other = dockerEngine({ socketPath: lab.node(1).engine.socketPath, clock: wrongClock });
+    const spec = { ...defaultContainerSpec, networkMode: "none" as const, ...shell(STEADY) };
+    const id = await engine.createContainer({ name: "alone-age", spec, labels: {}, environment: {} });
+    await engine.startContainer(id);
+    await until(
+      "it has run for a second",
+      async () => ((await other.inspectContainer(id)).ranMs ?? 0) > 1_000,
+      SOON_MS,
+    );
+    expect((await other.inspectContainer(id)).ranMs).toBeLessThan(SOON_MS);
+    await engine.removeContainer(id, true);
+  });
+
+  test("[E29] a spec that the engine refuses fails as invalid, and one whose files are not there yet as retry", async () => {
+    const make = (more: Partial<ContainerSpec>): Promise<string> =>
+      engine.createContainer({
+        ...{ name: "alone-bad", labels: {}, environment: {} },
+        spec: { ...defaultContainerSpec, networkMode: "none", ...shell("exit 0"), ...more },
+      });
+    await expect(make({ memoryBytes: 1 })).rejects.toMatchObject({ kind: "invalid" });
+    await expect(make({ annotations: { a: "b" } })).rejects.toMatchObject({ kind: "invalid" });
+    const missing = {
+      kind: "bind",
+      source: "/nowhere/at/all",
+      target: "/x",
+      readOnly: false,
+      propagation: null,
+    } as const;
+    await expect(make({ mounts: [{ ...missing, createHostPath: false }] })).rejects.toMatchObject({ kind: "retry" });
+  });
+
+  test("[E30] no engine at the socket, a plain file, and no permission are unreachable, each in its own words", async () => {
+    const at = (socketPath: string): Promise<void> => dockerEngine({ socketPath, clock: systemClock }).ping();
+    await expect(at("/nowhere/docker.sock")).rejects.toThrow(/install Docker/);
+    await expect(at("/etc/hostname")).rejects.toThrow(/start Docker|not a socket/);
+    await expect(at("/nowhere/docker.sock")).rejects.toMatchObject({ name: "EngineError", kind: "unreachable" });
+  });
+
+  test("[E31] an engine that hangs is given up after a deadline, and answers again when it goes on", async () => {
+    const { pid } = lab.node(1).engine;
+    process.kill(pid, "SIGSTOP");
+    try {
+      const startedAt = systemClock.monotonicMs();
+      await expect(engine.ping()).rejects.toMatchObject({ kind: "unreachable" });
+      expect(systemClock.monotonicMs() - startedAt).toBeLessThan(10_000);
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    await until(
+      "it answers",
+      () =>
+        engine.ping().then(
+          () => true,
+          () => false,
+        ),
+      SOON_MS,
+    );
+  });
+
+  test("[E32] a restart of the engine ends the watch with a reason and shows in its facts", async () => {
+    const before = (await engine.facts()).instance;
+    const reasons: string[] = [];
+    engine.watch(
+      () => undefined,
+      (reason) => reasons.push(reason),
+    );
+    await engine.inspectImage(BASE.name);
+    const real = lab.node(1).engine;
+    await real.stop();
+    await until("the watch has ended", async () => reasons.length > 0, SOON_MS);
+    await expect(engine.listContainers()).rejects.toBeInstanceOf(EngineError);
+    await real.start();
+    await engine.ping();
+    expect((await engine.facts()).instance).not.toBe(before);
+    expect(reasons).toHaveLength(1);
+  });
+});
