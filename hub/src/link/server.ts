@@ -80,7 +80,7 @@ export class LinkServer {
       connection,
       from,
       hubVersion,
-      protocol: this.#versions().version,
+      version: this.#versions().version,
       onHello: (of, hello) => this.#onHello(of, hello),
       onClosed: (of, before) => this.#onClosed(of, before),
     });

@@ -53,7 +53,8 @@ export interface SessionOptions {
   /** Remote address, for the log. */
   readonly from: string;
   readonly hubVersion: string;
-  readonly protocol: number;
+  /** The newest protocol that this side speaks. */
+  readonly version: number;
   /** Judges a hello: versions, credential, clones. It calls `greet` or `close` on the session. */
   readonly onHello: (session: Session, hello: Hello) => void;
   readonly onClosed: (session: Session, before: SessionState) => void;
@@ -185,13 +186,13 @@ export class Session {
 
   #onGreeted(hello: Hello, result: InputResult): void {
     if (this.#state.kind !== "greeting" || this.#givenUp(result)) return;
-    const { hub, hubVersion, protocol } = this.#options;
+    const { hub, hubVersion, version } = this.#options;
     const period = heartbeatMs(hub.world, hello.node);
     const delivery = dispatch.deliveryAt(hub.world, hello.node, hello.have);
     this.#state = { kind: "ready", hello, heartbeatMs: period, delivery };
     this.#send({
       type: "welcome",
-      protocol,
+      protocol: Math.min(hello.protocol, version),
       installation: hub.world.installation,
       hubVersion,
       heartbeatMs: period,
