@@ -1,0 +1,79 @@
+// `skerry app show NAME`: its services, where each copy is, how it is, and why.
+import type { AppView, ServiceView } from "../../http/schemas/apps.ts";
+import { appRef } from "../app-ref.ts";
+import { safeJson, visible } from "../escape.ts";
+import { EXIT, type ExitCode } from "../failure.ts";
+import { connect } from "../hub-call.ts";
+import type { HubOptions, Io } from "../io.ts";
+import { age, cell, facts, localTime, type Paint, painter, table, wrap } from "../render.ts";
+import { conditionCell } from "../states.ts";
+import { workloadsTable } from "./ps.ts";
+
+interface Options extends HubOptions {
+  readonly name: string;
+  readonly json?: boolean;
+}
+
+export async function run(io: Io, options: Options): Promise<ExitCode> {
+  const client = await connect(io, options);
+  const app = await client.call("getApp", { params: { app: appRef(options.name) } });
+  io.out(options.json === true ? `${safeJson(app)}\n` : appText(app, io.columns, painter(io), io.zoneOffsetMinutes));
+  return EXIT.done;
+}
+
+export function appText(
+  app: AppView,
+  width: number | null,
+  paint: Paint,
+  zoneOffsetMinutes: (atMs: number) => number,
+): string {
+  const state = conditionCell(app.condition);
+  const applied = localTime(app.appliedAtMs, zoneOffsetMinutes(app.appliedAtMs));
+  const parts = [
+    `${paint("bold", app.name)}: ${paint(state.tint, state.text)}. ${wrap(visible(app.reason), width === null ? null : width - 10)}\n`,
+    facts(
+      [
+        ["Revision", `${app.revision}, applied ${applied} by ${app.appliedBy}`],
+        ["Networks", app.networks.join(", ") || "none"],
+        ["Volumes", app.volumes.join(", ") || "none"],
+      ],
+      width,
+    ),
+    `\n${servicesTable(app.services, width, paint)}`,
+  ];
+  const workloads = app.services.flatMap((service) => service.workloads);
+  if (workloads.length > 0) parts.push(`\n${workloadsTable(workloads, width, paint)}`);
+  const hints = new Set(workloads.flatMap(({ hint, good }) => (hint === null || good ? [] : [hint])));
+  for (const hint of hints) parts.push(`→ ${wrap(visible(hint), width === null ? null : width - 2, "  ")}\n`);
+  for (const { workload, node, reachable, reason } of app.retiring) {
+    const when = reachable ? "" : " (the node is not heard from)";
+    parts.push(
+      `${wrap(`To be removed: ${visible(workload)} on ${node.name}${when}: ${visible(reason)}`, width, "  ")}\n`,
+    );
+  }
+  return parts.join("");
+}
+
+function servicesTable(services: readonly ServiceView[], width: number | null, paint: Paint): string {
+  const columns = [
+    { title: "SERVICE", shrinksTo: null },
+    { title: "MODE", shrinksTo: null },
+    { title: "RUNNING", shrinksTo: null },
+    { title: "STATE", shrinksTo: null },
+    { title: "WHEN SILENT", shrinksTo: null },
+    { title: "IMAGE", shrinksTo: 12 },
+  ];
+  const rows = services.map((service) => [
+    cell(service.name, "bold"),
+    cell(service.mode.kind === "global" ? "global" : `${service.mode.replicas} ×`),
+    cell(`${service.counts.good}/${service.counts.wanted}`),
+    conditionCell(service.condition),
+    cell(silence(service.disconnect)),
+    cell(service.image),
+  ]);
+  return table(columns, rows, width, paint);
+}
+
+function silence({ policy, afterMs }: ServiceView["disconnect"]): string {
+  return afterMs === null ? policy : `${policy} ${age(afterMs)}`;
+}

@@ -1,0 +1,34 @@
+// `skerry apps`: the apps, and how each is.
+import type { AppSummary } from "../../http/schemas/apps.ts";
+import { safeJson } from "../escape.ts";
+import { EXIT, type ExitCode } from "../failure.ts";
+import { connect, listAll } from "../hub-call.ts";
+import type { HubOptions, Io } from "../io.ts";
+import { cell, type Paint, painter, table } from "../render.ts";
+import { conditionCell } from "../states.ts";
+
+export async function run(io: Io, options: HubOptions & { readonly json?: boolean }): Promise<ExitCode> {
+  const apps = await listAll(await connect(io, options), "listApps", {});
+  if (options.json === true) io.out(`${safeJson({ items: apps })}\n`);
+  else if (apps.length > 0) io.out(appsTable(apps, io.columns, painter(io)));
+  else io.err("There are no apps yet. Apply a Compose file: skerry apply -f FILE NAME\n");
+  return EXIT.done;
+}
+
+export function appsTable(apps: readonly AppSummary[], width: number | null, paint: Paint): string {
+  const columns = [
+    { title: "NAME", shrinksTo: null },
+    { title: "STATE", shrinksTo: null },
+    { title: "RUNNING", shrinksTo: null },
+    { title: "REVISION", shrinksTo: null, right: true },
+    { title: "REASON", shrinksTo: 12 },
+  ];
+  const rows = apps.map((app) => [
+    cell(app.name, "bold"),
+    conditionCell(app.condition),
+    cell(`${app.workloads.good}/${app.workloads.wanted}`),
+    cell(app.revision),
+    cell(app.reason),
+  ]);
+  return table(columns, rows, width, paint);
+}

@@ -1,0 +1,57 @@
+// `skerry login URL`: asks for the token, tries it, and keeps both. The token is never an argument: others could read it there.
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { createClient } from "../client.ts";
+import { hubUrl, readContexts, writeContexts } from "../contexts.ts";
+import { CliFailure, EXIT, type ExitCode, usage } from "../failure.ts";
+import type { Io } from "../io.ts";
+
+interface Options {
+  readonly url: string;
+  readonly tokenFile?: string;
+  readonly context?: string;
+}
+
+export async function run(io: Io, options: Options): Promise<ExitCode> {
+  const url = hubUrl(options.url);
+  const token = cleanToken(await readToken(io, options));
+  const hub = await createClient({ url, token }, io).call("getVersion", {});
+  if (hub.api !== "v1")
+    throw new CliFailure(`The hub at ${url} speaks another API than this program.`, {
+      hint: "Install the hub's version of skerry.",
+    });
+  const before = await readContexts(io);
+  const name = options.context ?? new URL(url).host;
+  const path = await writeContexts(io, { current: name, contexts: { ...before.contexts, [name]: { url, token } } });
+  io.out(`Logged in to ${url} (Skerry ${hub.version}, installation ${hub.installation}). Kept in ${path}.\n`);
+  if (url.startsWith("http://") && !isLocal(new URL(url).hostname)) {
+    io.err(
+      "skerry: warning: this address is not encrypted: the token crosses the network as it is. Use it on networks you trust.\n",
+    );
+  }
+  if (io.env["SKERRY_HUB"] || io.env["SKERRY_TOKEN"]) {
+    io.err("skerry: warning: SKERRY_HUB or SKERRY_TOKEN is set, and wins over what was just kept.\n");
+  }
+  return EXIT.done;
+}
+
+function isLocal(host: string): boolean {
+  return host === "localhost" || host === "[::1]" || host.startsWith("127.");
+}
+
+async function readToken(io: Io, { tokenFile }: Options): Promise<string> {
+  if (tokenFile !== undefined && tokenFile !== "-") {
+    return await readFile(resolve(io.cwd, tokenFile), "utf8").catch((error: NodeJS.ErrnoException) => {
+      const why = error.code === "ENOENT" ? "it is not there" : error.message;
+      throw new CliFailure(`Cannot read the token file ${tokenFile}: ${why}.`);
+    });
+  }
+  return io.inIsTerminal && tokenFile === undefined ? await io.ask("Token: ", true) : await io.readInput();
+}
+
+function cleanToken(text: string): string {
+  const token = text.trim();
+  if (token === "") throw usage("The token is empty.", "It is in the file admin-token of the hub's data folder.");
+  if (!/^[\x21-\x7e]{1,256}$/.test(token)) throw usage("This is not a token: a token is one word.");
+  return token;
+}

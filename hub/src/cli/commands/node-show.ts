@@ -1,0 +1,75 @@
+// `skerry node show NODE`: facts, figures, conditions, and what is placed there.
+import type { NodeView } from "../../http/schemas/nodes.ts";
+import { safeJson, visible } from "../escape.ts";
+import { EXIT, type ExitCode } from "../failure.ts";
+import { connect } from "../hub-call.ts";
+import type { HubOptions, Io } from "../io.ts";
+import { nodeRef } from "../node-ref.ts";
+import { bytes, facts, labels, localTime, type Paint, painter, wrap } from "../render.ts";
+import { heard } from "../states.ts";
+import { workloadsTable } from "./ps.ts";
+
+interface Options extends HubOptions {
+  readonly node: string;
+  readonly json?: boolean;
+}
+
+export async function run(io: Io, options: Options): Promise<ExitCode> {
+  const client = await connect(io, options);
+  const node = await client.call("getNode", { params: { node: nodeRef(options.node) } });
+  io.out(options.json === true ? `${safeJson(node)}\n` : nodeText(node, io.columns, painter(io), io.zoneOffsetMinutes));
+  return EXIT.done;
+}
+
+export function nodeText(
+  node: NodeView,
+  width: number | null,
+  paint: Paint,
+  zoneOffsetMinutes: (atMs: number) => number,
+): string {
+  const parts = [facts(nodeFacts(node, zoneOffsetMinutes), width)];
+  for (const { kind, message } of node.conditions) {
+    parts.push(
+      `${paint("bad", `! ${visible(kind)}`)}: ${wrap(visible(message), width === null ? null : width - 4, "    ")}\n`,
+    );
+  }
+  if (node.refusal !== null)
+    parts.push(`${paint("bad", "! refuses its assignment")}: ${visible(node.refusal.message)}\n`);
+  const places = [...node.placements].sort((a, b) => (a.id < b.id ? -1 : 1));
+  parts.push(places.length === 0 ? "Nothing is placed on it.\n" : `\n${workloadsTable(places, width, paint)}`);
+  return parts.join("");
+}
+
+function nodeFacts(node: NodeView, zoneOffsetMinutes: (atMs: number) => number): [string, string][] {
+  const pairs: [string, string][] = [
+    ["Name", `${node.name} (${node.id})`],
+    ["State", `${node.reachability.kind}, ${node.availability}: ${node.reachability.reason}`],
+    ["Heard", heard(node)],
+    ["Labels", labels(node.labels) || "none"],
+    ["Joined", localTime(node.joinedAtMs, zoneOffsetMinutes(node.joinedAtMs))],
+  ];
+  if (node.facts !== null) {
+    const { arch, cores, memoryBytes, diskBytes, model, os, kernel, engineVersion, agentVersion, metered } = node.facts;
+    pairs.push(
+      ["Machine", `${model ?? arch}, ${cores} CPU (${arch}), ${bytes(memoryBytes)} memory, ${bytes(diskBytes)} disk`],
+      ["System", `${os}, kernel ${kernel}`],
+      ["Software", `Docker ${engineVersion}, agent ${agentVersion}${metered ? ", metered link" : ""}`],
+    );
+  }
+  if (node.figures !== null) {
+    const { memoryAvailableBytes, diskFreeBytes, load1, temperatureC, clockSynchronised } = node.figures;
+    const heat = temperatureC === null ? "" : `, ${temperatureC.toFixed(0)} °C`;
+    const clock = clockSynchronised === false ? ", clock not synchronised" : "";
+    pairs.push([
+      "Now",
+      `${bytes(memoryAvailableBytes)} memory free, ${bytes(diskFreeBytes)} disk free, load ${load1.toFixed(2)}${heat}${clock}`,
+    ]);
+  }
+  const { memoryBytes, nanoCpus } = node.reserved;
+  pairs.push(["Reserved", `${bytes(memoryBytes)} memory, ${(nanoCpus / 1e9).toFixed(2)} CPU`]);
+  const ports = node.ports.map(({ port, protocol, container }) => `${port}/${protocol} (${container})`);
+  if (ports.length > 0) pairs.push(["Ports", ports.join(", ")]);
+  const accepted = node.accepted === null ? "none yet" : `${node.accepted.epoch}.${node.accepted.generation}`;
+  pairs.push(["Assignment", `${node.assigned.epoch}.${node.assigned.generation} given, ${accepted} accepted`]);
+  return pairs;
+}

@@ -1,0 +1,42 @@
+// `skerry nodes`: the nodes, and whether each is heard from.
+import type { NodeSummary } from "../../http/schemas/nodes.ts";
+import { safeJson } from "../escape.ts";
+import { EXIT, type ExitCode } from "../failure.ts";
+import { connect, listAll } from "../hub-call.ts";
+import type { HubOptions, Io } from "../io.ts";
+import { bytes, cell, labels, type Paint, painter, table } from "../render.ts";
+import { heard, nodeCell } from "../states.ts";
+
+export async function run(io: Io, options: HubOptions & { readonly json?: boolean }): Promise<ExitCode> {
+  const nodes = await listAll(await connect(io, options), "listNodes", {});
+  if (options.json === true) io.out(`${safeJson({ items: nodes })}\n`);
+  else if (nodes.length > 0) io.out(nodesTable(nodes, io.columns, painter(io)));
+  else io.err("There are no nodes yet. Make a join token: skerry token create\n");
+  return EXIT.done;
+}
+
+export function nodesTable(nodes: readonly NodeSummary[], width: number | null, paint: Paint): string {
+  const columns = [
+    { title: "NAME", shrinksTo: null },
+    { title: "STATE", shrinksTo: null },
+    { title: "HEARD", shrinksTo: null },
+    { title: "RUNNING", shrinksTo: null },
+    { title: "MACHINE", shrinksTo: 10 },
+    { title: "LABELS", shrinksTo: 8 },
+    ...(nodes.some((node) => node.conditions.length > 0) ? [{ title: "CONDITION", shrinksTo: 12 }] : []),
+  ];
+  const rows = nodes.map((node) => [
+    cell(node.name, "bold"),
+    nodeCell(node),
+    cell(heard(node)),
+    cell(`${node.workloads.good}/${node.workloads.wanted}`),
+    cell(machine(node)),
+    cell(labels(node.labels) || "-"),
+    cell(node.conditions.map(({ kind }) => kind).join(", "), "bad"),
+  ]);
+  return table(columns, rows, width, paint);
+}
+
+function machine({ facts }: NodeSummary): string {
+  return facts === null ? "-" : `${facts.arch}, ${facts.cores} CPU, ${bytes(facts.memoryBytes)}`;
+}

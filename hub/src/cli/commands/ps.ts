@@ -1,0 +1,58 @@
+// `skerry ps [APP[/SERVICE]]`: what runs where, and how it is.
+import { appNameSchema, serviceNameSchema } from "@skerry/shared/model/ids.ts";
+import type { WorkloadView } from "../../http/schemas/workloads.ts";
+import { safeJson } from "../escape.ts";
+import { EXIT, type ExitCode, usage } from "../failure.ts";
+import { connect, listAll } from "../hub-call.ts";
+import type { HubOptions, Io } from "../io.ts";
+import { age, cell, type Paint, painter, table } from "../render.ts";
+import { stateCell, workloadName } from "../states.ts";
+
+interface Options extends HubOptions {
+  readonly app?: string;
+  readonly node?: string;
+  readonly json?: boolean;
+}
+
+export async function run(io: Io, options: Options): Promise<ExitCode> {
+  const filter = { ...narrowed(options.app), ...(options.node === undefined ? {} : { node: options.node }) };
+  const workloads = await listAll(await connect(io, options), "listWorkloads", filter);
+  if (options.json === true) io.out(`${safeJson({ items: workloads })}\n`);
+  else if (workloads.length > 0) io.out(workloadsTable(workloads, io.columns, painter(io)));
+  else
+    io.err(
+      options.app === undefined && options.node === undefined
+        ? "Nothing runs yet. Apply a Compose file: skerry apply -f FILE NAME\n"
+        : "There is nothing of that.\n",
+    );
+  return EXIT.done;
+}
+
+function narrowed(text: string | undefined) {
+  if (text === undefined) return {};
+  const [app, service, ...rest] = text.split("/");
+  const parsedApp = appNameSchema.safeParse(app);
+  const parsedService = service === undefined ? null : serviceNameSchema.safeParse(service);
+  if (rest.length > 0 || !parsedApp.success || parsedService?.success === false) {
+    throw usage(`${JSON.stringify(text)} is neither APP nor APP/SERVICE.`);
+  }
+  return { app: parsedApp.data, ...(parsedService === null ? {} : { service: parsedService.data }) };
+}
+
+export function workloadsTable(workloads: readonly WorkloadView[], width: number | null, paint: Paint): string {
+  const columns = [
+    { title: "WORKLOAD", shrinksTo: null },
+    { title: "NODE", shrinksTo: 8 },
+    { title: "STATE", shrinksTo: 10 },
+    { title: "FOR", shrinksTo: null },
+    { title: "REASON", shrinksTo: 12 },
+  ];
+  const rows = workloads.map((workload) => [
+    cell(workloadName(workload), "bold"),
+    cell(workload.node?.name ?? "-"),
+    stateCell(workload),
+    cell(age(workload.forMs)),
+    cell(workload.good ? workload.image : workload.reason, workload.good ? "dim" : null),
+  ]);
+  return table(columns, rows, width, paint);
+}

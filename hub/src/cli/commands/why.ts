@@ -1,0 +1,47 @@
+// `skerry why TARGET`: the answer in one sentence, its grounds, what to do next, and the last events that bear on it.
+import type { Why } from "../../http/schemas/system.ts";
+import { safeJson, visible } from "../escape.ts";
+import { EXIT, type ExitCode } from "../failure.ts";
+import { connect } from "../hub-call.ts";
+import type { HubOptions, Io } from "../io.ts";
+import { localTime, type Paint, painter, wrap } from "../render.ts";
+
+interface Options extends HubOptions {
+  readonly target: string;
+  readonly json?: boolean;
+}
+
+export async function run(io: Io, options: Options): Promise<ExitCode> {
+  const client = await connect(io, options);
+  const why = await client.call("why", { params: { "*": options.target } });
+  io.out(options.json === true ? `${safeJson(why)}\n` : whyText(why, io.columns, painter(io), io.zoneOffsetMinutes));
+  return EXIT.done;
+}
+
+export function whyText(
+  why: Why,
+  width: number | null,
+  paint: Paint,
+  zoneOffsetMinutes: (atMs: number) => number,
+): string {
+  const mark = paint(why.good ? "good" : "bad", why.good ? "✓" : "✗");
+  const lines = [
+    `${mark} ${wrap(`${paint("bold", visible(why.target))}: ${visible(why.answer)}`, width === null ? null : width - 2, "  ")}`,
+  ];
+  for (const { subject, text, hint } of why.lines) {
+    const about = subject === null ? "" : `${visible(subject)}: `;
+    lines.push(`  - ${wrap(about + visible(text), width === null ? null : width - 4, "    ")}`);
+    if (hint !== null) lines.push(`    → ${wrap(visible(hint), width === null ? null : width - 6, "      ")}`);
+  }
+  if (why.events.length > 0) {
+    lines.push("", "Last events:");
+    for (const event of why.events) {
+      const time = localTime(event.atMs, zoneOffsetMinutes(event.atMs));
+      const subject = visible(event.workload ?? event.node?.name ?? event.app ?? "hub");
+      lines.push(
+        `  ${paint("dim", time)}  ${wrap(`${subject} ${visible(event.text)}`, width === null ? null : width - 23, " ".repeat(23))}`,
+      );
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}

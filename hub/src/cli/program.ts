@@ -1,0 +1,298 @@
+// Every command with its words and help. Each command's code is loaded when it is called: `skerry ps` does not pay for the hub.
+// It must stay light: commander, and types of everything else.
+import { Command, InvalidArgumentError, Option } from "commander";
+import { EXIT, type ExitCode } from "./failure.ts";
+import type { Io } from "./io.ts";
+
+/** A command's work; what it resolves to is the exit code. */
+export type Finish = (work: Promise<ExitCode>) => void;
+
+export function buildProgram(io: Io, finish: Finish): Command {
+  const program = new Command("skerry")
+    .description("Runs containers on far-out machines, and keeps them running when the hub cannot be reached.")
+    .option("--hub <url>", "the hub to talk to (SKERRY_HUB; else the one logged in to)")
+    .option("--context <name>", "one of several hubs logged in to (SKERRY_CONTEXT)")
+    .configureHelp({
+      showGlobalOptions: true,
+      helpWidth: Math.min(io.columns ?? HELP_WIDTH, HELP_WIDTH),
+      subcommandTerm: (command) => [command.name(), ...command.registeredArguments.map(argumentTerm)].join(" "),
+    })
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .showHelpAfterError("(skerry help COMMAND shows what a command takes)")
+    .helpOption("-h, --help", "show this help")
+    .helpCommand("help [command]", "show help for a command")
+    .exitOverride();
+  program.commandsGroup("Start here:");
+  addStarters(program, finish, io);
+  program.commandsGroup("Apps:");
+  addApps(program, finish, io);
+  program.commandsGroup("What is going on:");
+  addLooking(program, finish, io);
+  program.commandsGroup("Nodes:");
+  addNodes(program, finish, io);
+  program.commandsGroup("And:");
+  addRest(program, finish, io);
+  return program;
+}
+
+/** Prose wider than this is hard to read, on any terminal. */
+const HELP_WIDTH = 80;
+
+function argumentTerm(argument: { name(): string; readonly required: boolean; readonly variadic: boolean }): string {
+  const name = `${argument.name().toUpperCase()}${argument.variadic ? "..." : ""}`;
+  return argument.required ? name : `[${name}]`;
+}
+
+type Loader<O> = () => Promise<{ run(io: Io, options: O): Promise<ExitCode> }>;
+
+/** Commander hands arguments first, then options; commands take one object with both. */
+function lazily<O>(command: Command, finish: Finish, io: Io, load: Loader<O>, names: readonly string[] = []): Command {
+  return command.action((...given: unknown[]) => {
+    const args = Object.fromEntries(names.map((name, at) => [name, given[at]]));
+    // The shape follows from the declarations right beside each call.
+    const options = { ...command.optsWithGlobals(), ...args } as O;
+    finish(load().then(({ run }) => run(io, options)));
+  });
+}
+
+function whole(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("It must be a whole number.");
+  return Number(text);
+}
+
+/** Commander's own words for a repeated option: a list. */
+function collect(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
+
+const json = (): Option => new Option("--json", "print JSON with stable fields");
+
+function addStarters(program: Command, finish: Finish, io: Io): void {
+  const hub = program
+    .command("hub")
+    .summary("run the hub, which holds what should run where")
+    .description(
+      "Runs the hub, in the foreground, until it is stopped. At the first start it makes an admin token and writes it to DATA/admin-token. What runs on the nodes runs on when the hub is stopped.",
+    )
+    .option("--data <dir>", "folder for the database and the admin token (SKERRY_DATA; /var/lib/skerry/hub)")
+    .option("--listen <host:port>", "where to listen (SKERRY_LISTEN; 127.0.0.1:7443)")
+    .option("--log-level <level>", "debug, info, warn or error (SKERRY_LOG_LEVEL; info)")
+    .option("--new-admin-token", "throw the admin token away and make a new one");
+  lazily(hub, finish, io, () => import("./commands/hub.ts"));
+  // Its words are the agent's own; main.ts hands them over before they get here. This entry is for the help.
+  program
+    .command("agent")
+    .summary("run the agent on a node; agent status asks it")
+    .description(
+      "Runs the agent on a node; `skerry agent status` says what it runs, why, and since when it has not heard from the hub.",
+    )
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(() => undefined);
+  const login = program
+    .command("login <url>")
+    .summary("remember a hub and the token for it")
+    .description(
+      "Checks the token with the hub and keeps both in your config folder (mode 0600). The token is asked for; without a terminal it is read from standard input. The hub's admin token is in its DATA/admin-token.",
+    )
+    .option("--token-file <file>", "read the token from a file")
+    .addHelpText(
+      "after",
+      "\nExample:\n  ssh hub sudo cat /var/lib/skerry/hub/admin-token | skerry login http://hub:7443",
+    );
+  lazily(login, finish, io, () => import("./commands/login.ts"), ["url"]);
+}
+
+function addFileOptions(command: Command): Command {
+  return command
+    .option("--env-file <file>", "variables for the file; may be given several times (.env beside the file)", collect)
+    .option("--profile <name>", "switch a profile on; may be given several times", collect);
+}
+
+function addApps(program: Command, finish: Finish, io: Io): void {
+  const validate = addFileOptions(
+    program
+      .command("validate [file]")
+      .summary("check a Compose file, without a hub")
+      .description(
+        "Says everything that is wrong with a Compose file, with line and column. Needs no hub. Without FILE it takes compose.yaml, compose.yml, docker-compose.yaml or docker-compose.yml; - is standard input.",
+      ),
+  ).addOption(json());
+  lazily(validate, finish, io, () => import("./commands/validate.ts"), ["file"]);
+  const apply = addFileOptions(
+    program
+      .command("apply [name]")
+      .summary("make a Compose file an app's desired state")
+      .description(
+        "Sends a Compose file to the hub, which places its services on nodes. NAME is the app; without it the file's own `name:` counts. Applying the same file again changes nothing.",
+      )
+      .option("-f, --file <file>", "the Compose file (compose.yaml and the like; - is standard input)"),
+  )
+    .option("--dry-run", "show what would change on each node, and why; change nothing")
+    .option("--wait", "show progress until everything runs; exit code 3 if it does not in time")
+    .option("--timeout <duration>", "how long --wait waits (5m)")
+    .option("--if-revision <n>", "only if this is the app's current revision (0: only if it is new)", whole)
+    .addOption(json())
+    .addHelpText("after", "\nExamples:\n  skerry apply -f shop.yaml --wait\n  skerry apply -f shop.yaml --dry-run");
+  lazily(apply, finish, io, () => import("./commands/apply.ts"), ["name"]);
+  const apps = program
+    .command("apps")
+    .summary("list apps")
+    .description("Lists the apps, and how each is.")
+    .addOption(json());
+  lazily(apps, finish, io, () => import("./commands/apps.ts"));
+  const app = program.command("app").summary("one app: show, rm").description("Looks at one app, or removes it.");
+  const show = app
+    .command("show <name>")
+    .summary("services, copies and their states")
+    .description("Shows an app's services, where each copy is, how it is, and why.")
+    .addOption(json());
+  lazily(show, finish, io, () => import("./commands/app-show.ts"), ["name"]);
+  const remove = app
+    .command("rm <name>")
+    .summary("remove an app; its volumes stay")
+    .description(
+      "Removes an app's containers and networks from all nodes. Volumes are never removed: they are named, and stay. Asks for the app's name to be typed, unless --yes is given.",
+    )
+    .option("-y, --yes", "do not ask")
+    .option("--if-revision <n>", "only if this is the app's current revision", whole)
+    .addOption(json());
+  lazily(remove, finish, io, () => import("./commands/app-rm.ts"), ["name"]);
+}
+
+function addLooking(program: Command, finish: Finish, io: Io): void {
+  const ps = program
+    .command("ps [app]")
+    .summary("what runs where, and how it is")
+    .description("Lists workloads; APP or APP/SERVICE narrows it down.")
+    .option("--node <node>", "only what is on this node")
+    .addOption(json());
+  lazily(ps, finish, io, () => import("./commands/ps.ts"), ["app"]);
+  const why = program
+    .command("why <target>")
+    .summary("why is it so, and what to do: app, service or node")
+    .description(
+      "Says how something is, why, and what to do next. TARGET is APP, APP/SERVICE, APP/SERVICE/NUMBER or a node's name (node/NAME when an app has the same name).",
+    )
+    .addOption(json());
+  lazily(why, finish, io, () => import("./commands/why.ts"), ["target"]);
+  const events = program
+    .command("events")
+    .summary("what happened; -f goes on with what happens")
+    .description("Shows the last events, oldest first.")
+    .option("-f, --follow", "go on with what happens, until Ctrl-C")
+    .option("--app <app>", "only of this app")
+    .option("--node <node>", "only of this node")
+    .option("-n, --limit <n>", "how many of the last ones (20)", whole)
+    .addOption(json());
+  lazily(events, finish, io, () => import("./commands/events.ts"));
+}
+
+function addNodes(program: Command, finish: Finish, io: Io): void {
+  const nodes = program
+    .command("nodes")
+    .summary("list nodes")
+    .description("Lists the nodes, and whether each is heard from.")
+    .addOption(json());
+  lazily(nodes, finish, io, () => import("./commands/nodes.ts"));
+  const node = program
+    .command("node")
+    .summary("one node: show, label, rm")
+    .description("Looks at one node, labels it, or forgets it.");
+  const show = node
+    .command("show <node>")
+    .summary("facts, figures, conditions, workloads")
+    .description("Shows one node, by name or id.")
+    .addOption(json());
+  lazily(show, finish, io, () => import("./commands/node-show.ts"), ["node"]);
+  const label = node
+    .command("label <node> <changes...>")
+    .summary("set KEY=VALUE, or take KEY- away")
+    .description("Sets and takes away labels, by which services are placed.")
+    .addHelpText("after", "\nExample:\n  skerry node label van-7 site=shop camera-");
+  lazily(label, finish, io, () => import("./commands/node-label.ts"), ["node", "changes"]);
+  const remove = node
+    .command("rm <node>")
+    .summary("forget a node; what runs on it is not touched")
+    .description(
+      "Makes the hub forget a node. What runs on it is not touched, and runs on. Asks for the node's name to be typed, unless --yes is given.",
+    )
+    .option("-y, --yes", "do not ask");
+  lazily(remove, finish, io, () => import("./commands/node-rm.ts"), ["node"]);
+  for (const [name, summary] of [
+    ["cordon", "place nothing new on nodes; what runs there stays"],
+    ["uncordon", "let nodes take new workloads again"],
+  ] as const) {
+    const command = program
+      .command(`${name} <nodes...>`)
+      .summary(summary)
+      .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`);
+    lazily(
+      command,
+      finish,
+      io,
+      async () => {
+        const { change } = await import("./commands/cordon.ts");
+        return {
+          run: (given, options: { nodes: string[] }) =>
+            change(given, options, name === "cordon" ? "cordoned" : "active"),
+        };
+      },
+      ["nodes"],
+    );
+  }
+}
+
+function addRest(program: Command, finish: Finish, io: Io): void {
+  const token = program
+    .command("token")
+    .summary("join tokens: create, ls, rm")
+    .description("Join tokens let machines become nodes.");
+  const create = token
+    .command("create")
+    .summary("make a token; its secret is shown once")
+    .description("Makes a join token and shows it, this once, with the command to run on the node.")
+    .option("--uses <n>", "how many nodes may join with it (1)", whole)
+    .option("--expires <duration>", "for how long (24h)")
+    .option("--label <key=value>", "a label for nodes that join with it; may be given several times", collect)
+    .addOption(json());
+  lazily(create, finish, io, () => import("./commands/token-create.ts"));
+  const list = token
+    .command("ls")
+    .alias("list")
+    .summary("list tokens, without their secrets")
+    .description("Lists the join tokens that are still good.")
+    .addOption(json());
+  lazily(list, finish, io, () => import("./commands/token-ls.ts"));
+  const remove = token
+    .command("rm <id>")
+    .summary("withdraw a token; nodes that joined with it stay")
+    .description("Withdraws a join token. Nodes that have joined with it stay.");
+  lazily(remove, finish, io, () => import("./commands/token-rm.ts"), ["id"]);
+  const version = program
+    .command("version")
+    .summary("versions of this program and of the hub")
+    .description("Shows the versions of this program and of the hub.")
+    .addOption(json());
+  lazily(version, finish, io, () => import("./commands/version.ts"));
+  const completion = program
+    .command("completion <shell>")
+    .summary("shell completion for bash, zsh or fish")
+    .description("Prints a script that completes this program's commands and options in your shell.")
+    .addHelpText("after", "\nExample:\n  source <(skerry completion bash)");
+  lazily(
+    completion,
+    finish,
+    io,
+    async () => {
+      const { printScript } = await import("./completion.ts");
+      return { run: (given: Io, options: { shell: string }) => printScript(program, given, options.shell) };
+    },
+    ["shell"],
+  );
+}
+
+export function exitCodeOf(commanderExitCode: number): ExitCode {
+  // Help and version end well; everything else that commander ends is a wrong word.
+  return commanderExitCode === 0 ? EXIT.done : EXIT.usage;
+}

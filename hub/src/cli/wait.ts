@@ -1,0 +1,171 @@
+// Waits until an app is as it should be, showing how it comes along, and ends with the truth: done, not in time, or overtaken.
+import type { AppView } from "../http/schemas/apps.ts";
+import type { WorkloadView } from "../http/schemas/workloads.ts";
+import { type Client, HubRefusal } from "./client.ts";
+import { visible } from "./escape.ts";
+import { CliFailure, EXIT, type ExitCode } from "./failure.ts";
+import type { Io } from "./io.ts";
+import { type Paint, painter, plural, wrap } from "./render.ts";
+import { stateCell, workloadName } from "./states.ts";
+
+/** Short enough to look live; each look costs the hub a millisecond. */
+const LOOK_EVERY_MS = 250;
+/** What is not good yet, said by name; the rest is counted. */
+const MAX_SHOWN = 10;
+
+export async function waitForApp(
+  io: Io,
+  client: Client,
+  applied: { readonly app: AppView["name"]; readonly revision: number },
+  timeoutMs: number,
+  quiet: boolean,
+): Promise<ExitCode> {
+  const until = io.clock.monotonicMs() + timeoutMs;
+  const paint = painter(io);
+  const progress = quiet ? null : createProgress(io);
+  let last: AppView | null = null;
+  for (;;) {
+    const app = await look(client, applied.app, until - io.clock.monotonicMs());
+    if (app === "removed") throw new CliFailure(`${applied.app} was removed by someone else meanwhile.`);
+    last = app ?? last;
+    if (app !== null && app.revision > applied.revision) {
+      throw new CliFailure(
+        `Revision ${app.revision} of ${app.name} was applied meanwhile; this was ${applied.revision}.`,
+        {
+          hint: `Look at it with: skerry app show ${app.name}.`,
+        },
+      );
+    }
+    if (app?.converged && app.revision === applied.revision) {
+      progress?.end(`${doneText(app)}\n`);
+      return EXIT.done;
+    }
+    const leftMs = until - io.clock.monotonicMs();
+    if (leftMs <= 0) {
+      progress?.end("");
+      io.err(lateText(applied.app, last, timeoutMs, paint, io.errIsTerminal ? io.columns : null));
+      return EXIT.notConverged;
+    }
+    if (app !== null) progress?.show(progressLines(app, paint));
+    await new Promise<void>((resolve) => io.clock.setTimer(Math.min(LOOK_EVERY_MS, leftMs), resolve));
+  }
+}
+
+/** null: the hub cannot be reached now; it may be back before the time is up. */
+async function look(client: Client, app: AppView["name"], leftMs: number): Promise<AppView | "removed" | null> {
+  try {
+    return await client.call("getApp", { params: { app } });
+  } catch (error) {
+    if (error instanceof HubRefusal && error.status === 404) return "removed";
+    const mayPass = error instanceof CliFailure && (!(error instanceof HubRefusal) || error.status === 503);
+    if (mayPass && leftMs > 0) return null;
+    throw error;
+  }
+}
+
+interface Progress {
+  show(lines: readonly string[]): void;
+  end(text: string): void;
+}
+
+/** On a terminal the lines are drawn over; elsewhere each new line is said once. */
+function createProgress(io: Io): Progress {
+  let drawn = 0;
+  let said = "";
+  const erase = (): string => (drawn === 0 ? "" : `\u001b[${drawn}A\u001b[J`);
+  if (!io.outIsTerminal || io.columns === null) {
+    return {
+      show: (lines) => {
+        const [head = ""] = lines;
+        if (head !== said) io.out(`${head}\n`);
+        said = head;
+      },
+      end: (text) => io.out(text),
+    };
+  }
+  const width = io.columns;
+  return {
+    show: (lines) => {
+      const text = lines.map((line) => clip(line, width)).join("\n");
+      if (text === said) return;
+      said = text;
+      io.out(`${erase()}${text}\n`);
+      drawn = lines.length;
+    },
+    end: (text) => {
+      io.out(erase() + text);
+      drawn = 0;
+    },
+  };
+}
+
+/** A line that wraps would spoil the drawing; colours take no room. */
+function clip(line: string, width: number): string {
+  let shown = 0;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the colours put in by render.ts
+  return line.replace(/\u001b\[\d+m|./gsu, (piece) => (piece.startsWith("\u001b") || ++shown < width ? piece : ""));
+}
+
+function countsOf(app: AppView): { good: number; wanted: number } {
+  return app.services.reduce(
+    (sum, { counts }) => ({ good: sum.good + counts.good, wanted: sum.wanted + counts.wanted }),
+    { good: 0, wanted: 0 },
+  );
+}
+
+/** Those at an older revision count as not there yet, however well they run. */
+function pending(app: AppView): WorkloadView[] {
+  return app.services
+    .flatMap(({ workloads }) => workloads)
+    .filter((workload) => !workload.good || workload.seenRevision !== workload.revision);
+}
+
+export function progressLines(app: AppView, paint: Paint): string[] {
+  const { good, wanted } = countsOf(app);
+  const waiting = pending(app);
+  const lines = [
+    `${app.name} revision ${app.revision}: ${good} of ${wanted} good${app.retiring.length === 0 ? "" : `, ${app.retiring.length} to remove`}`,
+  ];
+  for (const workload of waiting.slice(0, MAX_SHOWN)) {
+    const { text, tint } = stateCell(workload);
+    const node = workload.node === null ? "" : ` on ${workload.node.name}`;
+    lines.push(`  ${workloadName(workload)}${node}: ${paint(tint, text)} ${visible(workload.reason)}`.trimEnd());
+  }
+  if (waiting.length > MAX_SHOWN) lines.push(`  … and ${waiting.length - MAX_SHOWN} more`);
+  return lines;
+}
+
+function doneText(app: AppView): string {
+  const { good, wanted } = countsOf(app);
+  return `${app.name} is running as revision ${app.revision}: ${good} of ${plural(wanted, "workload")} good.`;
+}
+
+export function lateText(
+  name: string,
+  app: AppView | null,
+  timeoutMs: number,
+  paint: Paint,
+  width: number | null,
+): string {
+  const within = `within ${Math.round(timeoutMs / 1_000)} s`;
+  if (app === null) return `skerry: The hub could not be reached ${within}; what became of ${name} is not known.\n`;
+  const { good, wanted } = countsOf(app);
+  const lines = [
+    `skerry: ${app.name} is not as it should be ${within}: ${good} of ${plural(wanted, "workload")} good. It is still being worked on.`,
+  ];
+  const waiting = pending(app);
+  for (const workload of waiting.slice(0, MAX_SHOWN)) {
+    const { text, tint } = stateCell(workload);
+    const node = workload.node === null ? "" : ` on ${workload.node.name}`;
+    const what = `${workloadName(workload)}${node}: ${paint(tint, text)}: ${visible(workload.reason)}`;
+    lines.push(`  - ${wrap(what, width === null ? null : width - 4, "    ")}`);
+    if (workload.hint !== null)
+      lines.push(`    → ${wrap(visible(workload.hint), width === null ? null : width - 6, "      ")}`);
+  }
+  if (waiting.length > MAX_SHOWN) lines.push(`  … and ${waiting.length - MAX_SHOWN} more`);
+  for (const { workload, node, reason } of app.retiring.slice(0, MAX_SHOWN)) {
+    lines.push(`  - ${visible(workload)} on ${node.name} is still to be removed: ${visible(reason)}`);
+  }
+  lines.push(`Look again with: skerry why ${app.name}`);
+  return `${lines.join("\n")}\n`;
+}
