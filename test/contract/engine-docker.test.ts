@@ -42,7 +42,9 @@ async function realEngine(): Promise<EngineUnderTest> {
         ...{ intervalMs: 500, timeoutMs: 5_000, startPeriodMs: 0, startIntervalMs: null, retries: 1 },
       },
     }),
-    until: (what, condition) => until(what, condition, SOON_MS),
+    until: async (what, condition) => {
+      await until(what, condition, SOON_MS);
+    },
     outside: {
       kill: (id) => api.kill(id),
       setMemory: async (id, bytes) => {
@@ -52,7 +54,7 @@ async function realEngine(): Promise<EngineUnderTest> {
         await api.call("POST", `/networks/${network}/disconnect`, { Container: id, Force: true });
       },
     },
-    close: () => lab[Symbol.asyncDispose](),
+    close: async () => await lab[Symbol.asyncDispose](),
   };
 }
 
