@@ -6,6 +6,7 @@ import { buildAssignment } from "@skerry/hub/core/assign.ts";
 import type { Change, HubEvent } from "@skerry/hub/core/change.ts";
 import { type Command, type CommandContext, type CommandRefusal, handle } from "@skerry/hub/core/command.ts";
 import { DEFAULT_SETTINGS, decide, type Settings } from "@skerry/hub/core/decide.ts";
+import { mayRenewLease } from "@skerry/hub/core/liveness.ts";
 import { disconnected, greeted, received } from "@skerry/hub/core/received.ts";
 import type { Placement, World } from "@skerry/hub/core/world.ts";
 import type { AppSpec, Constraint, Disconnect, ServiceSpec } from "@skerry/shared/model/app.ts";
@@ -233,16 +234,29 @@ export class Scenario {
     return null;
   }
 
+  /** When each node last got an answer to a beat, which it sent no later: its lease counts from there. */
+  readonly acked = new Map<NodeId, number>();
+
   beat(...ids: readonly NodeId[]): void {
-    for (const id of ids) this.frame(id, { type: "beat", n: 1 });
+    for (const id of ids) {
+      this.frame(id, { type: "beat", n: 1 });
+      if (mayRenewLease(this.world, id)) this.acked.set(id, this.now);
+    }
   }
 
-  /** Takes its assignment over, durably, and reports every workload as `state`. */
-  obey(id: NodeId, state: WorkloadState = { kind: "running", health: "none" }): void {
+  /** Takes its assignment over, durably. What it must stop may still be stopping. */
+  accept(id: NodeId): Assignment | null {
     const assignment = this.assignment(id);
-    if (assignment === null) return;
+    if (assignment === null) return null;
     this.ledgers.set(id, assignment);
     this.frame(id, { type: "accepted", position: assignment.position, hash: assignment.hash });
+    return assignment;
+  }
+
+  /** Takes its assignment over and reports every workload as `state`. */
+  obey(id: NodeId, state: WorkloadState = { kind: "running", health: "none" }): void {
+    const assignment = this.accept(id);
+    if (assignment === null) return;
     this.report(
       id,
       assignment.workloads.map((one) => status(one.id, state, one.revision, one.specHash)),
