@@ -149,8 +149,20 @@ export function ledgerContract(name: string, make: () => LedgerUnderTest): void 
       expect(again.content()).toMatchObject({ identity: anIdentity, assignment: null, outbox: [] });
       again.commit([event(3)]);
       expect(again.content().outbox[0]?.seq).toBeGreaterThan(2);
-      const third = afterPowerCut();
-      expect(third.rebuilt).toBeNull();
+    });
+
+    test("[G9] that it was damaged is said until an event that tells of it is durable, whatever crashes in between", () => {
+      ledger.commit([{ kind: "identity", identity: anIdentity }, event(1)]);
+      const before = ledger.content().nextSeq;
+      disk.powerCut();
+      disk.damage();
+      const reason = disk.open().rebuilt;
+      const again = afterPowerCut();
+      expect(again.rebuilt).toBe(reason);
+      expect(again.ledger.content().nextSeq).toBeGreaterThanOrEqual(before);
+      const told: NodeEvent = { kind: "ledger-rebuilt", reason: "it was damaged", adopted: 0 };
+      again.ledger.commit([{ kind: "event", atMs: 1, wallMs: 1, event: told }]);
+      expect(afterPowerCut().rebuilt).toBeNull();
     });
 
     test("[G10] a commit that finds no space throws `full`, leaves nothing of itself behind, and works again once there is space", () => {

@@ -20,6 +20,8 @@ export class MemoryDisk {
   commits = 0;
   #content: LedgerContent = emptyContent;
   #damaged = false;
+  /** Why it was started empty, until an event that says so is durable. */
+  #untold: string | null = null;
 
   content(): LedgerContent {
     return this.#content;
@@ -31,11 +33,12 @@ export class MemoryDisk {
   }
 
   open(): { content: LedgerContent; rebuilt: string | null } {
-    if (!this.#damaged) return { content: this.#content, rebuilt: null };
+    if (!this.#damaged) return { content: this.#content, rebuilt: this.#untold };
     const { identity, nextSeq } = this.#content;
     this.#content = { ...emptyContent, identity, nextSeq };
     this.#damaged = false;
-    return { content: this.#content, rebuilt: "the ledger was damaged" };
+    if (identity !== null) this.#untold = "the ledger was damaged";
+    return { content: this.#content, rebuilt: this.#untold };
   }
 
   write(changes: readonly LedgerChange[], content: LedgerContent): void {
@@ -45,6 +48,8 @@ export class MemoryDisk {
     if (answer === "cut-before") throw new PowerCutError("power cut before the commit");
     this.#content = content;
     this.commits += 1;
+    if (changes.some((change) => change.kind === "event" && change.event.kind === "ledger-rebuilt"))
+      this.#untold = null;
     if (answer === "cut-after") throw new PowerCutError("power cut after the commit");
   }
 }

@@ -15,7 +15,7 @@ import {
 import { join } from "node:path";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import Database from "better-sqlite3";
-import { applyChanges, emptyContent, type Touched } from "./content.ts";
+import { applyChanges, type Touched } from "./content.ts";
 import { fsyncFolder } from "./durable-file.ts";
 import { IdentityFile } from "./identity-file.ts";
 import { type Ledger, type LedgerChange, type LedgerContent, LedgerError } from "./ledger.ts";
@@ -129,7 +129,7 @@ function openStore(
   try {
     const store = new Store(path, maxPages);
     try {
-      return readOrBegin(store, identityFile, wasThere);
+      return readOrBegin(store, identityFile, wasThere ? "the ledger was empty" : "the ledger was missing");
     } catch (error) {
       store.close();
       throw error;
@@ -139,23 +139,20 @@ function openStore(
     if (damage === null) throw error;
     moveAside(folder, path);
     const store = new Store(path, maxPages);
-    return { ...readOrBegin(store, identityFile, false), rebuilt: `the ledger was damaged: ${damage}` };
+    return readOrBegin(store, identityFile, `the ledger was damaged: ${damage}`);
   }
 }
 
 function readOrBegin(
   store: Store,
   identityFile: IdentityFile,
-  wasThere: boolean,
+  whyNew: string,
 ): { store: Store; content: LedgerContent; rebuilt: string | null } {
   const { identity, seqReserved } = identityFile;
-  if (store.begin()) {
-    const content: LedgerContent = { ...emptyContent, identity, nextSeq: identity === null ? 1 : seqReserved };
-    if (identity === null) return { store, content, rebuilt: null };
-    return { store, content, rebuilt: wasThere ? "the ledger was empty" : "the ledger was missing" };
-  }
-  const content = store.read();
-  return { store, content: { ...content, identity: identity ?? content.identity }, rebuilt: null };
+  // A power cut right after the tables are made must lose neither the numbering nor the fact that something was lost.
+  store.begin(identity === null ? null : { nextSeq: seqReserved, rebuilt: whyNew });
+  const { content, rebuilt } = store.read();
+  return { store, content: { ...content, identity: identity ?? content.identity }, rebuilt };
 }
 
 /** The statements. Prepared once: preparing costs more than running. */
@@ -186,8 +183,8 @@ class Store {
     }
   }
 
-  /** True when the database was new, and now has its tables. */
-  begin(): boolean {
+  /** A new database gets its tables. `lost`: this node had another one before. */
+  begin(lost: { readonly nextSeq: number; readonly rebuilt: string } | null): void {
     const version = Number(this.#db.pragma("user_version", { simple: true }));
     if (version > SCHEMA_VERSION) {
       throw new LedgerError(
@@ -195,13 +192,19 @@ class Store {
         `the ledger was written by a newer Skerry (format ${version}, this one knows ${SCHEMA_VERSION}): install that version again`,
       );
     }
-    if (version === SCHEMA_VERSION) return false;
-    this.#db.transaction(() => this.#db.exec(SCHEMA))();
+    if (version === SCHEMA_VERSION) return;
+    this.#db.transaction(() => {
+      this.#db.exec(SCHEMA);
+      if (lost === null) return;
+      const setFact = this.#db.prepare("INSERT INTO fact (name, value) VALUES (?, ?)");
+      setFact.run("next-seq", String(lost.nextSeq));
+      setFact.run("rebuilt", lost.rebuilt);
+    })();
     fsyncFolder(join(this.#db.name, ".."));
-    return true;
   }
 
-  read(): LedgerContent {
+  /** `rebuilt` stands until an event that tells of it is durable. */
+  read(): { readonly content: LedgerContent; readonly rebuilt: string | null } {
     const check = this.#db.pragma("quick_check(1)", { simple: true });
     if (check !== "ok") throw new DamageError(String(check));
     const facts = new Map(this.#pairs("SELECT name, value FROM fact"));
@@ -210,7 +213,7 @@ class Store {
       return value === undefined ? null : parse(value);
     };
     try {
-      return {
+      const content: LedgerContent = {
         identity: fact("identity", parseIdentity),
         assignment: fact("assignment", parseAssignment),
         // Keys are what `write` put there from values of these types.
@@ -231,6 +234,7 @@ class Store {
         bootId: fact("boot", String),
         lastHubContactWallMs: fact("hub-contact", Number),
       };
+      return { content, rebuilt: fact("rebuilt", String) };
     } catch (error) {
       if (error instanceof Database.SqliteError) throw error;
       throw new DamageError("a stored value does not fit its format", { cause: error });
@@ -249,6 +253,7 @@ class Store {
   #prepareWrite(): (content: LedgerContent, touched: Touched) => void {
     const db = this.#db;
     const setFact = db.prepare("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)");
+    const dropFact = db.prepare("DELETE FROM fact WHERE name = ?");
     const setMemory = db.prepare("INSERT OR REPLACE INTO memory (workload, value) VALUES (?, ?)");
     const dropMemory = db.prepare("DELETE FROM memory WHERE workload = ?");
     const setContainer = db.prepare("INSERT OR REPLACE INTO container (id, workload) VALUES (?, ?)");
@@ -271,7 +276,10 @@ class Store {
         else setContainer.run(id, workload);
       }
       if (touched.removedThrough > 0) dropEvents.run(touched.removedThrough);
-      for (const event of touched.putEvents) putEvent.run(event.seq, JSON.stringify(event));
+      for (const event of touched.putEvents) {
+        putEvent.run(event.seq, JSON.stringify(event));
+        if (event.event.kind === "ledger-rebuilt") dropFact.run("rebuilt");
+      }
       if (touched.removedThrough > 0 || touched.putEvents.length > 0) setFact.run("next-seq", String(content.nextSeq));
     });
     return (content, touched) => transaction.immediate(content, touched);
