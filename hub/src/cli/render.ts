@@ -107,8 +107,10 @@ const STEPS: readonly (readonly [string, number])[] = [
 ];
 
 /** "3d", "2h", "5m", "12s": the two largest units for short times, one for long ones. */
-export function age(ms: number | null): string {
-  if (ms === null) return "-";
+export function age(exactMs: number | null): string {
+  if (exactMs === null) return "-";
+  // To the second, so that a day that began a moment ago is "1d" and not "23h".
+  const ms = Math.round(exactMs / 1_000) * 1_000;
   const at = STEPS.findIndex(([, size]) => ms >= size);
   if (at < 0) return "0s";
   const [unit, size] = STEPS[at] ?? ["s", 1_000];

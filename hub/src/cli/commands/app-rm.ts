@@ -1,11 +1,11 @@
 // `skerry app rm NAME`: removes an app from all nodes, and says what stays: its volumes, and what stands on silent nodes.
 import type { AppView, RemovedApp } from "../../http/schemas/apps.ts";
-import { appRef } from "../app-ref.ts";
 import { confirmByName } from "../confirm.ts";
 import { safeJson } from "../escape.ts";
 import { EXIT, type ExitCode } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
+import { appRef } from "../refs.ts";
 import { plural } from "../render.ts";
 
 interface Options extends HubOptions {
@@ -33,8 +33,13 @@ function question(app: AppView): string {
   return `The app ${app.name} (${plural(app.services.length, "service")}, ${plural(copies, "workload")}) will be removed from all nodes. ${volumes}`;
 }
 
+function takenDown(count: number): string {
+  if (count === 0) return "Nothing of it stood on a node.";
+  return count === 1 ? "1 workload is being taken down." : `${count} workloads are being taken down.`;
+}
+
 export function removedText(removed: RemovedApp): string {
-  const lines = [`${removed.app} is removed: ${plural(removed.workloads, "workload")} are being taken down.`];
+  const lines = [`${removed.app} is removed. ${takenDown(removed.workloads)}`];
   if (removed.waitingFor.length > 0) {
     const names = removed.waitingFor.map(({ name }) => name).join(", ");
     lines.push(`Not heard from, and cleaned up when they are back: ${names}.`);

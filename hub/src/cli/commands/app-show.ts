@@ -1,10 +1,10 @@
 // `skerry app show NAME`: its services, where each copy is, how it is, and why.
 import type { AppView, ServiceView } from "../../http/schemas/apps.ts";
-import { appRef } from "../app-ref.ts";
 import { safeJson, visible } from "../escape.ts";
 import { EXIT, type ExitCode } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
+import { appRef } from "../refs.ts";
 import { age, cell, facts, localTime, type Paint, painter, table, wrap } from "../render.ts";
 import { conditionCell } from "../states.ts";
 import { workloadsTable } from "./ps.ts";
@@ -30,7 +30,7 @@ export function appText(
   const state = conditionCell(app.condition);
   const applied = localTime(app.appliedAtMs, zoneOffsetMinutes(app.appliedAtMs));
   const parts = [
-    `${paint("bold", app.name)}: ${paint(state.tint, state.text)}. ${wrap(visible(app.reason), width === null ? null : width - 10)}\n`,
+    `${wrap(`${paint("bold", app.name)} is ${paint(state.tint, state.text)}: ${visible(app.reason)}`, width, "  ")}\n`,
     facts(
       [
         ["Revision", `${app.revision}, applied ${applied} by ${app.appliedBy}`],

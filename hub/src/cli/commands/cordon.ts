@@ -2,7 +2,7 @@
 import { EXIT, type ExitCode } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
-import { nodeRef } from "../node-ref.ts";
+import { nodeRef } from "../refs.ts";
 
 export async function change(
   io: Io,

@@ -1,13 +1,13 @@
 // `skerry events [-f]`: what happened, and with -f what happens. A broken link is taken up again where it broke; a hole is said.
 
-import { appNameSchema } from "@skerry/shared/model/ids.ts";
 import type { EventView, WatchedEvent, WatchNews } from "../../http/schemas/events.ts";
 import type { Client } from "../client.ts";
 import { HubRefusal } from "../client.ts";
 import { safeJson, visible } from "../escape.ts";
-import { CliFailure, EXIT, type ExitCode, usage } from "../failure.ts";
+import { CliFailure, EXIT, type ExitCode } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
+import { appRef } from "../refs.ts";
 import { localTime, type Paint, painter, wrap } from "../render.ts";
 
 interface Options extends HubOptions {
@@ -24,10 +24,8 @@ const AGAIN_AFTER_MS = 1_000;
 
 export async function run(io: Io, options: Options): Promise<ExitCode> {
   const client = await connect(io, options);
-  const app = options.app === undefined ? undefined : appNameSchema.safeParse(options.app);
-  if (app?.success === false) throw usage(`${JSON.stringify(options.app)} is not an app's name.`);
   const filter = {
-    ...(app?.data === undefined ? {} : { app: app.data }),
+    ...(options.app === undefined ? {} : { app: appRef(options.app) }),
     ...(options.node === undefined ? {} : { node: options.node }),
   };
   const show = shower(io, options.json === true);

@@ -3,7 +3,7 @@ import { safeJson } from "../escape.ts";
 import { EXIT, type ExitCode, usage } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
-import { nodeRef } from "../node-ref.ts";
+import { nodeRef } from "../refs.ts";
 import { labels } from "../render.ts";
 
 interface Options extends HubOptions {

@@ -4,7 +4,7 @@ import { confirmByName } from "../confirm.ts";
 import { EXIT, type ExitCode } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
-import { nodeRef } from "../node-ref.ts";
+import { nodeRef } from "../refs.ts";
 import { plural } from "../render.ts";
 
 interface Options extends HubOptions {

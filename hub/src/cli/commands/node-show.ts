@@ -4,7 +4,7 @@ import { safeJson, visible } from "../escape.ts";
 import { EXIT, type ExitCode } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
-import { nodeRef } from "../node-ref.ts";
+import { nodeRef } from "../refs.ts";
 import { bytes, facts, labels, localTime, type Paint, painter, wrap } from "../render.ts";
 import { heard } from "../states.ts";
 import { workloadsTable } from "./ps.ts";

@@ -1,10 +1,11 @@
 // `skerry ps [APP[/SERVICE]]`: what runs where, and how it is.
-import { appNameSchema, serviceNameSchema } from "@skerry/shared/model/ids.ts";
+
 import type { WorkloadView } from "../../http/schemas/workloads.ts";
 import { safeJson } from "../escape.ts";
-import { EXIT, type ExitCode, usage } from "../failure.ts";
+import { EXIT, type ExitCode } from "../failure.ts";
 import { connect, listAll } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
+import { appOrService } from "../refs.ts";
 import { age, cell, type Paint, painter, table } from "../render.ts";
 import { stateCell, workloadName } from "../states.ts";
 
@@ -15,7 +16,10 @@ interface Options extends HubOptions {
 }
 
 export async function run(io: Io, options: Options): Promise<ExitCode> {
-  const filter = { ...narrowed(options.app), ...(options.node === undefined ? {} : { node: options.node }) };
+  const filter = {
+    ...(options.app === undefined ? {} : appOrService(options.app)),
+    ...(options.node === undefined ? {} : { node: options.node }),
+  };
   const workloads = await listAll(await connect(io, options), "listWorkloads", filter);
   if (options.json === true) io.out(`${safeJson({ items: workloads })}\n`);
   else if (workloads.length > 0) io.out(workloadsTable(workloads, io.columns, painter(io)));
@@ -26,17 +30,6 @@ export async function run(io: Io, options: Options): Promise<ExitCode> {
         : "There is nothing of that.\n",
     );
   return EXIT.done;
-}
-
-function narrowed(text: string | undefined) {
-  if (text === undefined) return {};
-  const [app, service, ...rest] = text.split("/");
-  const parsedApp = appNameSchema.safeParse(app);
-  const parsedService = service === undefined ? null : serviceNameSchema.safeParse(service);
-  if (rest.length > 0 || !parsedApp.success || parsedService?.success === false) {
-    throw usage(`${JSON.stringify(text)} is neither APP nor APP/SERVICE.`);
-  }
-  return { app: parsedApp.data, ...(parsedService === null ? {} : { service: parsedService.data }) };
 }
 
 export function workloadsTable(workloads: readonly WorkloadView[], width: number | null, paint: Paint): string {

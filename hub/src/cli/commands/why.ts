@@ -24,10 +24,11 @@ export function whyText(
   paint: Paint,
   zoneOffsetMinutes: (atMs: number) => number,
 ): string {
+  // Most answers begin with their subject.
+  const names = why.answer.startsWith(why.target);
+  const answer = names ? visible(why.answer) : `${paint("bold", visible(why.target))}: ${visible(why.answer)}`;
   const mark = paint(why.good ? "good" : "bad", why.good ? "✓" : "✗");
-  const lines = [
-    `${mark} ${wrap(`${paint("bold", visible(why.target))}: ${visible(why.answer)}`, width === null ? null : width - 2, "  ")}`,
-  ];
+  const lines = [`${mark} ${wrap(answer, width === null ? null : width - 2, "  ")}`];
   for (const { subject, text, hint } of why.lines) {
     const about = subject === null ? "" : `${visible(subject)}: `;
     lines.push(`  - ${wrap(about + visible(text), width === null ? null : width - 4, "    ")}`);

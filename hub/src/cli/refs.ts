@@ -1,0 +1,27 @@
+// Apps and nodes as the user names them. The hub judges the names: it has the rule, and one rule in two places would be two.
+// It must not load the schemas: they would cost every command a fifth of its start.
+import type { AppName, NodeId, NodeName, ServiceName } from "@skerry/shared/model/ids.ts";
+import { usage } from "./failure.ts";
+
+/** The brands say "checked"; the hub checks them before it does anything. */
+export function appRef(text: string): AppName {
+  if (text === "" || text.includes("/"))
+    throw usage(`${JSON.stringify(text)} is not an app's name.`, "skerry apps lists them.");
+  return text as AppName;
+}
+
+export function nodeRef(text: string): NodeId | NodeName {
+  if (text === "" || text.includes("/")) {
+    throw usage(`${JSON.stringify(text)} is not a node's name or id.`, "skerry nodes lists them.");
+  }
+  return text as NodeName;
+}
+
+/** APP or APP/SERVICE. */
+export function appOrService(text: string): { readonly app: AppName; readonly service?: ServiceName } {
+  const [app = "", service, ...rest] = text.split("/");
+  if (rest.length > 0 || app === "" || service === "") {
+    throw usage(`${JSON.stringify(text)} is neither APP nor APP/SERVICE.`, "skerry apps lists the apps.");
+  }
+  return service === undefined ? { app: appRef(app) } : { app: appRef(app), service: service as ServiceName };
+}
