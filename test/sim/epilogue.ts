@@ -1,6 +1,7 @@
 // After a site has settled and rested: one story more, in which nothing that runs may be touched.
 
 import { LABEL } from "@skerry/agent/engine/labels.ts";
+import type { Disconnect } from "@skerry/shared/model/app.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import { expectedEnds, managed, nodeGaps } from "./checkers/settled.ts";
 import type { Violation } from "./history.ts";
@@ -9,6 +10,7 @@ import type { SimNode } from "./node.ts";
 import { pass, settle } from "./run.ts";
 import type { Site } from "./site.ts";
 
+type Policy = Disconnect["policy"];
 type Epilogue = (site: Site) => Promise<readonly Violation[]>;
 
 const violation = (site: Site, invariant: string, message: string): Violation => ({
@@ -21,13 +23,13 @@ const DAY_MS = 86_400_000;
 /** [I9] gives a minute from when the engine is ready; health checks of the simulated images pass within seconds. */
 const AUTONOMY_MS = 60_000;
 
-/** What runs well and is under no fence: container and start stamp. */
-function fingerprints(site: Site): ReadonlyMap<string, string> {
+/** What runs well under one of `policies`: container and start stamp. Others may move or stop by design when a node is silent. */
+function fingerprints(site: Site, policies: readonly Policy[] = ["keep"]): ReadonlyMap<string, string> {
   const prints = new Map<string, string>();
   for (const node of site.nodes) {
     const { assignment } = node.disk.content();
     if (assignment === null) continue;
-    const good = goodWithoutFence(assignment);
+    const good = goodUnder(assignment, policies);
     for (const one of managed(node)) {
       const workload = one.labels[LABEL.workload] ?? "";
       if (good.has(workload)) prints.set(`${node.name} ${workload}`, `${one.id.slice(0, 12)} started ${one.startedAt}`);
@@ -36,17 +38,22 @@ function fingerprints(site: Site): ReadonlyMap<string, string> {
   return prints;
 }
 
-function goodWithoutFence({ workloads }: Assignment): ReadonlySet<string> {
+function goodUnder({ workloads }: Assignment, policies: readonly Policy[]): ReadonlySet<string> {
   const ends = expectedEnds(workloads);
   return new Set(
     workloads
-      .filter(({ id, disconnect }) => disconnect.policy !== "fence" && ends.get(id) === "running")
+      .filter(({ id, disconnect }) => policies.includes(disconnect.policy) && ends.get(id) === "running")
       .map(({ id }) => id),
   );
 }
 
-function changed(site: Site, invariant: string, before: ReadonlyMap<string, string>): readonly Violation[] {
-  const after = fingerprints(site);
+function changed(
+  site: Site,
+  invariant: string,
+  before: ReadonlyMap<string, string>,
+  policies: readonly Policy[] = ["keep"],
+): readonly Violation[] {
+  const after = fingerprints(site, policies);
   return [...before].flatMap(([key, print]) => {
     const now = after.get(key);
     return now === print ? [] : [violation(site, invariant, `${key} was ${print} and is ${now ?? "gone"}`)];
@@ -69,6 +76,17 @@ const restartAll: Epilogue = async (site) => {
   for (const { link } of site.nodes) link.reset();
   const unsettled = await settle(site);
   return [...unsettled, ...changed(site, "I8", before)];
+};
+
+/** [I8] Only the hub is away for a while: nobody is called unreachable before it had the time to come back. */
+const restartHub: Epilogue = async (site) => {
+  const policies = ["keep", "replace"] as const;
+  const before = fingerprints(site, policies);
+  site.hub.kill();
+  await pass(site, 40_000);
+  site.hub.start();
+  const unsettled = await settle(site);
+  return [...unsettled, ...changed(site, "I8", before, policies)];
 };
 
 /** [I9] The hub is gone for good and every machine loses its power: all comes back by itself. [I8] The hub's return changes nothing. */
@@ -129,7 +147,7 @@ const emptyDatabase: Epilogue = async (site) => {
   return changed(site, "I33", before);
 };
 
-export const EPILOGUES: Readonly<Record<string, Epilogue>> = { restartAll, offlineReboot, oldDatabase, emptyDatabase };
+export const EPILOGUES: Readonly<Record<string, Epilogue>> = { restartAll, restartHub, offlineReboot, oldDatabase, emptyDatabase };
 
 export async function runEpilogue(site: Site, wished: string | null | undefined): Promise<readonly Violation[]> {
   const name = wished === undefined ? site.chance("epilogue").pick(Object.keys(EPILOGUES)) : wished;

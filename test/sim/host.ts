@@ -140,7 +140,9 @@ function createProcess({ scheduler, host, name, rate, random, onCrash }: Process
     wallMs: () => host.wallMs(),
     setTimer(delayMs, fire) {
       let live = true;
-      const due = scheduler.after(Math.max(0, delayMs) / rate, () => {
+      // As Node's: whole milliseconds, cut off and not rounded, and never 0. A timer may thus come a little early.
+      const wholeMs = Math.max(1, Math.trunc(delayMs));
+      const due = scheduler.after(wholeMs / rate, () => {
         step(() => {
           // Cancelled while the process stood still: a real timer would not fire either.
           if (live) fire();

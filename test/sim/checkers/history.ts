@@ -148,8 +148,8 @@ export function handsOff(history: History): readonly Violation[] {
 }
 
 type Unplaced = Extract<HubEvent, { kind: "unplaced" }>;
-/** What an operator or a machine's removal brings about; everything else is the hub's own idea. */
-const ORDERED = [/removed/, /no longer/, /^scaled/, /^its mode/, /revision/];
+/** The hub's own idea: a node's silence. Everything else follows from what an operator asked for. */
+const AUTOMATIC = /silent/;
 
 /** [I18] A workload that says `keep` is moved by people only. */
 export function keepStays(history: History): readonly Violation[] {
@@ -158,7 +158,7 @@ export function keepStays(history: History): readonly Violation[] {
     for (const change of commit.changes) {
       if (change.kind !== "hub-event" || change.event.kind !== "unplaced") continue;
       const { workload, reason }: Unplaced = change.event;
-      if (!saysKeep(history, workload, atMs) || ORDERED.some((words) => words.test(reason))) continue;
+      if (!saysKeep(history, workload, atMs) || !AUTOMATIC.test(reason)) continue;
       found.push({ invariant: "I18", atMs, message: `${workload} says keep and was moved: ${reason}` });
     }
   }
