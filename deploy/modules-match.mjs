@@ -9,10 +9,16 @@ function matches() {
   const installed = read("node_modules/.package-lock.json");
   return Object.entries(wanted).every(([path, entry]) => {
     if (!path.startsWith("node_modules/") || entry.link) return true;
-    // npm leaves out what is meant for another machine.
-    if (entry.optional && installed[path] === undefined) return true;
+    if (installed[path] === undefined && entry.optional && !isForThisMachine(entry)) return true;
     return installed[path]?.version === entry.version;
   });
+}
+
+// npm leaves out what is meant for another machine, but also, without a word, what it could not download.
+function isForThisMachine({ os = [], cpu = [], libc = ["glibc"] }) {
+  return (
+    [os].flat().includes(process.platform) && [cpu].flat().includes(process.arch) && [libc].flat().includes("glibc")
+  );
 }
 
 let same = false;

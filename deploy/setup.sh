@@ -70,11 +70,12 @@ install_packages() {
     "install them by this system's own means (the names are Debian's), or use a Debian 12 or 13 machine."
   say "installing Debian packages: $missing"
   hold_services
-  run_quietly "apt-get could not read its package lists" env DEBIAN_FRONTEND=noninteractive \
+  apt_remedy="check the network and /etc/apt/sources.list, then run the same command again."
+  run_quietly "apt-get could not read its package lists" "$apt_remedy" env DEBIAN_FRONTEND=noninteractive \
     apt-get -o DPkg::Lock::Timeout=300 update
   # One line of words on purpose.
   # shellcheck disable=SC2086
-  run_quietly "apt-get could not install: $missing" env DEBIAN_FRONTEND=noninteractive \
+  run_quietly "apt-get could not install: $missing" "$apt_remedy" env DEBIAN_FRONTEND=noninteractive \
     apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
   release_services
 }
@@ -92,25 +93,55 @@ release_services() {
   policy_is_ours=no
 }
 
+# run_quietly FAILURE WHAT-TO-DO COMMAND…: its output is shown only when it fails.
 run_quietly() {
   failure=$1
-  shift
+  remedy=$2
+  shift 2
   "$@" >"$log" 2>&1 9>&- </dev/null && return 0
   tail -n 15 "$log" >&2
-  give_up "$failure (the last lines are above, all of it is in $log)." \
-    "check the network and /etc/apt/sources.list, then run the same command again."
+  give_up "$failure (the last lines are above, all of it is in $log)." "$remedy"
 }
 
 install_modules() {
-  cmp -s package-lock.json node_modules/.skerry-lock && return 0
+  if cmp -s package-lock.json node_modules/.skerry-lock && [ -x node_modules/.bin/node ]; then return 0; fi
   command -v npm >/dev/null 2>&1 || give_up "npm is missing." "install Node $least_node or newer, with npm."
   if ! node deploy/modules-match.mjs; then
     say "installing node_modules (npm ci)"
-    # An old Node is told that packages want a newer one. They get it: it is one of the packages.
-    npm ci --loglevel=error --no-progress 9>&- </dev/null || give_up "npm ci failed (its message is above)." \
+    bring_node
+    run_quietly "npm ci failed" "check the network, then run the same command again." \
+      npm ci --loglevel=error --no-progress
+    node deploy/modules-match.mjs || give_up "npm left out packages that it could not download, and did not say which." \
       "check the network, then run the same command again."
+    rm -rf .cache/node
   fi
+  link_node
   cp package-lock.json node_modules/.skerry-lock
+}
+
+# npm leaves out packages that are too new for the Node that it runs on, and says nothing. So it runs on ours.
+bring_node() {
+  [ "$(node -p 'process.versions.node.split(".")[0]')" -lt "$least_node" ] || return 0
+  package=node-linux-$(node -p process.arch)
+  version=$(node -p "require('./package.json').optionalDependencies['$package'] || ''")
+  [ -n "$version" ] || give_up "Node $least_node is needed, and npm has none for this machine." \
+    "install Node $least_node or newer and put it first on PATH."
+  run_quietly "npm could not fetch Node $version" "check the network, then run the same command again." \
+    npm install --prefix .cache/node --no-save --no-package-lock --loglevel=error --no-progress "$package@$version"
+  chmod 755 ".cache/node/node_modules/$package/bin/node"
+  PATH=$PWD/.cache/node/node_modules/$package/bin:$PATH
+  # Debian's Node trusts what the machine trusts; ours does so when told.
+  export NODE_USE_SYSTEM_CA=1
+}
+
+# npm 9, which Debian brings, unpacks the package that holds Node but does not link its program.
+link_node() {
+  [ ! -x node_modules/.bin/node ] || return 0
+  for brought in node_modules/node-linux-*/bin/node; do
+    [ -e "$brought" ] || continue
+    chmod 755 "$brought"
+    ln -sf "../${brought#node_modules/}" node_modules/.bin/node
+  done
 }
 
 check_node() {
@@ -125,7 +156,7 @@ build_dist() {
     ! -name '*.test.ts' ! -path '*/node_modules/*' -print | head -n 1)" ]; then return 0; fi
   say "building dist"
   PATH=$PWD/node_modules/.bin:$PATH
-  node deploy/build.ts >"$log" 2>&1 || { cat "$log" >&2; give_up "the build failed (its message is above)." "mend the source, then run the same command again."; }
+  run_quietly "the build failed" "mend the source, then run the same command again." node deploy/build.ts
 }
 
 trap release_services EXIT

@@ -1,6 +1,7 @@
 // The lab itself, on real engines: what the other tests on real engines stand on must be true first.
 // It must leave the machine as it found it, and this is where that is looked at.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -177,7 +178,8 @@ test("without namespaces there is one node, in the machine's own network, that l
   expect(await look()).toEqual(before);
 });
 
-test("what a killed run left behind is swept by the next one", async () => {
+/** A program of its own with a lab of one node: it prints the lab's tag and waits. */
+async function labInAProcess(): Promise<{ child: ChildProcess; tag: string }> {
   const script = `
     import { startLab } from ${JSON.stringify(`${import.meta.dirname}/../lab/lab.ts`)};
     const lab = await startLab({ nodes: 1 });
@@ -191,29 +193,23 @@ test("what a killed run left behind is swept by the next one", async () => {
   });
   const tag = await new Promise<string>((resolve, reject) => {
     child.stdout.setEncoding("utf8").once("data", (text: string) => resolve(text.trim()));
-    child.once("exit", (code) => reject(new Error(`the run ended with ${code} before its lab was up`)));
+    child.once("exit", (code) => reject(new Error(`the program ended with ${code} before its lab was up`)));
   });
+  return { child, tag };
+}
+
+test("what a killed run left behind is swept by the next one", async () => {
+  const { child, tag } = await labInAProcess();
   expect((await remainsOf(tag)).length).toBeGreaterThan(5);
   child.kill("SIGKILL");
-  await new Promise((resolve) => child.once("close", resolve));
+  await once(child, "close");
   expect(await sweep()).toContain(tag);
   expect(await remainsOf(tag)).toEqual([]);
 });
 
 test("Ctrl-C cleans up before the program ends", async () => {
-  const script = `
-    import { startLab } from ${JSON.stringify(`${import.meta.dirname}/../lab/lab.ts`)};
-    const lab = await startLab({ nodes: 1 });
-    console.log(lab.tag);
-    setInterval(() => undefined, 1000);
-  `;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const tag = await new Promise<string>((resolve) => {
-    child.stdout.setEncoding("utf8").once("data", (text: string) => resolve(text.trim()));
-  });
+  const { child, tag } = await labInAProcess();
   child.kill("SIGINT");
-  expect(await new Promise((resolve) => child.once("close", resolve))).toBe(130);
+  expect(await once(child, "close")).toEqual([130, null]);
   expect(await remainsOf(tag)).toEqual([]);
 });
