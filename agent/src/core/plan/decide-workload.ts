@@ -87,13 +87,22 @@ function all({ matching, extras, outdated }: Existing): readonly OwnContainer[] 
 /** `depends_on: restart: true`: stops before its dependency is replaced; the ordinary start follows when that one is up. */
 function yieldToDependency(one: Case, beingMade: ReadonlySet<WorkloadId>): Decision | null {
   const replaced = replacedDependency(one.scene, one.workload, beingMade);
+  if (replaced === null) return null;
   const up = all(one.existing).filter(isUp);
-  if (replaced === null || up.length === 0) return null;
+  // Followers that started meanwhile would keep it, and each other, from ever coming up.
+  if (up.length === 0) return pullMeanwhile(one, waitFor(one, `waits for ${replaced.service} to be replaced`));
   return act(one, {
     actions: up.map((own) => stop(one.workload.id, own, `its dependency ${replaced.service} is replaced`)),
     state: { kind: "stopping" },
     memory: up.reduce(stoppedOnPurpose, one.memory),
   });
+}
+
+/** Whatever else it waits for, its image may come. */
+function pullMeanwhile(one: Case, otherwise: Decision): Decision {
+  const { existing, scene, workload, memory } = one;
+  if (existing.matching !== null || memory.ended !== null || waitLeftMs(one) !== null) return otherwise;
+  return { ...otherwise, pull: imageNeed(scene, workload, memory).kind === "pull" };
 }
 
 // ---- keeping what matches

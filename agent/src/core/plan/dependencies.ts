@@ -83,6 +83,7 @@ function unmetCondition(scene: Scene, copy: Workload, condition: Dependency["con
 
 /** Running workloads that say `restart: true` of this one: they stop before it is replaced and start after it. */
 export function runningFollowers(scene: Scene, workload: Workload): readonly WorkloadId[] {
+  if (isFailing(scene, workload.id)) return [];
   return scene.desired.workloads
     .filter(({ app, spec }) => app === workload.app && spec.dependsOn.some((one) => follows(one, workload)))
     .map(({ id }) => id)
@@ -97,10 +98,20 @@ export function replacedDependency(
 ): Workload | null {
   for (const dependency of workload.spec.dependsOn) {
     if (!dependency.restart) continue;
-    const replaced = copiesOf(scene, workload, dependency).find(({ id }) => id !== workload.id && beingMade.has(id));
+    const copies = copiesOf(scene, workload, dependency).filter(({ id }) => id !== workload.id);
+    const replaced = copies.find(({ id }) => !isFailing(scene, id) && (beingMade.has(id) || isInTheMaking(scene, id)));
     if (replaced !== undefined) return replaced;
   }
   return null;
+}
+
+/** One that fails again and again must not take its followers down with each try. */
+function isFailing({ memories }: Scene, id: WorkloadId): boolean {
+  return (memories.get(id)?.failures ?? 0) > 0;
+}
+
+function isInTheMaking({ context }: Scene, id: WorkloadId): boolean {
+  return context.busy.get(id)?.actions.some(({ kind }) => kind === "create-container") ?? false;
 }
 
 const follows = (dependency: Dependency, workload: Workload): boolean =>
