@@ -147,7 +147,7 @@ test("what no node can take is refused per node with the reason: label, memory, 
   const why = async (app: string): Promise<string> => (await fleet().skerry(["why", app])).stdout;
   await until("why names the label", async () => (await why("no-label")).includes("site"), SOON_MS);
   expect(await why("no-label")).toMatch(/3 nodes/);
-  expect(await why("no-memory")).toMatch(/needs .*GB/);
+  expect(await why("no-memory")).toMatch(/needs 921600 MB, .* free/);
   await fleet().apply("port-one", compose({ web: service({ ports: ["18081:80"], deploy: { mode: "global" } }) }));
   await untilGood(fleet(), "port-one");
   await nowhere("port-two", { ports: ["18081:80"] });

@@ -374,7 +374,9 @@ class DockerEngine implements Engine {
   async #ownGraceS(id: string): Promise<number> {
     return await this.#call(`inspect ${short(id)}`, "read", READ_DEADLINE_MS, async ({ docker }, abortSignal) => {
       const answer = fieldsOf(await docker.getContainer(id).inspect({ abortSignal }), "inspect");
-      return number(fieldsOf(answer["Config"], "inspect")["StopTimeout"]) || DEFAULT_STOP_GRACE_S;
+      const own = fieldsOf(answer["Config"], "inspect")["StopTimeout"];
+      // 0 is a wish (kill at once), absent is the engine's default.
+      return typeof own === "number" ? own : DEFAULT_STOP_GRACE_S;
     });
   }
 
