@@ -65,6 +65,6 @@ export function drawConfig(seed: number, wishes: ConfigWishes = {}): SiteConfig 
     });
   }
   const apps = Array.from({ length: chance.int(1, 4) }, (_, index) => drawApp(chance, `app${index + 1}`, style));
-  const roughMs = wishes.roughMs ?? chance.pick([30_000, 90_000, 180_000, 400_000]);
+  const roughMs = wishes.roughMs ?? chance.pick([20_000, 60_000, 120_000, 300_000]);
   return { seed, nodes, hubRate: chance.between(0.99, 1.01), apps, style, roughMs };
 }

@@ -3,7 +3,7 @@
 
 import { findFalseGreen } from "./checkers/green.ts";
 import * as checks from "./checkers/history.ts";
-import { managed, siteGaps } from "./checkers/settled.ts";
+import { managed, siteGaps, UNDER_WAY_MS } from "./checkers/settled.ts";
 import { type ConfigWishes, drawConfig } from "./config.ts";
 import { kindOf, MISSING_IMAGE } from "./engine/life.ts";
 import { runEpilogue } from "./epilogue.ts";
@@ -40,7 +40,7 @@ const SETTLE_METERED_MS = 1_500_000;
 const LOOK_MS = 5_000;
 /** A run of a minute counts as stable, and what is remembered of failures is let go then; last reports and acknowledgements follow. */
 const CALM_MS = 110_000;
-const REST_MS = 90_000;
+const REST_MS = 60_000;
 const GREEN_PERIOD_MS = 5_000;
 /** A gap's words repeat: the first few tell the story. */
 const MAX_GAPS = 6;
@@ -188,7 +188,7 @@ function historyChecks(site: Site, impaired: ImpairedWatch): readonly Violation[
     ...checks.atMostOne(history, impaired.between),
     ...checks.handsOff(history),
     ...checks.keepStays(history),
-    ...checks.eventsComplete(history, store, known),
+    ...checks.eventsComplete(history, store, known, site.scheduler.nowMs() - UNDER_WAY_MS),
     ...volumesStay(site),
   ];
 }

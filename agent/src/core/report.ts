@@ -1,7 +1,7 @@
 // Report: what to tell the hub, as the difference between what it was told last and what is true now. Pure. Ages, waits that tick and
 // small wobbles in figures are no change: a node at rest says nothing.
 import type { Position } from "@skerry/shared/model/assignment.ts";
-import { canonicalJson } from "@skerry/shared/model/canonical.ts";
+import { sameJson } from "@skerry/shared/model/canonical.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Condition, NodeFacts, NodeFigures, PortInUse } from "@skerry/shared/model/node.ts";
 import type { Report, WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
@@ -38,12 +38,12 @@ export function nextReport(last: Told | null, now: Told): { readonly report: Rep
     observed: now.observed,
     workloads,
     gone,
-    facts: same(last.facts, now.facts) ? null : now.facts,
+    facts: sameJson(last.facts, now.facts) ? null : now.facts,
     figures,
-    ports: same(last.ports, now.ports) ? null : [...now.ports],
-    conditions: same(last.conditions, now.conditions) ? null : [...now.conditions],
+    ports: sameJson(last.ports, now.ports) ? null : [...now.ports],
+    conditions: sameJson(last.conditions, now.conditions) ? null : [...now.conditions],
   };
-  if (same(last.observed, now.observed) && isEmpty(report)) return null;
+  if (sameJson(last.observed, now.observed) && isEmpty(report)) return null;
   return { report, told: { ...now, figures: figures ?? last.figures, workloads: heldStatuses(before, now.workloads) } };
 }
 
@@ -81,7 +81,7 @@ function heldStatuses(
 /** Whether two statuses say the same to a reader, whatever their ages. */
 export function sameStatus(a: WorkloadStatus | undefined, b: WorkloadStatus): boolean {
   if (a === undefined) return false;
-  return same(withoutAges(a), withoutAges(b));
+  return sameJson(withoutAges(a), withoutAges(b));
 }
 
 function withoutAges(status: WorkloadStatus): unknown {
@@ -115,5 +115,3 @@ function temperatureMoved(last: number | null, now: number | null): boolean {
   if (last === null || now === null) return last !== now;
   return Math.abs(last - now) >= TEMPERATURE_WOBBLE_C;
 }
-
-const same = (a: unknown, b: unknown): boolean => canonicalJson(a) === canonicalJson(b);

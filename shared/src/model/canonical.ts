@@ -13,3 +13,18 @@ export function canonicalJson(value: unknown): string {
   }
   return JSON.stringify(value ?? null);
 }
+
+/** Whether two values have the same canonical JSON, without making it: most comparisons end at the first members. */
+export function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((member, index) => sameJson(member, b[index]));
+  }
+  if (!isObject(a) || !isObject(b) || Array.isArray(b)) return (a ?? null) === (b ?? null);
+  for (const key in a) if (!sameJson(a[key], b[key])) return false;
+  for (const key in b) if ((a[key] ?? null) === null && (b[key] ?? null) !== null) return false;
+  return true;
+}
+
+// Objects here are plain data: their members may be read by any key.
+const isObject = (value: unknown): value is Record<string, unknown> => value !== null && typeof value === "object";

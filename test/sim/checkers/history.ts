@@ -182,6 +182,7 @@ export function eventsComplete(
   history: History,
   store: Store,
   nodes: ReadonlyMap<string, string>,
+  untilMs: number,
 ): readonly Violation[] {
   const found: Violation[] = [];
   for (const [name, id] of nodes) {
@@ -199,7 +200,7 @@ export function eventsComplete(
     }
     for (const { seq, text, atMs } of history.events.get(name) ?? []) {
       const there = stored.get(seq);
-      if (there === text || (there === undefined && seq < gapUpTo)) continue;
+      if (atMs > untilMs || there === text || (there === undefined && seq < gapUpTo)) continue;
       const message = `${name}: event ${seq} ${text.slice(0, 80)} is ${there === undefined ? "missing" : `stored as ${there.slice(0, 80)}`}`;
       found.push({ invariant: "I22", atMs, message });
     }
