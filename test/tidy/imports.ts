@@ -18,6 +18,7 @@ const PURE = [
   "shared/src/protocol/version.ts",
   "shared/src/runtime/result.ts",
   "shared/src/runtime/assert.ts",
+  "shared/src/runtime/backoff.ts",
 ];
 
 /** What each folder may import at run time, besides itself. The longest folder that fits a file is the one that counts. */
@@ -31,7 +32,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   "agent/src/ledger": ["agent/src/core", "shared/src"],
   "agent/src/link": ["agent/src/core", "agent/src/ledger", "shared/src"],
   "agent/src/reconciler": ["agent/src/core", "agent/src/engine", "agent/src/ledger", "shared/src"],
-  "agent/src/facts": ["agent/src/core", "shared/src"],
+  "agent/src/facts": ["agent/src/core", "agent/src/engine/engine.ts", "shared/src"],
   "agent/src/control": ["agent/src/core", "shared/src"],
   "agent/src": ["agent/src", "shared/src"],
 
@@ -47,12 +48,19 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
 /** Run by a person or a supervisor: nothing may import it but the command line, which starts it. */
 const ENTRIES = new Set(["agent/src/main.ts", "hub/src/main.ts", "hub/src/cli/main.ts"]);
 
+/** Each file is asked about by every file that loads it. */
+const known = new WeakMap<ts.SourceFile, readonly Import[]>();
+
 export function importsOf(path: string, text: string): readonly Import[] {
+  const file = parse(path, text);
+  const before = known.get(file);
+  if (before !== undefined) return before;
   const found: Import[] = [];
-  visit(parse(path, text), (node) => {
+  visit(file, (node) => {
     const place = specifierOf(node);
     if (place !== null) found.push({ from: path, to: resolve(path, place.name), runs: place.runs });
   });
+  known.set(file, found);
   return found;
 }
 

@@ -22,8 +22,9 @@ const TIMERS = new Set(["setTimeout", "setInterval", "setImmediate"]);
 const CHANCE = new Set(["randomUUID", "randomBytes", "randomInt", "randomFillSync", "getRandomValues"]);
 
 const isCore = (path: string): boolean => /^(agent|hub)\/src\/core\//.test(path);
-/** The owners of time and chance, and the places that hand them out. */
-const owns = (path: string): boolean => path.startsWith("shared/src/runtime/") || /(^|\/)main\.ts$/.test(path);
+/** The owners of time and chance, and the places that hand them out. The agent's clock counts suspended time, which needs Node. */
+const owns = (path: string): boolean =>
+  path.startsWith("shared/src/runtime/") || path === "agent/src/boot-clock.ts" || /(^|\/)main\.ts$/.test(path);
 
 /** Looks at core/ and at all that it loads when it runs: a helper in shared that reads the clock is as bad. */
 export function checkCore(tree: Tree): readonly Finding[] {

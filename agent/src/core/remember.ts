@@ -2,8 +2,9 @@
 // Each run's end is counted once (`countedExit`), whoever looks and however often.
 import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
+import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import type { SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
-import { type Exit, exitInWords } from "@skerry/shared/model/report.ts";
+import type { Exit } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { ContainerDetails, EngineErrorKind } from "../engine/engine.ts";

@@ -1,7 +1,8 @@
 // Events: facts worth keeping after the container is gone. A closed union; this file is the one place that turns them into words.
 import * as z from "zod/mini";
+import { exitInWords } from "./exit-words.ts";
 import { counterSchema, workloadIdSchema } from "./ids.ts";
-import { exitInWords, exitSchema } from "./report.ts";
+import { exitSchema } from "./report.ts";
 
 const shortText = () => z.string().check(z.maxLength(4_096), z.regex(/^[^\0]*$/));
 const nat = () => z.int().check(z.gte(0));

@@ -2,9 +2,9 @@
 // obstacle: the node cannot know of it, and must run on without the hub. Pure.
 import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { Dependency } from "@skerry/shared/model/container.ts";
+import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
-import { exitInWords } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { hasRun, isUp, NOTHING_EXISTS } from "./existing.ts";
 import { type Scene, serviceKey } from "./scene.ts";

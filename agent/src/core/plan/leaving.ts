@@ -1,9 +1,10 @@
 // Leaving: containers of ours that no wanted workload claims. One with a tombstone is stopped and removed; one without is left alone
 // and reported. Nothing is ever removed for being missing from an assignment. Pure.
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
+import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Condition } from "@skerry/shared/model/node.ts";
-import { exitInWords, type WorkloadState } from "@skerry/shared/model/report.ts";
+import type { WorkloadState } from "@skerry/shared/model/report.ts";
 import type { Lane } from "../action.ts";
 import type { Observed, OwnContainer } from "../observed.ts";
 import { exitOf } from "../remember.ts";
