@@ -1,6 +1,6 @@
 // Builds the real hub: clock, chance, disk, network. Starts it, says in plain words what a person does next, and stops it in order.
 // A start that cannot succeed ends with one message that names the next step, and changes nothing.
-import { chmodSync, mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import * as path from "node:path";
 import type { InstallationId } from "@skerry/shared/model/ids.ts";
 import { type Clock, sleep, systemClock } from "@skerry/shared/runtime/clock.ts";
@@ -35,6 +35,8 @@ export interface RunningHub {
 
 /** `skerry hub`: the exit code. Resolves when the hub has stopped. */
 export async function runHub(config: HubConfig): Promise<number> {
+  // Files hold passwords from environments and hashes of credentials, also in a folder that was there before and is open to others.
+  process.umask(0o077);
   const log = config.plainWords ? wordsLog(config.logLevel) : lineLog(config.logLevel);
   process.on("uncaughtExceptionMonitor", (error) => log.error("a bug ends the hub", { error: error.stack ?? "" }));
   const started = await startHub(config, log);
@@ -89,9 +91,7 @@ interface Parts {
 
 function openStore(config: HubConfig, clock: Clock): Result<Store, string> {
   try {
-    mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-    // It holds credentials' hashes and the admin token; a folder that was made by hand may be open to all.
-    chmodSync(config.dataDir, 0o700);
+    makeFolder(config.dataDir);
     return ok(
       openSqliteStore({
         path: path.join(config.dataDir, DATABASE_FILE),
@@ -106,6 +106,14 @@ function openStore(config: HubConfig, clock: Clock): Result<Store, string> {
     if (reason === null) throw error;
     return err(reason);
   }
+}
+
+/** Not Node's `recursive`: in a place where no folder can be made (/proc) it tries for ever. */
+function makeFolder(folder: string): void {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) return;
+  makeFolder(path.dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
 }
 
 async function buildParts(store: Store, clock: Clock, log: Log, adminToken: AdminToken): Promise<Parts> {
@@ -175,6 +183,7 @@ function startFailure(error: unknown, config: HubConfig): string | null {
         ? `This user may not listen on ${address}. Take a port above 1023 with --listen HOST:PORT.`
         : `The data folder ${config.dataDir} cannot be written by this user. Change its owner, or give another one with --data DIR.`;
     case "EROFS":
+    case "ENOENT":
     case "ENOTDIR":
     case "EEXIST":
       return `The data folder ${config.dataDir} cannot be used (${code}). Give another one with --data DIR.`;

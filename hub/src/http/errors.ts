@@ -176,9 +176,9 @@ export class HttpError extends Error {
   }
 }
 
-/** "no space left" → "No space left." : a sentence for a person. */
+/** "no space left" → "No space left." : a sentence for a person. A command keeps its small letters. */
 export function sentence(text: string): string {
-  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  const first = text.startsWith("skerry ") ? text : text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }
 

@@ -85,13 +85,18 @@ export class EventStream {
     if (news !== "") this.#response.write(news);
   }
 
+  bufferedBytes(): number {
+    return this.#response.writableLength;
+  }
+
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#beat.cancel();
     this.#onEnd();
-    if (this.#response.writableLength > MAX_BUFFERED_BYTES) this.#response.destroy();
-    else this.#response.end();
+    // What a full buffer holds would never get there.
+    if (this.#hasRoom()) this.#response.end();
+    else this.#response.destroy();
   }
 
   #hasRoom(): boolean {
@@ -104,7 +109,6 @@ export class EventStream {
     if (this.#ended) return;
     this.#beat = this.#clock.setTimer(BEAT_MS, () => this.#onBeat());
     if (this.#fullSinceMs !== null && this.#clock.monotonicMs() - this.#fullSinceMs > STALL_MS) {
-      this.#response.destroy();
       this.end();
       return;
     }

@@ -223,8 +223,19 @@ function openapiOptions(version: string) {
       components: { securitySchemes: { bearer: { type: "http" as const, scheme: "bearer" } } },
       security: [{ bearer: [] }],
     },
-    transform: jsonSchemaTransform,
+    transform: (document: Parameters<typeof jsonSchemaTransform>[0]) => namedWildcard(jsonSchemaTransform(document)),
   };
+}
+
+/** OpenAPI knows no wildcard: `/v1/why/*` is described as `/v1/why/{target}`, whose value may hold slashes. */
+function namedWildcard({
+  schema,
+  url,
+}: ReturnType<typeof jsonSchemaTransform>): ReturnType<typeof jsonSchemaTransform> {
+  const params: unknown = schema?.["params"];
+  if (!url.endsWith("/*") || typeof params !== "object" || params === null) return { schema, url };
+  const text = JSON.stringify(params).replaceAll('"*"', '"target"');
+  return { schema: { ...schema, params: JSON.parse(text) }, url: url.replace("*", ":target") };
 }
 
 function answerError(deps: HttpDeps, error: unknown, request: FastifyRequest, reply: FastifyReply): void {

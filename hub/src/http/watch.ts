@@ -32,6 +32,8 @@ export interface Watch {
   open(request: FastifyRequest, reply: FastifyReply): void;
   /** How many are connected. */
   size(): number;
+  /** Over all of them, for metrics. */
+  bufferedBytes(): number;
   /** Ends all of them; new ones are refused. */
   stop(): void;
 }
@@ -88,6 +90,7 @@ export function createWatch(deps: HttpDeps): Watch {
       openStream(deps, reply, start, filter, watchers);
     },
     size: () => watchers.size,
+    bufferedBytes: () => [...watchers].reduce((sum, { stream }) => sum + stream.bufferedBytes(), 0),
     stop: () => {
       stopped = true;
       stopListening();

@@ -105,10 +105,11 @@ interface Judged {
   readonly reason: string;
 }
 
-export function workloadCondition(view: WorkloadView): AppCondition {
+export function workloadCondition(world: World, view: WorkloadView): AppCondition {
   if (view.good) return "good";
+  if (world.unplaced.has(view.id)) return "troubled";
   if (view.state === "unknown") return "unknown";
-  const troubled = view.state === "unplaced" || view.state === "backing-off" || view.state === "failed";
+  const troubled = view.state === "backing-off" || view.state === "failed";
   return troubled || view.state === "completed" || view.health === "unhealthy" ? "troubled" : "working";
 }
 
@@ -118,7 +119,7 @@ const WORST_FIRST: readonly AppCondition[] = ["troubled", "working", "unknown", 
 function serviceCondition(world: World, spec: ServiceSpec, workloads: readonly WorkloadView[]): Judged {
   if (workloads.length === 0) return emptyCondition(world, spec);
   for (const condition of WORST_FIRST) {
-    const such = workloads.filter((view) => workloadCondition(view) === condition);
+    const such = workloads.filter((view) => workloadCondition(world, view) === condition);
     const [first] = such;
     if (first === undefined) continue;
     if (condition === "good") return { condition, reason: allGood(workloads.length) };

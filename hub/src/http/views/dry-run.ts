@@ -2,11 +2,11 @@
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { serviceAt, sorted } from "../../core/lookup.ts";
+import { refusalSummary } from "../../core/refusal-text.ts";
 import type { Placement, World } from "../../core/world.ts";
 import type { DryRun } from "../schemas/apps.ts";
 import { workloadsOf } from "./apps.ts";
 import { nodeRef } from "./nodes.ts";
-import { unplacedText } from "./unplaced.ts";
 
 type Step = DryRun["nodes"][number]["steps"][number];
 
@@ -21,7 +21,7 @@ export function plannedSteps(before: World, after: World, app: AppName): Pick<Dr
   for (const id of ids) addSteps(before, after, id, add);
   const unplaced = ids.flatMap((workload) => {
     const slot = after.unplaced.get(workload);
-    return slot === undefined ? [] : [{ workload, why: unplacedText(after, slot.refusals) }];
+    return slot === undefined ? [] : [{ workload, why: refusalSummary(slot.refusals) }];
   });
   return { nodes: nodeSteps(before, byNode), unplaced };
 }

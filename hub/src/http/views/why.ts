@@ -1,6 +1,7 @@
 // "Why is it so?" for an app, a service, a workload or a node: one sentence, then the grounds, most telling first, then the last events.
 import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
+import { refusalText } from "../../core/refusal-text.ts";
 import type { App, Node, World } from "../../core/world.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError, quoted } from "../errors.ts";
@@ -11,7 +12,6 @@ import type { WorkloadView } from "../schemas/workloads.ts";
 import { appView, workloadCondition } from "./apps.ts";
 import { eventView } from "./events.ts";
 import { nodeView } from "./nodes.ts";
-import { refusalText } from "./unplaced.ts";
 import { durationInWords } from "./words.ts";
 
 type Line = Why["lines"][number];
@@ -66,7 +66,10 @@ function whyApp(world: World, app: App, now: Millis): Answer {
   const view = appView(world, app, now);
   const lines = [
     ...brakeLines(world, now),
-    ...workloadLines(view.services.flatMap(({ workloads }) => workloads)),
+    ...workloadLines(
+      world,
+      view.services.flatMap(({ workloads }) => workloads),
+    ),
     ...view.services.filter(({ workloads }) => workloads.length === 0).map(emptyLine),
     ...view.retiring.map(({ workload, node, reachable, reason }) => ({
       subject: workload,
@@ -95,10 +98,10 @@ function whyService(world: World, service: ServiceView): Answer {
     answer: `${service.name}: ${service.counts.good} of ${service.counts.wanted} copies are good; ${service.reason}.`,
     lines: [
       ...(service.workloads.length === 0 ? [emptyLine(service)] : []),
-      ...workloadLines(service.workloads),
+      ...workloadLines(world, service.workloads),
       ...refusalLines(
         world,
-        service.workloads.find(({ state }) => state === "unplaced"),
+        service.workloads.find(({ id }) => world.unplaced.has(id)),
       ),
     ],
   };
@@ -132,7 +135,7 @@ function whyNode(world: World, node: Node, now: Millis): Answer {
   if (behind > 0 && node.refusal === null) {
     lines.push({ subject: null, text: "has not yet accepted its newest assignment", hint: null });
   }
-  lines.push(...brakeLines(world, now), ...workloadLines(view.placements));
+  lines.push(...brakeLines(world, now), ...workloadLines(world, view.placements));
   const good = view.reachability.kind === "ready" && lines.length === 0;
   return { kind: "node", good, answer: `${node.name}: ${view.reachability.kind}: ${view.reachability.reason}.`, lines };
 }
@@ -143,8 +146,8 @@ function refusalHint(node: Node): string {
     : "Look at the agent's log on the node: skerry agent status.";
 }
 
-function workloadLines(views: readonly WorkloadView[]): Line[] {
-  const bad = views.filter((view) => workloadCondition(view) !== "good");
+function workloadLines(world: World, views: readonly WorkloadView[]): Line[] {
+  const bad = views.filter((view) => workloadCondition(world, view) !== "good");
   const lines = bad.slice(0, MAX_WORKLOAD_LINES).map((view) => ({
     subject: view.id,
     text: `${view.state}${view.node === null ? "" : ` on ${view.node.name}`}: ${view.reason}`,

@@ -1,21 +1,33 @@
 // One workload as the API shows it: what should run, what was last said of it, why, and for how long. A state is never older than it
 // claims, and nothing is called good that was not said to be by a node that is heard.
+
+import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
-import { exitInWords, type WorkloadState } from "@skerry/shared/model/report.ts";
+import type { WorkloadState } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { serviceAt, wantedService } from "../../core/lookup.ts";
+import { refusalSummary } from "../../core/refusal-text.ts";
 import type { Node, Placement, SeenStatus, World } from "../../core/world.ts";
 import type { WorkloadView } from "../schemas/workloads.ts";
 import { nodeRef, reachabilityView } from "./nodes.ts";
-import { unplacedText } from "./unplaced.ts";
 import { durationInWords } from "./words.ts";
 
 /** null: no such slot is wanted. */
 export function workloadView(world: World, id: WorkloadId, now: Millis): WorkloadView | null {
   const placement = world.placements.get(id);
-  return placement === undefined ? unplacedView(world, id) : placedView(world, placement, now);
+  if (placement === undefined) return unplacedView(world, id);
+  const view = placedView(world, placement, now);
+  const unplaced = world.unplaced.get(id);
+  return view === null || unplaced === undefined ? view : stuck(world, view, refusalSummary(unplaced.refusals));
+}
+
+/** It runs on as it was, for no node takes it as it should be now. */
+function stuck(world: World, view: WorkloadView, why: string): WorkloadView {
+  const wanted = world.apps.get(view.app)?.revision ?? view.revision;
+  const reason = `${view.reason}; it stays at revision ${view.revision}, for revision ${wanted} fits nowhere: ${why}`;
+  return { ...view, good: false, reason, hint: UNPLACED_HINT };
 }
 
 function unplacedView(world: World, id: WorkloadId): WorkloadView | null {
@@ -27,12 +39,14 @@ function unplacedView(world: World, id: WorkloadId): WorkloadView | null {
     ...partsOf(id),
     node: null,
     state: "unplaced",
-    reason: unplacedText(world, unplaced.refusals),
-    hint: "Add a node that fits, or change what the service asks for.",
+    reason: refusalSummary(unplaced.refusals),
+    hint: UNPLACED_HINT,
     revision: app.revision,
     image: wantedService(world, unplaced.app, unplaced.service)?.container.image ?? "",
   };
 }
+
+const UNPLACED_HINT = "Add a node that fits, or change what the service asks for.";
 
 const partsOf = (id: WorkloadId) => ({ id, ...workloadParts(id) });
 
@@ -79,9 +93,11 @@ type Shown = Pick<WorkloadView, "state" | "reason" | "hint"> &
 /** null: the node is heard, so its word counts. */
 function silenceOf(world: World, node: Node, seen: SeenStatus | null, now: Millis): Shown | null {
   const { kind, reason, silentForMs } = reachabilityView(world, node.id, now);
-  if (kind === "ready" && (seen === null || seen.seenMs !== null)) return null;
+  // A node that cannot see its engine says so, and repeats what it saw before: that is no present state.
+  const blind = world.observations.get(node.id)?.conditions.find((one) => one.kind === "engine-unreachable");
+  if (kind === "ready" && blind === undefined && (seen === null || seen.seenMs !== null)) return null;
   const last = seen === null ? "nothing was ever said of it" : `it last said: ${seen.status.state.kind}`;
-  const why = kind === "ready" ? "it has not reported since this hub started" : reason;
+  const why = kind !== "ready" ? reason : (blind?.message ?? "it has not reported since this hub started");
   return {
     state: "unknown",
     reason: `node ${node.name}: ${why}; ${last}`,

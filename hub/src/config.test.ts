@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { parseHubConfig } from "./config.ts";
+
+test("[A50] defaults: this machine only, and the usual folder", () => {
+  expect(parseHubConfig({}, {}, true)).toEqual({
+    ok: true,
+    value: {
+      dataDir: "/var/lib/skerry/hub",
+      host: "127.0.0.1",
+      port: 7443,
+      logLevel: "info",
+      newAdminToken: false,
+      plainWords: true,
+    },
+  });
+});
+
+test("[A50] flags win over environment, and an empty variable counts as none", () => {
+  const env = { SKERRY_DATA: "/env", SKERRY_LISTEN: "0.0.0.0:1", SKERRY_LOG_LEVEL: "" };
+  expect(parseHubConfig({ data: "/flag" }, env, false)).toMatchObject({
+    ok: true,
+    value: { dataDir: "/flag", host: "0.0.0.0", port: 1, logLevel: "info", plainWords: false },
+  });
+});
+
+test.each([
+  ["[::1]:80", "::1", 80],
+  ["[::]:0", "::", 0],
+  ["localhost:7443", "localhost", 7443],
+])("[A50] --listen %s", (listen, host, port) => {
+  expect(parseHubConfig({ listen }, {}, false)).toMatchObject({ ok: true, value: { host, port } });
+});
+
+test.each([
+  [{ listen: "7443" }, {}, /^--listen must be HOST:PORT/],
+  [{ listen: "::1:80" }, {}, /^--listen must be HOST:PORT/],
+  [{ listen: "host:70000" }, {}, /^--listen the port must be at most 65535/],
+  [{ listen: "" }, {}, /^--listen/],
+  [{ data: "" }, {}, /^--data must name a folder/],
+  [{ data: "a\0b" }, {}, /^--data/],
+  [{ logLevel: "loud" }, {}, /^--log-level must be debug, info, warn or error/],
+  [{}, { SKERRY_LISTEN: "x" }, /^SKERRY_LISTEN must be/],
+  [{}, { SKERRY_LOG_LEVEL: "loud" }, /^SKERRY_LOG_LEVEL must be/],
+] as const)("[A50] %j with %j is refused by name", (flags, env, message) => {
+  expect(parseHubConfig(flags, env, false)).toEqual({ ok: false, error: expect.stringMatching(message) });
+});

@@ -1,0 +1,245 @@
+// A hub in process for tests of its HTTP API: real SQLite in a folder of its own, the real control loop, and nodes that are a few calls.
+// Time can be moved forward; nothing sleeps.
+import { mkdtempSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Position } from "@skerry/shared/model/assignment.ts";
+import type { InstallationId, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { NodeFacts } from "@skerry/shared/model/node.ts";
+import type { Report, WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Hello, ToHub } from "@skerry/shared/protocol/to-hub.ts";
+import { type Clock, systemClock } from "@skerry/shared/runtime/clock.ts";
+import { type Log, silentLog } from "@skerry/shared/runtime/log.ts";
+import { systemRandom } from "@skerry/shared/runtime/random.ts";
+import { type ControlLoop, createControlLoop } from "../../hub/src/control-loop.ts";
+import { DEFAULT_SETTINGS } from "../../hub/src/core/decide.ts";
+import { ensureAdminToken } from "../../hub/src/http/admin-token.ts";
+import { createHttpServer, type HttpServer } from "../../hub/src/http/server.ts";
+import { openSqliteStore } from "../../hub/src/store/sqlite/store.ts";
+import type { Store } from "../../hub/src/store/store.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | number | undefined>>;
+  readonly text: string;
+  // The test knows the shape of what it asks for, and checks what it reads.
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly body: any;
+}
+export interface CallOptions {
+  /** undefined: the admin's; null: none. */
+  readonly token?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as it is. */
+  readonly raw?: string;
+}
+
+export interface TestHub {
+  readonly store: Store;
+  readonly loop: ControlLoop;
+  readonly http: HttpServer;
+  readonly admin: string;
+  readonly state: { stopping: boolean };
+  call(
+    method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE",
+    url: string,
+    body?: unknown,
+    options?: CallOptions,
+  ): Promise<Answer>;
+  apply(app: string, compose: string, more?: object, options?: CallOptions): Promise<Answer>;
+  /** A node that joined, said hello and its facts. */
+  join(name: string, more?: { labels?: Record<string, string>; memoryBytes?: number }): Promise<NodeId>;
+  frame(node: NodeId, frame: Exclude<ToHub, Hello>): Promise<void>;
+  /** Everything that is placed on the node is in this state there. */
+  reportAll(node: NodeId, state: WorkloadState): Promise<void>;
+  report(node: NodeId, report: Partial<Report>): Promise<void>;
+  /** Both clocks. */
+  advance(ms: number): void;
+  /** To a moment of the hub's monotonic clock; never back. */
+  advanceTo(monotonicMs: number): void;
+  /** A real port. */
+  listen(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface TestHubOptions {
+  /** Wraps the store, to make it fail. */
+  readonly store?: (store: Store) => Store;
+  readonly log?: Log;
+}
+
+export async function startTestHub(options: TestHubOptions = {}): Promise<TestHub> {
+  const folder = mkdtempSync(join(tmpdir(), "skerry-http-"));
+  const moved = { ms: 0 };
+  const clock: Clock = {
+    ...systemClock,
+    monotonicMs: () => systemClock.monotonicMs() + moved.ms,
+    wallMs: () => systemClock.wallMs() + moved.ms,
+  };
+  const opened = openSqliteStore({
+    path: join(folder, "hub.db"),
+    startedAtMs: clock.wallMs(),
+    // 16 hex digits: an installation id by its schema.
+    first: () => ({ installation: "i0123456789abcdef" as InstallationId, epoch: 1 }),
+  });
+  const store = options.store?.(opened) ?? opened;
+  const log = options.log ?? silentLog;
+  const { hash } = ensureAdminToken(folder, store, { ...systemRandom, hex: () => "a".repeat(64) }, false);
+  const loop = createControlLoop({ clock, random: systemRandom, log, store, settings: DEFAULT_SETTINGS });
+  const state = { stopping: false };
+  const http = await createHttpServer({
+    loop,
+    store,
+    clock,
+    random: systemRandom,
+    log,
+    adminTokenHash: hash,
+    version: "0.0.0-test",
+    stopping: () => state.stopping,
+  });
+  loop.start();
+  const admin = `ska1.${"a".repeat(64)}`;
+  const nodes = new Map<NodeId, string>();
+
+  const call: TestHub["call"] = async (method, url, body, { token, headers = {}, raw } = {}) => {
+    const bearer = token === undefined ? admin : token;
+    const response = await http.app.inject({
+      method,
+      url,
+      headers: {
+        ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
+        ...(body === undefined && raw === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(raw === undefined ? (body === undefined ? {} : { payload: JSON.stringify(body) }) : { payload: raw }),
+    });
+    const isJson = String(response.headers["content-type"]).includes("json");
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      text: response.payload,
+      body: isJson ? JSON.parse(response.payload) : null,
+    };
+  };
+  const frame: TestHub["frame"] = (node, sent) =>
+    new Promise((resolve, reject) => {
+      loop.receive(node, sent, (result) =>
+        result.kind === "done" ? resolve() : reject(new Error(JSON.stringify(result))),
+      );
+    });
+  const report: TestHub["report"] = (node, given) =>
+    frame(node, {
+      type: "report",
+      report: {
+        whole: false,
+        observed: position(loop, node),
+        workloads: [],
+        gone: [],
+        facts: null,
+        figures: null,
+        ports: null,
+        conditions: null,
+        ...given,
+      },
+    });
+
+  const hub: TestHub = {
+    store,
+    loop,
+    http,
+    admin,
+    state,
+    call,
+    apply: (app, compose, more = {}, given = {}) => call("PUT", `/v1/apps/${app}`, { compose, ...more }, given),
+    join: async (name, { labels = {}, memoryBytes = 4_294_967_296 } = {}) => {
+      const token = (await call("POST", "/v1/tokens", {})).body.token;
+      const credential = systemRandom.hex(32);
+      const joined = await call("POST", "/v1/nodes/join", { credential, name, labels }, { token });
+      const node: NodeId = joined.body.node;
+      nodes.set(node, credential);
+      await new Promise<void>((resolve) => {
+        loop.greet(
+          hello(node, credential),
+          () => null,
+          () => resolve(),
+        );
+      });
+      await report(node, { whole: true, facts: facts(name, memoryBytes) });
+      return node;
+    },
+    frame,
+    report,
+    reportAll: async (node, workloadState) => {
+      await frame(node, {
+        type: "accepted",
+        position: position(loop, node),
+        hash: "0".repeat(64) as WorkloadStatus["specHash"] & string,
+      });
+      await report(node, { whole: true, workloads: statuses(loop, node, workloadState) });
+    },
+    advance: (ms) => {
+      moved.ms += ms;
+    },
+    advanceTo: (monotonicMs) => {
+      // Whole milliseconds, as a wall clock has.
+      moved.ms += Math.max(0, Math.ceil(monotonicMs - clock.monotonicMs()));
+    },
+    listen: async () => {
+      await http.app.listen({ host: "127.0.0.1", port: 0 });
+      return (http.app.server.address() as AddressInfo).port;
+    },
+    close: async () => {
+      await http.stop();
+      loop.stop();
+      store.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  return hub;
+}
+
+function position(loop: ControlLoop, node: NodeId): Position {
+  return loop.world.nodes.get(node)?.assigned ?? { epoch: 1, generation: 0 };
+}
+
+function statuses(loop: ControlLoop, node: NodeId, state: WorkloadState): WorkloadStatus[] {
+  const ids: WorkloadId[] = [...(loop.world.placementsByNode.get(node) ?? [])];
+  return ids.flatMap((id) => {
+    const placement = loop.world.placements.get(id);
+    if (placement === undefined) return [];
+    const { revision, specHash } = placement;
+    return [{ id, revision, specHash, state, forMs: 0, containerId: "c1", imageId: null, restarts: 0 }];
+  });
+}
+
+function hello(node: NodeId, credential: string): Hello {
+  return {
+    type: "hello",
+    protocol: 1,
+    protocolMinimum: 1,
+    node,
+    credential,
+    bootId: "b1",
+    runId: "r1",
+    agentVersion: "0.0.0-test",
+    have: null,
+  };
+}
+
+function facts(hostname: string, memoryBytes: number): NodeFacts {
+  return {
+    hostname,
+    arch: "arm64",
+    os: "linux",
+    kernel: "6.1",
+    model: null,
+    cores: 4,
+    memoryBytes,
+    diskBytes: 32_000_000_000,
+    engineVersion: "27.0",
+    engineApiVersion: "1.46",
+    agentVersion: "0.0.0-test",
+    metered: false,
+  };
+}

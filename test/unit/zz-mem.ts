@@ -1,0 +1,42 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { silentLog } from "/work/main/shared/src/runtime/log.ts";
+import { seededRandom } from "/work/main/shared/src/runtime/random.ts";
+import { createControlLoop } from "/work/main/hub/src/control-loop.ts";
+import { DEFAULT_SETTINGS } from "/work/main/hub/src/core/decide.ts";
+import { createLinkServer } from "/work/main/hub/src/link/server.ts";
+import { openSqliteStore } from "/work/main/hub/src/store/sqlite/store.ts";
+import { handClock } from "/work/main/test/unit/hub/hand-clock.ts";
+import { appSpec, facts } from "/work/main/test/unit/hub/scenario.ts";
+import { wire } from "/work/main/test/unit/hub/wire.ts";
+import { sha256Hex } from "/work/main/shared/src/runtime/hash.ts";
+const mem = (what: string) => { (globalThis as any).gc?.(); (globalThis as any).gc?.(); const m = process.memoryUsage(); console.log(what.padEnd(20), "heapUsed", (m.heapUsed / 1e6).toFixed(1), "heapTotal", (m.heapTotal / 1e6).toFixed(1), "rss", (m.rss / 1e6).toFixed(1), "ext", (m.external / 1e6).toFixed(1)); };
+const dir = mkdtempSync("/var/tmp/sk-");
+mem("start");
+const store = openSqliteStore({ path: join(dir, "h.db"), startedAtMs: 0, first: () => ({ installation: "i00000000000000aa" as never, epoch: 1 }) });
+const clock = handClock();
+const loop = createControlLoop({ clock, random: seededRandom(1), log: silentLog, store, settings: DEFAULT_SETTINGS });
+loop.start();
+const link = createLinkServer({ clock, log: silentLog, hub: loop, credentialHash: (n) => store.credentialHash(n), hubVersion: "t" });
+const ctx = { actor: "admin", freshToken: { id: "t1", secretHash: sha256Hex("t1") as never }, idempotency: null };
+const time = (what: string, work: () => void) => { const a = performance.now(); work(); console.log(what, Math.round((performance.now() - a)*10)/10, "ms"); };
+loop.submit({ kind: "create-token", uses: 10000, expiresInMs: 1e9, labels: {} }, ctx);
+time("join", () => { for (let i = 0; i < 1000; i++) loop.submit({ kind: "join-node", credentialHash: sha256Hex("s" + i) as never, name: ("pi-" + i) as never, labels: {}, facts: { ...facts, memoryBytes: 8e9 }, tokenId: "t1" }, ctx); });
+mem("joined");
+const agents = [...loop.world.nodes.values()].map((node) => {
+  const w = wire(); let last: { position: unknown; hash: unknown } | null = null;
+  w.far.listen({ onFrame(t) { if (!t.startsWith('{"type":"assign')) return; const m = JSON.parse(t); const x = m.assignment ?? m.delta; last = { position: x.position, hash: x.hash }; }, onClose() {} });
+  return { node, w, get last() { return last!; } };
+});
+for (const a of agents) { link.attach(a.w.near, "x"); a.w.far.send(JSON.stringify({ type: "hello", protocol: 1, protocolMinimum: 1, node: a.node.id, credential: "s" + a.node.name.slice(3), bootId: "b", runId: "r", agentVersion: "t", have: null })); } clock.run(0);
+mem("connected");
+const spec = (v: number) => appSpec("big", ...Array.from({ length: 20 }, (_, i) => ({ name: "s" + i, image: "web:" + v, replicas: "global" as const })));
+for (const v of [1, 2, 3, 4]) {
+  time("submit", () => { const r = loop.submit({ kind: "apply-app", spec: spec(v), source: "x", ifRevision: null }, ctx); if (!r.ok) throw new Error(JSON.stringify(r)); });
+  time("fan-out", () => clock.run(0));
+  time("accept", () => { for (const a of agents) a.w.far.send(JSON.stringify({ type: "accepted", position: a.last.position, hash: a.last.hash })); clock.run(0); });
+  time("report", () => { for (const a of agents) a.w.far.send(JSON.stringify({ type: "report", report: { whole: true, observed: { epoch: 1, generation: 1 }, workloads: Array.from({ length: 20 }, (_, i) => ({ id: `big/s${i}/${a.node.id}`, revision: v, specHash: "a".repeat(64), state: { kind: "running", health: "none" }, forMs: 1, containerId: sha256Hex(String(Math.random())), imageId: "sha256:" + "i".repeat(64), restarts: 0 })), gone: [], facts: null, figures: null, ports: null, conditions: null } })); clock.run(0); });
+  if (process.argv[2] !== "nomem") mem("revision " + v);
+}
+loop.stop(); store.close();
+rmSync(dir, { recursive: true });
