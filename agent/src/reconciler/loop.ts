@@ -195,7 +195,7 @@ class Loop implements Reconciler {
 
   #untilWoken(atMostMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = this.#parts.clock.setTimer(Math.max(0, atMostMs), () => this.#signal());
+      const timer = this.#parts.clock.setTimer(Math.ceil(Math.max(0, atMostMs)), () => this.#signal());
       this.#signal = () => {
         this.#signal = () => undefined;
         timer.cancel();

@@ -3,6 +3,8 @@ import type { Clock, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Engine, EngineEvent } from "../engine/engine.ts";
 
+/** An engine begins its stream a moment after it was asked for: what happened in between is looked for once more. */
+const SETTLED_MS = 1_000;
 /** A stream that breaks at once must not be opened in a loop. */
 const REOPEN_MS = 1_000;
 
@@ -13,7 +15,7 @@ export class Watching {
   readonly #onEvent: (event: EngineEvent) => void;
   readonly #onGap: (reason: string) => void;
   #stream: { close(): void } | null = null;
-  #reopen: Timer | null = null;
+  #timer: Timer | null = null;
   #open = false;
 
   /** `onGap`: events may have been missed. */
@@ -37,8 +39,8 @@ export class Watching {
 
   close(): void {
     this.#open = false;
-    this.#reopen?.cancel();
-    this.#reopen = null;
+    this.#timer?.cancel();
+    this.#timer = null;
     const stream = this.#stream;
     this.#stream = null;
     stream?.close();
@@ -53,17 +55,20 @@ export class Watching {
       this.#stream = null;
       this.#log.debug("engine's event stream ended", { reason });
       this.#onGap("events-ended");
-      this.#reopen = this.#clock.setTimer(REOPEN_MS, () => this.#resubscribe());
+      this.#timer?.cancel();
+      this.#timer = this.#clock.setTimer(REOPEN_MS, () => this.#resubscribe());
     };
     const onEvent = (event: EngineEvent): void => {
       if (this.#open && !mine.ended) this.#onEvent(event);
     };
     mine.stream = this.#engine.watch(onEvent, onEnd);
-    if (!mine.ended) this.#stream = mine.stream;
+    if (mine.ended) return;
+    this.#stream = mine.stream;
+    this.#timer = this.#clock.setTimer(SETTLED_MS, () => this.#onGap("events-settled"));
   }
 
   #resubscribe(): void {
-    this.#reopen = null;
+    this.#timer = null;
     if (!this.#open) return;
     this.#subscribe();
     this.#onGap("events-reopened");

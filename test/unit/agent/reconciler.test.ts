@@ -1,7 +1,8 @@
 // The loop with the simulated engine on virtual time: what a node does by itself, without a hub.
+
+import { containerLabels } from "@skerry/agent/engine/labels.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import { defaultContainerSpec } from "@skerry/shared/model/container.ts";
-import { containerLabels } from "@skerry/agent/engine/labels.ts";
 import { describe, expect, test } from "vitest";
 import { assignment, hashOf, tombstone, workload } from "./scenario.ts";
 import { createSite, type Site } from "./site.ts";
@@ -19,7 +20,11 @@ async function settled(wanted: Assignment = one): Promise<Site> {
 }
 
 const kindsOf = (site: Site): readonly string[] => site.events().map(({ kind }) => kind);
-const stateOf = (site: Site, id = web.id) => site.reconciler().statuses().find((status) => status.id === id)?.state;
+const stateOf = (site: Site, id = web.id) =>
+  site
+    .reconciler()
+    .statuses()
+    .find((status) => status.id === id)?.state;
 
 describe("reconciler", () => {
   test("[N50] an accepted assignment comes to run: network, image, container, each once", async () => {
@@ -232,7 +237,12 @@ describe("reconciler", () => {
       mostPulls = Math.max(mostPulls, pulls);
     }
     expect(mostPulls).toBe(2);
-    expect(site.reconciler().statuses().map(({ state }) => state.kind)).toEqual(many.map(() => "running"));
+    expect(
+      site
+        .reconciler()
+        .statuses()
+        .map(({ state }) => state.kind),
+    ).toEqual(many.map(() => "running"));
   });
 
   test("[N62] a person's edits are repaired within two seconds", async () => {
@@ -262,7 +272,12 @@ describe("reconciler", () => {
     site.powerCut();
     site.startAgent();
     await site.run(10_000);
-    expect(site.reconciler().statuses().map(({ state }) => state.kind)).toEqual(["running", "running"]);
+    expect(
+      site
+        .reconciler()
+        .statuses()
+        .map(({ state }) => state.kind),
+    ).toEqual(["running", "running"]);
   });
 
   test("[N64] ages are counted up to the moment of asking, and statuses are told when more than an age is new", async () => {

@@ -1,8 +1,6 @@
 // Site: one machine with the simulated engine, a ledger on a simulated disk and a reconciler, on virtual time. For tests of the loop alone:
 // no hub, no link. `run` lets time pass; everything that a person or chance would do is done to `machine` and `engine` directly.
-import { silentLog } from "@skerry/shared/runtime/log.ts";
-import type { Assignment } from "@skerry/shared/model/assignment.ts";
-import type { NodeEvent } from "@skerry/shared/model/event.ts";
+
 import { initialLinkState, type LinkState } from "@skerry/agent/core/link-state.ts";
 import type { Engine } from "@skerry/agent/engine/engine.ts";
 import { type LabelKey, labelKey } from "@skerry/agent/engine/labels.ts";
@@ -10,6 +8,9 @@ import type { Identity, LedgerContent } from "@skerry/agent/ledger/ledger.ts";
 import { MemoryDisk, openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
 import { createReconciler } from "@skerry/agent/reconciler/loop.ts";
 import type { Reconciler } from "@skerry/agent/reconciler/reconciler.ts";
+import type { Assignment } from "@skerry/shared/model/assignment.ts";
+import type { NodeEvent } from "@skerry/shared/model/event.ts";
+import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { createChance } from "../../sim/chance.ts";
 import { createSimEngine, type Mutation, type SimEngine } from "../../sim/engine/client.ts";
 import { createMachine, type Machine, type SimContainer } from "../../sim/engine/machine.ts";
