@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { stays, until } from "../lab/wait.ts";
 import { compose, fingerprints, fleetForThisFile, runningOn, SOON_MS, service, untilGood } from "./site.ts";
 
-const fleet = fleetForThisFile({ nodes: 1 });
+const fleet = fleetForThisFile({ nodes: 1 }, "restarted");
 const node = () => fleet().node(1);
 
 test("[I10] an engine that is restarted without live-restore loses its containers, and the agent starts them again", async () => {

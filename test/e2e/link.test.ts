@@ -14,7 +14,7 @@ import {
   workloads,
 } from "./site.ts";
 
-const fleet = fleetForThisFile();
+const fleet = fleetForThisFile({}, "restarted");
 const AFTER_S = 4;
 
 async function whereIs(app: string): Promise<FleetNode> {

@@ -12,7 +12,7 @@ import {
   untilGood,
 } from "./site.ts";
 
-const fleet = fleetForThisFile();
+const fleet = fleetForThisFile({}, "restarted");
 const REBOOT_MS = 120_000;
 
 test("[I8] [I9] the hub is killed; a node heals, another is rebooted and starts everything; the hub comes back and restarts nothing", async () => {

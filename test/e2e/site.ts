@@ -11,8 +11,11 @@ export const START_WITHIN_MS = 180_000;
 /** From a change to the engines showing it, pull excluded (I10 gives 60 s). */
 export const SOON_MS = 60_000;
 
-/** Starts a fleet for this file. The returned function gives it to the tests. */
-export function fleetForThisFile(options: FleetOptions = {}): () => Fleet {
+/** Starts a fleet for this file. The returned function gives it to the tests. `engines`: whether the tests restart them. */
+export function fleetForThisFile(
+  options: FleetOptions = {},
+  engines: "as-it-was" | "restarted" = "as-it-was",
+): () => Fleet {
   let fleet: Fleet | null = null;
   let decoys: readonly Decoys[] = [];
   beforeAll(async () => {
@@ -21,7 +24,7 @@ export function fleetForThisFile(options: FleetOptions = {}): () => Fleet {
   }, START_WITHIN_MS);
   afterAll(async () => {
     try {
-      for (const each of decoys) await each.check();
+      for (const each of decoys) await each.check(engines);
     } finally {
       await fleet?.[Symbol.asyncDispose]();
     }

@@ -2,7 +2,8 @@
 // cut from power like the machines they stand for. Used by the demo, the end-to-end tests and the bench. It asks the hub
 // through its public API only; what really runs is asked of the engines (`node.engine.api`).
 import { execFile } from "node:child_process";
-import { readdir, readFile, rename, rm } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -120,11 +121,15 @@ export class FleetHub {
   }
 }
 
+/** The kernel's boot id is this machine's own: a node that "was rebooted" sees another one in its place. */
+const BOOT = 'mount --bind "$1" /proc/sys/kernel/random/boot_id && shift && exec "$@"';
+
 export class FleetNode {
   readonly name: string;
   readonly site: LabNode;
   readonly dataDir: string;
   agent: Process | null = null;
+  #booted: readonly string[] = [];
   readonly #lab: Lab;
   readonly #hub: FleetHub;
   readonly #words: readonly string[];
@@ -148,6 +153,7 @@ export class FleetNode {
       name: `agent ${this.name}`,
       netns: this.site.network?.netns,
       command: [
+        ...this.#booted,
         SKERRY,
         "agent",
         "--hub",
@@ -173,9 +179,12 @@ export class FleetNode {
     await this.agent?.kill();
   }
 
-  /** Everything of this machine dies at once. Its disk stays. */
+  /** Everything of this machine dies at once. Its disk stays, and the next boot has another boot id. */
   async powerCut(): Promise<void> {
     await this.killAgent();
+    const bootId = join(this.site.folder, "boot-id");
+    await writeFile(bootId, `${randomUUID()}\n`);
+    this.#booted = ["unshare", "--mount", "sh", "-c", BOOT, "boot", bootId];
     await this.engine.powerCut();
   }
 

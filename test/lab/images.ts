@@ -81,9 +81,22 @@ async function make(recipe: ImageRecipe, busybox: string, archive: string): Prom
   }
 }
 
+/** Debian's statically linked busybox, unpacked here: the machine's own may be linked with libraries that no image has. */
 async function busyboxPath(): Promise<string> {
-  for (const path of ["/bin/busybox", "/usr/bin/busybox"]) if (await exists(path)) return path;
-  throw new Error("busybox is missing: run sh deploy/setup.sh");
+  const path = join(CACHE, "busybox", "bin", "busybox");
+  if (await exists(path)) return path;
+  await mkdir(CACHE, { recursive: true });
+  const work = await mkdtemp(join(CACHE, "busybox-"));
+  try {
+    await unpackPackages(["busybox-static"], work, join(work, "root"), false);
+    // Newer packages have it in /usr/bin.
+    const found = (await exists(join(work, "root", "bin", "busybox"))) ? "bin" : "usr/bin";
+    await mkdir(dirname(path), { recursive: true });
+    await rename(join(work, "root", found, "busybox"), path);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  return path;
 }
 
 async function baseFiles(root: string, busybox: string): Promise<void> {

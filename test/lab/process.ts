@@ -15,7 +15,8 @@ const LAST_WORDS = 15;
 export interface ProcessOptions {
   /** For messages: "hub", "agent n1", "dockerd n2". */
   readonly name: string;
-  readonly command: readonly [string, ...string[]];
+  /** The program and its arguments. */
+  readonly command: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** A network namespace to run in, as a path: /run/netns/NAME. */
