@@ -1,3 +1,4 @@
+// What flags and environment mean together, and which of their values are refused by name.
 import { expect, test } from "vitest";
 import { parseHubConfig } from "./config.ts";
 

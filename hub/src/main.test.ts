@@ -1,3 +1,4 @@
+// The real hub in this process: it starts, stops and goes on, or says in one message why it cannot.
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { type AddressInfo, createServer } from "node:net";

@@ -1,3 +1,4 @@
+// Apps over the API: applying, dry runs, states, revisions, removal, and the lists of apps and workloads.
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
 

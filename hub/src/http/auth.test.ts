@@ -1,3 +1,4 @@
+// The door: who is let in by which token, and where the admin token comes from.
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

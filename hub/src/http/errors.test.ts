@@ -1,3 +1,4 @@
+// Every coded error is raised once, and everything that a caller can get wrong is answered with one of them.
 import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";

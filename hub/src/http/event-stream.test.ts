@@ -1,3 +1,4 @@
+// One watching client and its room, on a clock of our own.
 import { EventEmitter } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";

@@ -1,3 +1,4 @@
+// Events, why, health, metrics, the OpenAPI document and the version.
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
 import { type Store, StoreError } from "../store/store.ts";

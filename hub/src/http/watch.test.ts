@@ -1,3 +1,4 @@
+// The watch over real sockets: nothing lost, nothing twice, nothing secret, and no client that costs the others.
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";

@@ -1,3 +1,4 @@
+// Idempotency keys, join tokens, joining, and changes to nodes.
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";

@@ -1,3 +1,4 @@
+// The version is written in two places; this keeps them the same.
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { SKERRY_VERSION } from "./version.ts";
