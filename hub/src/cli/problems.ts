@@ -23,7 +23,7 @@ export function problemLines(
       const head = `${paint("bold", `${visible(place)}:`)} ${paint(level === "error" ? "bad" : "busy", `${level}:`)}`;
       const about = path === "" ? "" : ` (${visible(path)})`;
       const lines = [`${head} ${visible(message)}${paint("dim", about)}`];
-      if (hint !== "") lines.push(`    ${wrap(visible(hint), width === null ? null : width - 4, "    ")}`);
+      if (hint !== "") lines.push(wrap("    ", visible(hint), width, "    "));
       return `${lines.join("\n")}\n`;
     })
     .join("");

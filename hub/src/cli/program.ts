@@ -20,7 +20,6 @@ export function buildProgram(io: Io, finish: Finish): Command {
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .showHelpAfterError("(skerry help COMMAND shows what a command takes)")
     .helpOption("-h, --help", "show this help")
-    .helpCommand("help [command]", "show help for a command")
     .exitOverride();
   program.commandsGroup("Start here:");
   addStarters(program, finish, io);
@@ -32,6 +31,8 @@ export function buildProgram(io: Io, finish: Finish): Command {
   addNodes(program, finish, io);
   program.commandsGroup("And:");
   addRest(program, finish, io);
+  // Last, so that it stands in the last group.
+  program.helpCommand("help [command]", "show help for a command");
   return program;
 }
 
@@ -96,10 +97,7 @@ function addStarters(program: Command, finish: Finish, io: Io): void {
       "Checks the token with the hub and keeps both in your config folder (mode 0600). The token is asked for; without a terminal it is read from standard input. The hub's admin token is in its DATA/admin-token.",
     )
     .option("--token-file <file>", "read the token from a file")
-    .addHelpText(
-      "after",
-      "\nExample:\n  ssh hub sudo cat /var/lib/skerry/hub/admin-token | skerry login http://hub:7443",
-    );
+    .addHelpText("after", "\nExample:\n  ssh hub cat /var/lib/skerry/hub/admin-token | skerry login http://hub:7443");
   lazily(login, finish, io, () => import("./commands/login.ts"), ["url"]);
 }
 

@@ -27,6 +27,10 @@ export interface Column {
   /** May be cut to this many characters when the terminal is narrow; null: never cut (names that people copy). */
   readonly shrinksTo: number | null;
   readonly right?: boolean;
+  /** Cut at its beginning: the end of an image's name says more than its registry. */
+  readonly keepsEnd?: boolean;
+  /** Left out altogether when cutting is not enough; the last such column goes first. */
+  readonly mayGo?: boolean;
 }
 /** Three, as docker's tables have. */
 const GAP = 3;
@@ -38,6 +42,15 @@ export function table(
   width: number | null,
   paint: Paint,
 ): string {
+  const goes = columns.findLastIndex(({ mayGo }) => mayGo === true);
+  if (width !== null && goes >= 0 && leastWidth(columns, rows) > width) {
+    return table(
+      columns.toSpliced(goes, 1),
+      rows.map((row) => row.toSpliced(goes, 1)),
+      width,
+      paint,
+    );
+  }
   const natural = columns.map((column, at) =>
     Math.max(length(column.title), ...rows.map((row) => length(row[at]?.text ?? ""))),
   );
@@ -46,7 +59,7 @@ export function table(
     const parts = columns.map((column, at) => {
       const { text, tint } = cells[at] ?? cell("");
       const size = widths[at] ?? 0;
-      const fitted = cut(text, size);
+      const fitted = cut(text, size, column.keepsEnd === true);
       const space = " ".repeat(size - length(fitted));
       const isLast = at === columns.length - 1;
       if (column.right === true) return space + paint(tint, fitted);
@@ -56,6 +69,14 @@ export function table(
   };
   const header = line(columns.map(({ title }) => cell(title)));
   return `${[header, ...rows.map(line)].join("\n")}\n`;
+}
+
+function leastWidth(columns: readonly Column[], rows: readonly (readonly Cell[])[]): number {
+  const widths = columns.map(({ title, shrinksTo }, at) => {
+    const natural = Math.max(length(title), ...rows.map((row) => length(row[at]?.text ?? "")));
+    return shrinksTo === null ? natural : Math.min(natural, Math.max(shrinksTo, length(title)));
+  });
+  return widths.reduce((sum, size) => sum + size, 0) + GAP * (columns.length - 1);
 }
 
 /** Takes what is too much from the widest column that may shrink, one character at a time; each keeps its least width. */
@@ -75,28 +96,52 @@ function shrink(columns: readonly Column[], natural: readonly number[], width: n
   return widths;
 }
 
-/** By characters as people see them, near enough: code points. */
+/** By characters as people see them, near enough: code points, colours left out. */
 function length(text: string): number {
-  return [...text].length;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the colours put in by `colored`
+  return [...text.replace(/\u001b\[\d+m/g, "")].length;
 }
 
-function cut(text: string, size: number): string {
-  return length(text) <= size ? text : `${[...text].slice(0, Math.max(0, size - 1)).join("")}…`;
+function cut(text: string, size: number, keepsEnd: boolean): string {
+  if (length(text) <= size) return text;
+  const kept = Math.max(0, size - 1);
+  return keepsEnd ? `…${[...text].slice(-kept).join("")}` : `${[...text].slice(0, kept).join("")}…`;
 }
 
-/** Breaks prose at spaces; `indent` goes before every line but the first. */
-export function wrap(text: string, width: number | null, indent = ""): string {
-  if (width === null) return text;
+/** `prefix` and prose, broken at spaces so that no line is longer than `width`; further lines begin with `indent`. */
+export function wrap(prefix: string, text: string, width: number | null, indent: string): string {
+  if (width === null) return prefix + text;
   const lines: string[] = [];
-  let line = "";
+  let line = prefix;
+  let isFresh = true;
   for (const word of text.split(" ")) {
-    const room = width - (lines.length === 0 ? 0 : indent.length);
-    if (line !== "" && length(line) + 1 + length(word) > room) {
+    if (!isFresh && length(line) + 1 + length(word) > width) {
       lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
+      line = indent + word;
+    } else line += isFresh ? word : ` ${word}`;
+    isFresh = false;
   }
-  return [...lines, line].join(`\n${indent}`);
+  return [...lines, line].join("\n");
+}
+
+/** More reasons than this are not read; `skerry why` has them all. */
+const MAX_REASONS = 10;
+const MAX_NAMES = 3;
+
+/** What is wrong, below a table: each reason once, with the names that it holds for. */
+export function reasons(
+  of: readonly { readonly name: string; readonly reason: string }[],
+  width: number | null,
+  paint: Paint,
+): string {
+  const groups = Map.groupBy(of, ({ reason }) => reason);
+  const lines = [...groups].slice(0, MAX_REASONS).map(([reason, members]) => {
+    const names = members.slice(0, MAX_NAMES).map(({ name }) => paint("bold", visible(name)));
+    const more = members.length > MAX_NAMES ? ` and ${members.length - MAX_NAMES} more` : "";
+    return `${wrap("- ", `${names.join(", ")}${more}: ${visible(reason)}`, width, "  ")}\n`;
+  });
+  if (groups.size > MAX_REASONS) lines.push(`… and ${groups.size - MAX_REASONS} more reasons\n`);
+  return lines.length === 0 ? "" : `\n${lines.join("")}`;
 }
 
 const STEPS: readonly (readonly [string, number])[] = [
@@ -151,15 +196,10 @@ export function labels(from: Readonly<Record<string, string>>): string {
     .join(",");
 }
 
-/** "  Image      nginx" lines under a heading. */
+/** Names and what they are, one below the other. */
 export function facts(pairs: readonly (readonly [string, string])[], width: number | null): string {
   const widest = Math.max(0, ...pairs.map(([name]) => length(name)));
   return pairs
-    .map(([name, value]) => {
-      const head = `${name.padEnd(widest)}  `;
-      return `${head}${wrap(visible(value), width === null ? null : width - head.length, "")
-        .split("\n")
-        .join(`\n${" ".repeat(head.length)}`)}\n`;
-    })
+    .map(([name, value]) => `${wrap(`${name.padEnd(widest)}  `, visible(value), width, " ".repeat(widest + 2))}\n`)
     .join("");
 }

@@ -59,3 +59,8 @@ export function workloadName(workload: Pick<WorkloadView, "app" | "service" | "s
   const { app, service, slot } = workload;
   return /^n[0-9a-f]{16}$/.test(slot) ? `${app}/${service}` : `${app}/${service}/${slot}`;
 }
+
+/** The same, of a workload's id. */
+export function shortId(id: WorkloadView["id"]): string {
+  return id.replace(/\/n[0-9a-f]{16}$/, "");
+}

@@ -6,7 +6,7 @@ import { visible } from "./escape.ts";
 import { CliFailure, EXIT, type ExitCode } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { type Paint, painter, plural, wrap } from "./render.ts";
-import { stateCell, workloadName } from "./states.ts";
+import { shortId, stateCell, workloadName } from "./states.ts";
 
 /** Short enough to look live; each look costs the hub a millisecond. */
 const LOOK_EVERY_MS = 250;
@@ -150,21 +150,20 @@ export function lateText(
   const within = `within ${Math.round(timeoutMs / 1_000)} s`;
   if (app === null) return `skerry: The hub could not be reached ${within}; what became of ${name} is not known.\n`;
   const { good, wanted } = countsOf(app);
-  const lines = [
-    `skerry: ${app.name} is not as it should be ${within}: ${good} of ${plural(wanted, "workload")} good. It is still being worked on.`,
-  ];
+  const head = `${app.name} is not as it should be ${within}: ${good} of ${plural(wanted, "workload")} good. It is still being worked on.`;
+  const lines = [wrap("skerry: ", head, width, "  ")];
   const waiting = pending(app);
   for (const workload of waiting.slice(0, MAX_SHOWN)) {
     const { text, tint } = stateCell(workload);
     const node = workload.node === null ? "" : ` on ${workload.node.name}`;
     const what = `${workloadName(workload)}${node}: ${paint(tint, text)}: ${visible(workload.reason)}`;
-    lines.push(`  - ${wrap(what, width === null ? null : width - 4, "    ")}`);
-    if (workload.hint !== null)
-      lines.push(`    → ${wrap(visible(workload.hint), width === null ? null : width - 6, "      ")}`);
+    lines.push(wrap("  - ", what, width, "    "));
+    if (workload.hint !== null) lines.push(wrap("    → ", visible(workload.hint), width, "      "));
   }
   if (waiting.length > MAX_SHOWN) lines.push(`  … and ${waiting.length - MAX_SHOWN} more`);
   for (const { workload, node, reason } of app.retiring.slice(0, MAX_SHOWN)) {
-    lines.push(`  - ${visible(workload)} on ${node.name} is still to be removed: ${visible(reason)}`);
+    const what = `${visible(shortId(workload))} on ${node.name} is still to be removed: ${visible(reason)}`;
+    lines.push(wrap("  - ", what, width, "    "));
   }
   lines.push(`Look again with: skerry why ${app.name}`);
   return `${lines.join("\n")}\n`;

@@ -67,7 +67,7 @@ function tellUnknown(
   notes: Notes,
 ): void {
   const names = [...children].filter((name) => name !== "[]");
-  const where = rulePath === "" ? "at the top of a Compose file" : `in \`${lastName(rulePath)}\``;
+  const where = rulePath === "" ? "at the top of a Compose file" : `in ${lastName(rulePath)}`;
   const near = didYouMean(key, names);
   const home = near === "" ? homeOf(key, rulePath) : "";
   const hint =
@@ -81,8 +81,8 @@ const MAX_NAMED = 8;
 function lastName(rulePath: string): string {
   const parts = rulePath.split(".");
   const last = parts.at(-1) ?? rulePath;
-  if (last !== "*") return last.replace("[]", "");
-  return rulePath === "services.*" ? "a service" : `an entry of ${parts.at(-2) ?? ""}`;
+  if (last !== "*") return `\`${last.replace("[]", "")}\``;
+  return rulePath === "services.*" ? "a service" : `an entry of \`${parts.at(-2) ?? ""}\``;
 }
 
 /** A key at the wrong level is the commonest mistake after a misspelt one: `image` at the top, `replicas` on a service. */

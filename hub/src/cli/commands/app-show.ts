@@ -6,7 +6,7 @@ import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
 import { appRef } from "../refs.ts";
 import { age, cell, facts, localTime, type Paint, painter, table, wrap } from "../render.ts";
-import { conditionCell } from "../states.ts";
+import { conditionCell, shortId } from "../states.ts";
 import { workloadsTable } from "./ps.ts";
 
 interface Options extends HubOptions {
@@ -15,8 +15,8 @@ interface Options extends HubOptions {
 }
 
 export async function run(io: Io, options: Options): Promise<ExitCode> {
-  const client = await connect(io, options);
-  const app = await client.call("getApp", { params: { app: appRef(options.name) } });
+  const name = appRef(options.name);
+  const app = await (await connect(io, options)).call("getApp", { params: { app: name } });
   io.out(options.json === true ? `${safeJson(app)}\n` : appText(app, io.columns, painter(io), io.zoneOffsetMinutes));
   return EXIT.done;
 }
@@ -30,7 +30,7 @@ export function appText(
   const state = conditionCell(app.condition);
   const applied = localTime(app.appliedAtMs, zoneOffsetMinutes(app.appliedAtMs));
   const parts = [
-    `${wrap(`${paint("bold", app.name)} is ${paint(state.tint, state.text)}: ${visible(app.reason)}`, width, "  ")}\n`,
+    `${wrap("", `${paint("bold", app.name)} is ${paint(state.tint, state.text)}: ${visible(app.reason)}`, width, "  ")}\n`,
     facts(
       [
         ["Revision", `${app.revision}, applied ${applied} by ${app.appliedBy}`],
@@ -44,11 +44,11 @@ export function appText(
   const workloads = app.services.flatMap((service) => service.workloads);
   if (workloads.length > 0) parts.push(`\n${workloadsTable(workloads, width, paint)}`);
   const hints = new Set(workloads.flatMap(({ hint, good }) => (hint === null || good ? [] : [hint])));
-  for (const hint of hints) parts.push(`→ ${wrap(visible(hint), width === null ? null : width - 2, "  ")}\n`);
+  for (const hint of hints) parts.push(`${wrap("→ ", visible(hint), width, "  ")}\n`);
   for (const { workload, node, reachable, reason } of app.retiring) {
     const when = reachable ? "" : " (the node is not heard from)";
     parts.push(
-      `${wrap(`To be removed: ${visible(workload)} on ${node.name}${when}: ${visible(reason)}`, width, "  ")}\n`,
+      `${wrap("", `To be removed: ${visible(shortId(workload))} on ${node.name}${when}: ${visible(reason)}`, width, "  ")}\n`,
     );
   }
   return parts.join("");
@@ -61,7 +61,7 @@ function servicesTable(services: readonly ServiceView[], width: number | null, p
     { title: "RUNNING", shrinksTo: null },
     { title: "STATE", shrinksTo: null },
     { title: "WHEN SILENT", shrinksTo: null },
-    { title: "IMAGE", shrinksTo: 12 },
+    { title: "IMAGE", shrinksTo: 12, keepsEnd: true },
   ];
   const rows = services.map((service) => [
     cell(service.name, "bold"),

@@ -10,7 +10,8 @@ import { CliFailure, EXIT, type ExitCode, usage } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
 import { problemLines } from "../problems.ts";
-import { cell, type Paint, painter, plural, table } from "../render.ts";
+import { type Paint, painter, plural, wrap } from "../render.ts";
+import { shortId } from "../states.ts";
 import { waitForApp } from "../wait.ts";
 
 interface Options extends HubOptions, FileOptions {
@@ -89,29 +90,31 @@ export function appliedText(applied: Applied): string {
   return `${applied.app} is at revision ${applied.revision}.\n${lines.join("\n")}\n`;
 }
 
+/** "replace" is the longest step. */
+const STEP_WIDTH = 7;
+
 export function dryRunText(plan: DryRun, width: number | null, paint: Paint): string {
   const head = plan.changed
     ? `${plan.app} would be at revision ${plan.revision}.`
     : `${plan.app} would stay as it is, at revision ${plan.revision}.`;
-  const rows = plan.nodes.flatMap(({ node, reachable, steps }) =>
-    steps.map(({ workload, step, why }) => [
-      cell(reachable ? node.name : `${node.name} (silent)`, reachable ? "bold" : "busy"),
-      cell(step, step === "keep" ? "dim" : step === "remove" ? "bad" : "busy"),
-      cell(workload),
-      cell(why),
-    ]),
-  );
-  const columns = [
-    { title: "NODE", shrinksTo: 8 },
-    { title: "STEP", shrinksTo: null },
-    { title: "WORKLOAD", shrinksTo: 16 },
-    { title: "WHY", shrinksTo: 12 },
-  ];
-  const parts = [
-    head,
-    rows.length === 0 ? "No node has anything to do." : table(columns, rows, width, paint).trimEnd(),
-  ];
-  for (const { workload, why } of plan.unplaced)
-    parts.push(`${paint("bad", "unplaced")} ${visible(workload)}: ${visible(why)}`);
+  const parts = [head];
+  for (const { node, reachable, steps } of plan.nodes) {
+    parts.push(`${paint("bold", node.name)}${reachable ? "" : " (not heard from; it follows when it is back)"}`);
+    for (const { workload, step, why } of steps) {
+      const tint = step === "keep" ? "dim" : step === "remove" ? "bad" : "busy";
+      parts.push(
+        wrap(
+          `  ${paint(tint, step.padEnd(STEP_WIDTH))} `,
+          `${visible(shortId(workload))}: ${visible(why)}`,
+          width,
+          " ".repeat(STEP_WIDTH + 3),
+        ),
+      );
+    }
+  }
+  if (plan.nodes.length === 0) parts.push("No node has anything to do.");
+  for (const { workload, why } of plan.unplaced) {
+    parts.push(wrap(`${paint("bad", "unplaced")} `, `${visible(shortId(workload))}: ${visible(why)}`, width, "  "));
+  }
   return `${parts.join("\n")}\nNothing was changed.\n`;
 }

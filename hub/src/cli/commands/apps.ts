@@ -4,31 +4,37 @@ import { safeJson } from "../escape.ts";
 import { EXIT, type ExitCode } from "../failure.ts";
 import { connect, listAll } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
-import { cell, type Paint, painter, table } from "../render.ts";
+import { cell, localTime, type Paint, painter, reasons, table } from "../render.ts";
 import { conditionCell } from "../states.ts";
 
 export async function run(io: Io, options: HubOptions & { readonly json?: boolean }): Promise<ExitCode> {
   const apps = await listAll(await connect(io, options), "listApps", {});
   if (options.json === true) io.out(`${safeJson({ items: apps })}\n`);
-  else if (apps.length > 0) io.out(appsTable(apps, io.columns, painter(io)));
+  else if (apps.length > 0) io.out(appsTable(apps, io.columns, painter(io), io.zoneOffsetMinutes));
   else io.err("There are no apps yet. Apply a Compose file: skerry apply -f FILE NAME\n");
   return EXIT.done;
 }
 
-export function appsTable(apps: readonly AppSummary[], width: number | null, paint: Paint): string {
+export function appsTable(
+  apps: readonly AppSummary[],
+  width: number | null,
+  paint: Paint,
+  zoneOffsetMinutes: (atMs: number) => number,
+): string {
   const columns = [
     { title: "NAME", shrinksTo: null },
     { title: "STATE", shrinksTo: null },
     { title: "RUNNING", shrinksTo: null },
     { title: "REVISION", shrinksTo: null, right: true },
-    { title: "REASON", shrinksTo: 12 },
+    { title: "APPLIED", shrinksTo: null },
   ];
   const rows = apps.map((app) => [
     cell(app.name, "bold"),
     conditionCell(app.condition),
     cell(`${app.workloads.good}/${app.workloads.wanted}`),
     cell(app.revision),
-    cell(app.reason),
+    cell(localTime(app.appliedAtMs, zoneOffsetMinutes(app.appliedAtMs)).slice(0, 16)),
   ]);
-  return table(columns, rows, width, paint);
+  const bad = apps.filter(({ condition }) => condition !== "good");
+  return table(columns, rows, width, paint) + reasons(bad, width, paint);
 }

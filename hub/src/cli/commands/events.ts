@@ -9,6 +9,7 @@ import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
 import { appRef } from "../refs.ts";
 import { localTime, type Paint, painter, wrap } from "../render.ts";
+import { shortId } from "../states.ts";
 
 interface Options extends HubOptions {
   readonly follow?: boolean;
@@ -97,12 +98,13 @@ export function eventLine(
   zoneOffsetMinutes: (atMs: number) => number,
 ): string {
   const time = localTime(event.atMs, zoneOffsetMinutes(event.atMs)).slice(5);
-  const where = [event.node?.name, event.workload ?? event.app].filter((part) => part !== null && part !== undefined);
+  const where = [event.node?.name, event.workload === null ? event.app : shortId(event.workload)].filter(
+    (part) => part !== null && part !== undefined,
+  );
   const subject = visible(where.length === 0 ? "hub" : where.join(" "));
   const tint = event.level === "error" ? "bad" : event.level === "warning" ? "busy" : null;
-  const indent = " ".repeat(16);
   // The mark stands for the colour where there is none.
   const mark = event.level === "error" ? "!" : event.level === "warning" ? "~" : " ";
-  const text = wrap(`${paint("bold", subject)}: ${visible(event.text)}`, width === null ? null : width - 2, indent);
-  return `${paint("dim", time)} ${paint(tint, mark)} ${text}`.replace(/\s+$/, "");
+  const prefix = `${paint("dim", time)} ${paint(tint, mark)} `;
+  return wrap(prefix, `${paint("bold", subject)}: ${visible(event.text)}`, width, " ".repeat(6)).trimEnd();
 }

@@ -13,8 +13,9 @@ interface Options extends HubOptions {
 }
 
 export async function run(io: Io, options: Options): Promise<ExitCode> {
+  const name = nodeRef(options.node);
   const client = await connect(io, options);
-  const found = await client.call("getNode", { params: { node: nodeRef(options.node) } });
+  const found = await client.call("getNode", { params: { node: name } });
   const what = `The hub will forget the node ${found.name}. What runs on it is not touched.`;
   await confirmByName(io, found.name, what, options.yes);
   const removed = await client.call("removeNode", { params: { node: found.id } });

@@ -15,8 +15,8 @@ interface Options extends HubOptions {
 }
 
 export async function run(io: Io, options: Options): Promise<ExitCode> {
-  const client = await connect(io, options);
-  const node = await client.call("getNode", { params: { node: nodeRef(options.node) } });
+  const name = nodeRef(options.node);
+  const node = await (await connect(io, options)).call("getNode", { params: { node: name } });
   io.out(options.json === true ? `${safeJson(node)}\n` : nodeText(node, io.columns, painter(io), io.zoneOffsetMinutes));
   return EXIT.done;
 }
@@ -29,9 +29,7 @@ export function nodeText(
 ): string {
   const parts = [facts(nodeFacts(node, zoneOffsetMinutes), width)];
   for (const { kind, message } of node.conditions) {
-    parts.push(
-      `${paint("bad", `! ${visible(kind)}`)}: ${wrap(visible(message), width === null ? null : width - 4, "    ")}\n`,
-    );
+    parts.push(`${wrap("", `${paint("bad", `! ${visible(kind)}:`)} ${visible(message)}`, width, "  ")}\n`);
   }
   if (node.refusal !== null)
     parts.push(`${paint("bad", "! refuses its assignment")}: ${visible(node.refusal.message)}\n`);

@@ -4,7 +4,7 @@ import { safeJson } from "../escape.ts";
 import { EXIT, type ExitCode } from "../failure.ts";
 import { connect, listAll } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
-import { bytes, cell, labels, type Paint, painter, table } from "../render.ts";
+import { bytes, cell, labels, type Paint, painter, reasons, table } from "../render.ts";
 import { heard, nodeCell } from "../states.ts";
 
 export async function run(io: Io, options: HubOptions & { readonly json?: boolean }): Promise<ExitCode> {
@@ -21,20 +21,22 @@ export function nodesTable(nodes: readonly NodeSummary[], width: number | null, 
     { title: "STATE", shrinksTo: null },
     { title: "HEARD", shrinksTo: null },
     { title: "RUNNING", shrinksTo: null },
-    { title: "MACHINE", shrinksTo: 10 },
-    { title: "LABELS", shrinksTo: 8 },
-    ...(nodes.some((node) => node.conditions.length > 0) ? [{ title: "CONDITION", shrinksTo: 12 }] : []),
+    { title: "LABELS", shrinksTo: 8, mayGo: true },
+    { title: "MACHINE", shrinksTo: 10, mayGo: true },
   ];
   const rows = nodes.map((node) => [
     cell(node.name, "bold"),
     nodeCell(node),
     cell(heard(node)),
     cell(`${node.workloads.good}/${node.workloads.wanted}`),
-    cell(machine(node)),
     cell(labels(node.labels) || "-"),
-    cell(node.conditions.map(({ kind }) => kind).join(", "), "bad"),
+    cell(machine(node)),
   ]);
-  return table(columns, rows, width, paint);
+  const bad = nodes.flatMap((node) => [
+    ...node.conditions.map(({ message }) => ({ name: node.name, reason: message })),
+    ...(node.reachability.kind === "unreachable" ? [{ name: node.name, reason: node.reachability.reason }] : []),
+  ]);
+  return table(columns, rows, width, paint) + reasons(bad, width, paint);
 }
 
 function machine({ facts }: NodeSummary): string {

@@ -6,7 +6,7 @@ import { EXIT, type ExitCode } from "../failure.ts";
 import { connect, listAll } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
 import { appOrService } from "../refs.ts";
-import { age, cell, type Paint, painter, table } from "../render.ts";
+import { age, cell, type Paint, painter, reasons, table } from "../render.ts";
 import { stateCell, workloadName } from "../states.ts";
 
 interface Options extends HubOptions {
@@ -36,16 +36,18 @@ export function workloadsTable(workloads: readonly WorkloadView[], width: number
   const columns = [
     { title: "WORKLOAD", shrinksTo: null },
     { title: "NODE", shrinksTo: 8 },
-    { title: "STATE", shrinksTo: 10 },
+    { title: "STATE", shrinksTo: null },
     { title: "FOR", shrinksTo: null },
-    { title: "REASON", shrinksTo: 12 },
+    { title: "IMAGE", shrinksTo: 10, keepsEnd: true, mayGo: true },
   ];
   const rows = workloads.map((workload) => [
     cell(workloadName(workload), "bold"),
     cell(workload.node?.name ?? "-"),
     stateCell(workload),
     cell(age(workload.forMs)),
-    cell(workload.good ? workload.image : workload.reason, workload.good ? "dim" : null),
+    cell(workload.image, "dim"),
   ]);
-  return table(columns, rows, width, paint);
+  const bad = workloads.filter(({ good }) => !good);
+  const why = bad.map((workload) => ({ name: workloadName(workload), reason: workload.reason }));
+  return table(columns, rows, width, paint) + reasons(why, width, paint);
 }

@@ -5,6 +5,7 @@ import { EXIT, type ExitCode } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
 import { localTime, type Paint, painter, wrap } from "../render.ts";
+import { shortId } from "../states.ts";
 
 interface Options extends HubOptions {
   readonly target: string;
@@ -28,20 +29,20 @@ export function whyText(
   const names = why.answer.startsWith(why.target);
   const answer = names ? visible(why.answer) : `${paint("bold", visible(why.target))}: ${visible(why.answer)}`;
   const mark = paint(why.good ? "good" : "bad", why.good ? "✓" : "✗");
-  const lines = [`${mark} ${wrap(answer, width === null ? null : width - 2, "  ")}`];
+  const lines = [wrap(`${mark} `, answer, width, "  ")];
   for (const { subject, text, hint } of why.lines) {
     const about = subject === null ? "" : `${visible(subject)}: `;
-    lines.push(`  - ${wrap(about + visible(text), width === null ? null : width - 4, "    ")}`);
-    if (hint !== null) lines.push(`    → ${wrap(visible(hint), width === null ? null : width - 6, "      ")}`);
+    lines.push(wrap("  - ", about + visible(text), width, "    "));
+    if (hint !== null) lines.push(wrap("    → ", visible(hint), width, "      "));
   }
   if (why.events.length > 0) {
     lines.push("", "Last events:");
     for (const event of why.events) {
-      const time = localTime(event.atMs, zoneOffsetMinutes(event.atMs));
-      const subject = visible(event.workload ?? event.node?.name ?? event.app ?? "hub");
-      lines.push(
-        `  ${paint("dim", time)}  ${wrap(`${subject} ${visible(event.text)}`, width === null ? null : width - 23, " ".repeat(23))}`,
+      const time = localTime(event.atMs, zoneOffsetMinutes(event.atMs)).slice(5);
+      const subject = visible(
+        event.workload === null ? (event.node?.name ?? event.app ?? "hub") : shortId(event.workload),
       );
+      lines.push(wrap(`  ${paint("dim", time)} `, `${subject}: ${visible(event.text)}`, width, " ".repeat(6)));
     }
   }
   return `${lines.join("\n")}\n`;

@@ -1,0 +1,407 @@
+// What people see, as files in test/golden/cli: help of every command, tables and prose at 80 columns.
+// After a wanted change: vitest run -u, and read the difference.
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { appSummarySchema, appViewSchema, dryRunSchema } from "../http/schemas/apps.ts";
+import { eventViewSchema } from "../http/schemas/events.ts";
+import { nodeSummarySchema, nodeViewSchema } from "../http/schemas/nodes.ts";
+import { whySchema } from "../http/schemas/system.ts";
+import { tokenViewSchema } from "../http/schemas/tokens.ts";
+import { workloadViewSchema } from "../http/schemas/workloads.ts";
+import { appText } from "./commands/app-show.ts";
+import { dryRunText } from "./commands/apply.ts";
+import { appsTable } from "./commands/apps.ts";
+import { eventLine } from "./commands/events.ts";
+import { nodeText } from "./commands/node-show.ts";
+import { nodesTable } from "./commands/nodes.ts";
+import { workloadsTable } from "./commands/ps.ts";
+import { createdText } from "./commands/token-create.ts";
+import { tokensTable } from "./commands/token-ls.ts";
+import { whyText } from "./commands/why.ts";
+import { age, bytes, colored, localTime, plain, table, wrap } from "./render.ts";
+import { runWords } from "./testing.ts";
+import { lateText, progressLines } from "./wait.ts";
+
+const WIDTH = 80;
+const GOLDEN = join(import.meta.dirname, "../../../test/golden/cli");
+const utc = (): number => 0;
+
+async function golden(name: string, text: string): Promise<void> {
+  for (const line of text.split("\n")) expect([...line].length, line).toBeLessThanOrEqual(WIDTH);
+  await expect(text).toMatchFileSnapshot(join(GOLDEN, `${name}.txt`));
+}
+
+const van = { id: "n0123456789abcdef", name: "van-7" };
+const shed = { id: "nfedcba9876543210", name: "greenhouse-north-of-the-river" };
+const workloads = workloadViewSchema.array().parse(
+  [
+    {
+      slot: "1",
+      node: van,
+      state: "running",
+      health: "healthy",
+      good: true,
+      reason: "runs and is healthy",
+      forMs: 65_000,
+    },
+    {
+      slot: shed.id,
+      service: "sensor",
+      node: shed,
+      state: "backing-off",
+      good: false,
+      forMs: 3_661_000,
+      hint: "Correct the command in the file, and apply.",
+      reason: "its command was not found (exit 127) after 0.2 s; the next try is in 2 m",
+    },
+    {
+      slot: "2",
+      node: null,
+      state: "unplaced",
+      good: false,
+      forMs: null,
+      reason: "2 nodes: needs 512 MB, 380 MB free; 1 node: label site=shop missing",
+      hint: "Add a node that fits.",
+    },
+    {
+      slot: "3",
+      node: van,
+      state: "unknown",
+      last: "running",
+      good: false,
+      forMs: 400,
+      reason: "van-7 has not been heard from for 3 m",
+    },
+  ].map((more) => {
+    const service = "service" in more ? more.service : "web";
+    const base = {
+      id: `shop/${service}/${more.slot}`,
+      app: "shop",
+      service,
+      health: null,
+      seenAgoMs: 10,
+      last: null,
+      hint: null,
+      revision: 3,
+      seenRevision: 3,
+    };
+    return { ...base, image: "registry.example/shop/web:1.4", containerId: "c0ffee", restarts: 0, ...more };
+  }),
+);
+const app = appViewSchema.parse({
+  name: "shop",
+  revision: 3,
+  appliedAtMs: 1_795_255_227_102,
+  appliedBy: "admin",
+  condition: "troubled",
+  converged: false,
+  reason: "1 of 4 workloads runs; shop/sensor fails on greenhouse-north-of-the-river",
+  networks: ["shop_default"],
+  volumes: ["shop_data"],
+  seq: 9,
+  retiring: [{ workload: "shop/old/1", node: van, reachable: false, reason: "it is no longer in the file" }],
+  services: ["web", "sensor"].map((name) => ({
+    name,
+    image: "registry.example/shop/web:1.4",
+    mode: name === "web" ? { kind: "replicated", replicas: 3 } : { kind: "global" },
+    disconnect: name === "web" ? { policy: "replace", afterMs: 30_000 } : { policy: "keep", afterMs: null },
+    condition: name === "web" ? "working" : "troubled",
+    reason: "",
+    counts: { wanted: 3, good: 1, unplaced: 1 },
+    workloads: workloads.filter(({ service }) => service === name),
+  })),
+});
+const facts = {
+  hostname: "van-7",
+  arch: "arm64",
+  os: "Debian GNU/Linux 12 (bookworm)",
+  kernel: "6.6.20",
+  model: "Raspberry Pi 4 Model B Rev 1.4",
+  cores: 4,
+  memoryBytes: 4_057_055_232,
+  diskBytes: 31_268_536_320,
+  engineVersion: "24.0.7",
+  engineApiVersion: "1.43",
+  agentVersion: "0.1.0",
+  metered: true,
+};
+const ready = { kind: "ready", connected: true, silentForMs: 900, reason: "heard from a second ago" };
+const condition = {
+  kind: "engine-unreachable",
+  message: "The Docker Engine does not answer; on the node: systemctl status docker.",
+};
+const nodes = nodeSummarySchema.array().parse(
+  [
+    {
+      ...van,
+      labels: { site: "shop", camera: "" },
+      availability: "active",
+      reachability: ready,
+      facts,
+      conditions: [],
+    },
+    {
+      ...shed,
+      labels: {},
+      availability: "cordoned",
+      reachability: { kind: "unreachable", connected: false, silentForMs: 432_000, reason: "not heard from for 7 m" },
+      facts: null,
+      conditions: [condition],
+    },
+  ].map((node) => ({ joinedAtMs: 0, workloads: { wanted: 3, good: 1 }, ...node })),
+);
+const node = nodeViewSchema.parse({
+  ...nodes[0],
+  conditions: [condition],
+  joinedAtMs: 1_795_000_000_000,
+  reserved: { memoryBytes: 67_108_864, nanoCpus: 250_000_000 },
+  figures: {
+    memoryAvailableBytes: 2_000_000_000,
+    diskFreeBytes: 9_000_000_000,
+    load1: 0.31,
+    temperatureC: 51.4,
+    clockSynchronised: false,
+  },
+  ports: [{ port: 80, protocol: "tcp", hostIp: "", container: "shop-web-1", managed: true }],
+  assigned: { epoch: 1, generation: 12 },
+  accepted: { epoch: 1, generation: 11 },
+  refusal: null,
+  placements: workloads.filter((workload) => workload.node?.name === "van-7"),
+  seq: 4,
+});
+const event = eventViewSchema.parse({
+  id: 7,
+  atMs: 1_795_255_227_102,
+  level: "warning",
+  source: "node",
+  kind: "container-exited",
+  node: van,
+  app: "shop",
+  workload: "shop/web/1",
+  text: "its command was not found (exit 127) after 0.2 s, and this sentence goes on for a while so that it must be broken",
+});
+
+describe("[U3] at 80 columns", () => {
+  test("apps", () =>
+    golden(
+      "apps",
+      appsTable(
+        appSummarySchema.array().parse([
+          { ...app, services: 2, workloads: { wanted: 6, good: 2, unplaced: 1 } },
+          {
+            ...app,
+            name: "a-very-long-name-of-an-app",
+            condition: "good",
+            reason: "all 12 workloads run",
+            services: 2,
+            workloads: { wanted: 12, good: 12, unplaced: 0 },
+          },
+        ]),
+        WIDTH,
+        plain,
+        utc,
+      ),
+    ));
+  test("ps", () => golden("ps", workloadsTable(workloads, WIDTH, plain)));
+  test("app show", () => golden("app-show", appText(app, WIDTH, plain, utc)));
+  test("nodes", () => golden("nodes", nodesTable(nodes, WIDTH, plain)));
+  test("node show", () => golden("node-show", nodeText(node, WIDTH, plain, utc)));
+  test("events", () =>
+    golden(
+      "events",
+      `${[event, { ...event, level: "info" as const, node: null, workload: null, text: "revision 3 applied by admin" }].map((each) => eventLine(each, WIDTH, plain, utc)).join("\n")}\n`,
+    ));
+  test("why", () =>
+    golden(
+      "why",
+      whyText(
+        whySchema.parse({
+          target: "shop/web",
+          kind: "service",
+          good: false,
+          answer: "shop/web: 1 of 3 copies runs; one cannot be placed, and one is on a node that is not heard from.",
+          lines: [
+            {
+              subject: "shop/web/2",
+              text: "no node can take it: 2 nodes: needs 512 MB, 380 MB free; 1 node: label site=shop missing",
+              hint: "Add a node that fits, or ask for less memory in deploy.resources.reservations.",
+            },
+            { subject: null, text: "nothing moves by itself: its disconnect policy is keep", hint: null },
+          ],
+          events: [event],
+        }),
+        WIDTH,
+        plain,
+        utc,
+      ),
+    ));
+  test("apply --dry-run", () =>
+    golden(
+      "dry-run",
+      dryRunText(
+        dryRunSchema.parse({
+          dryRun: true,
+          app: "shop",
+          revision: 4,
+          changed: true,
+          services: [],
+          warnings: [],
+          seq: 1,
+          nodes: [
+            {
+              node: van,
+              reachable: true,
+              steps: [
+                {
+                  workload: "shop/web/1",
+                  step: "replace",
+                  why: "its image changes from web:1.4 to web:1.5, so its container is made anew",
+                },
+              ],
+            },
+            {
+              node: shed,
+              reachable: false,
+              steps: [{ workload: `shop/sensor/${shed.id}`, step: "keep", why: "nothing changes" }],
+            },
+          ],
+          unplaced: [{ workload: "shop/web/2", why: "3 nodes: label site=shop missing" }],
+        }),
+        WIDTH,
+        plain,
+      ),
+    ));
+  test("apply --wait", () =>
+    golden(
+      "wait",
+      `${progressLines(app, plain).slice(0, 1).join("\n")}\n${lateText("shop", app, 90_000, plain, WIDTH)}`,
+    ));
+  test("token ls", () =>
+    golden(
+      "tokens",
+      tokensTable(
+        tokenViewSchema.array().parse([
+          {
+            id: "36af96d99330",
+            usesLeft: 3,
+            expiresAtMs: 0,
+            expiresInMs: 86_399_800,
+            labels: { site: "shop" },
+            createdAtMs: 1_795_000_000_000,
+            createdBy: "admin",
+          },
+          {
+            id: "46af96d99330",
+            usesLeft: 0,
+            expiresAtMs: 0,
+            expiresInMs: -1,
+            labels: {},
+            createdAtMs: 1_795_000_000_000,
+            createdBy: "admin",
+          },
+        ]),
+        WIDTH,
+        plain,
+        utc,
+      ),
+    ));
+
+  const commands = [
+    "",
+    "hub",
+    "login",
+    "validate",
+    "apply",
+    "apps",
+    "app",
+    "app show",
+    "app rm",
+    "ps",
+    "why",
+    "events",
+    "nodes",
+    "node",
+    "node show",
+    "node label",
+    "node rm",
+    "cordon",
+    "uncordon",
+    "token",
+    "token create",
+    "token ls",
+    "token rm",
+    "version",
+    "completion",
+  ];
+  test("help of every command", async () => {
+    const pages: string[] = [];
+    for (const command of commands) {
+      const words = [...command.split(" ").filter(Boolean), "--help"];
+      pages.push(`$ skerry ${words.join(" ")}\n${(await runWords(words, { columns: WIDTH })).out}`);
+    }
+    await golden("help", pages.join("\n"));
+  });
+});
+
+describe("[U3] tables", () => {
+  const columns = [
+    { title: "NAME", shrinksTo: null },
+    { title: "WHY", shrinksTo: 6 },
+  ];
+  const rows = [
+    [
+      { text: "a-name-that-is-long", tint: null },
+      { text: "because it is so", tint: "bad" as const },
+    ],
+  ];
+  test("cut what may be cut, and never a name", () => {
+    expect(table(columns, rows, 30, plain)).toBe("NAME                  WHY\na-name-that-is-long   because…\n");
+    expect(table(columns, rows, 10, plain)).toBe("NAME                  WHY\na-name-that-is-long   becau…\n");
+  });
+  test("cut nothing without a terminal", () => {
+    expect(table(columns, rows, null, plain)).toContain("because it is so\n");
+  });
+  test("[U5] colours take no room", () => {
+    expect(table(columns, rows, null, colored)).toContain("a-name-that-is-long   \u001b[31mbecause it is so\u001b[39m");
+  });
+});
+
+test("[U3] ages, sizes and times in few characters", () => {
+  expect([0, 999, 1_000, 65_000, 600_000, 3_661_000, 36_000_000, 90_000_000, 8_640_000_000, null].map(age)).toEqual([
+    "0s",
+    "1s",
+    "1s",
+    "1m5s",
+    "10m",
+    "1h1m",
+    "10h",
+    "1d1h",
+    "100d",
+    "-",
+  ]);
+  expect([0, 999, 1_024, 67_108_864, 4_057_055_232, 2e13].map(bytes)).toEqual([
+    "0 B",
+    "999 B",
+    "1.0 KB",
+    "64 MB",
+    "3.8 GB",
+    "18 TB",
+  ]);
+  expect(localTime(1_795_255_227_102, -60)).toBe("2026-11-21 11:00:27");
+  expect(localTime(Number.NaN, 0)).toBe("-");
+  expect(wrap("- ", "one two three four", 9, "  ")).toBe("- one two\n  three\n  four");
+});
+
+test("[U8] a created token is shown with the command to run", () => {
+  const token = {
+    id: "ab",
+    usesLeft: 1,
+    expiresAtMs: 0,
+    expiresInMs: 86_400_000,
+    labels: {},
+    createdAtMs: 0,
+    createdBy: "admin",
+    token: "skj1.ab.cd",
+  };
+  expect(createdText(token, "http://hub:7443")).toContain("skerry agent --hub http://hub:7443 --token skj1.ab.cd");
+});
