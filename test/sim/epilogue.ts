@@ -45,6 +45,8 @@ function goodUnder({ workloads }: Assignment, policies: readonly Policy[]): Read
   return new Set(
     workloads
       .filter(({ id, disconnect }) => policies.includes(disconnect.policy) && ends.get(id) === "running")
+      // These restart with what they depend on, which may be under another policy.
+      .filter(({ spec }) => !spec.dependsOn.some(({ restart }) => restart))
       .map(({ id }) => id),
   );
 }

@@ -209,7 +209,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   "image deleted"(site, chance) {
     const { machine } = node(site, chance);
     const images = [...machine.images.keys()];
-    if (images.length > 0) machine.images.delete(chance.pick(images));
+    if (images.length > 0) machine.deleteImage(chance.pick(images));
   },
   "name squatted": (site, chance) => outsider.squatName(site, node(site, chance), chance),
   "port squatted": (site, chance) => outsider.squatPort(node(site, chance), chance),

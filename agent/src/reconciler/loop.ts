@@ -335,7 +335,9 @@ class Loop implements Reconciler {
   #onOutcome(lane: Lane, action: Action, outcome: Outcome): void {
     if (!outcome.ok && outcome.kind === "unreachable")
       this.#engineFailed(new EngineError("unreachable", outcome.message));
-    if (touchesSurroundings(action)) this.#observer.forgetSurroundings();
+    // A refusal shows that something is not as it was taken to be (an image deleted, an edit), and perhaps no event told of it.
+    if (!outcome.ok) this.#observer.forgetAll();
+    else if (touchesSurroundings(action)) this.#observer.forgetSurroundings();
     if (!outcome.ok && !failsItsWorkload(lane, action)) return;
     const moment = { bootId: this.#parts.bootId, now: this.#parts.clock.monotonicMs(), chance: this.#chance };
     const { memory, events } = rememberOutcome(

@@ -1,6 +1,6 @@
 // Leases, moves off silent nodes, fences and the storm brake: examples on a clock by hand.
 import { describe, expect, test } from "vitest";
-import { nodeId, Scenario, type ServiceShape, workload } from "../../../test/unit/hub/scenario.ts";
+import { nodeId, Scenario, type ServiceShape, status, workload } from "../../../test/unit/hub/scenario.ts";
 import { worldFrom } from "./apply-change.ts";
 import { heartbeatMs, mayRenewLease } from "./liveness.ts";
 
@@ -70,6 +70,17 @@ describe("leases", () => {
     expect(s.world.reachability.get(nodeId(1))?.kind).toBe("ready");
     s.obey(nodeId(1));
     s.pass(3_000, nodeId(2));
+    expect(s.world.reachability.get(nodeId(1))?.kind).toBe("unreachable");
+  });
+
+  test("[H22] a looser lease counts at once: the node may have taken its slower pace already", () => {
+    const s = fleet(2);
+    s.applyApp("a", { ...replace(3_000), constraints: ["node.hostname == pi-1"] });
+    s.accept(nodeId(1));
+    s.removeApp("a");
+    s.pass(44_999, nodeId(2));
+    expect(s.world.reachability.get(nodeId(1))?.kind).toBe("ready");
+    s.pass(1, nodeId(2));
     expect(s.world.reachability.get(nodeId(1))?.kind).toBe("unreachable");
   });
 
@@ -188,6 +199,32 @@ describe("disconnect", () => {
     expect(s.placed()).toEqual({});
     s.report(first, []);
     expect(s.placement("a/web/1")).toMatchObject({ node: nodeId(2), fencingToken: 2 });
+  });
+
+  test("[H35] fence: an order to remove is not forgotten with the next generation while the copy is still being stopped", () => {
+    const s = fleet(2);
+    const first = nodeId(1);
+    s.applyApp("a", { ...fence(30_000), constraints: ["node.hostname == pi-1"] });
+    s.obeyAll();
+    s.applyApp("a", { ...fence(30_000), constraints: ["node.hostname == pi-2"] });
+    s.accept(first);
+    s.report(first, [status(workload("a/web/1"), { kind: "stopping" })]);
+    s.applyApp("b", { constraints: ["node.hostname == pi-1"] });
+    s.accept(first);
+    expect(s.placed()).toEqual({ "b/web/1": 1 });
+    s.obey(first);
+    expect(s.placed()).toEqual({ "a/web/1": 2, "b/web/1": 1 });
+  });
+
+  test("[H33] fence: a shorter wait counts only once the node has accepted it", () => {
+    const s = fleet(2);
+    s.applyApp("a", fence(30_000));
+    s.obeyAll();
+    s.applyApp("a", fence(2_000));
+    s.pass(FENCE_30_S - 1, nodeId(2));
+    expect(s.placed()).toEqual({ "a/web/1": 1 });
+    s.pass(1, nodeId(2));
+    expect(s.placed()).toEqual({ "a/web/1": 2 });
   });
 
   test("[H36] a node whose fenced slot was given away gets no lease before it has accepted that", () => {

@@ -60,14 +60,18 @@ export function judgeAtMs(world: World, node: NodeId): Millis | null {
   const reachability = world.reachability.get(node);
   if (reachability === undefined || reachability.kind === "unreachable") return null;
   if (reachability.kind === "awaited") return reachability.judgeAfterMs;
-  return silentSinceMs(world, node) + reachability.leaseMs;
+  return silentSinceMs(world, node) + leaseInForceMs(world, node, reachability.leaseMs);
 }
+
+/** A tighter lease waits until the node knows of it; a looser one counts at once, for the node may take its slower pace at once. */
+const leaseInForceMs = (world: World, node: NodeId, acceptedMs: number): number =>
+  Math.max(acceptedMs, leaseMs(world, node));
 
 /** true: late by more than chance explains. Only used to see that a fleet, not a node, went silent. */
 export function isSuspect(world: World, node: NodeId, now: Millis): boolean {
   const reachability = world.reachability.get(node);
   if (reachability?.kind !== "ready") return false;
-  return now - silentSinceMs(world, node) > SUSPECT_SHARE_OF_LEASE * reachability.leaseMs;
+  return now - silentSinceMs(world, node) > SUSPECT_SHARE_OF_LEASE * leaseInForceMs(world, node, reachability.leaseMs);
 }
 
 /** How long after its last word a node may still run a copy of `service`; null: for ever. */

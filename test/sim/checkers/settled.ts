@@ -96,7 +96,8 @@ function runningGap(workload: Workload, container: SimContainer): string | null 
   if (spec.networks.some(({ network }) => !container.networks.has(network))) return "is detached from its network";
   if (container.limits.memoryBytes !== (spec.memoryBytes ?? 0)) return "has edited limits";
   const token = container.request.environment["SKERRY_FENCING_TOKEN"] ?? null;
-  const right = workload.fencingToken === 0 ? null : String(workload.fencingToken);
+  // One that is fenced no more may still show its token: that is no reason to restart it.
+  const right = workload.fencingToken === 0 ? token : String(workload.fencingToken);
   return token === right ? null : `shows fencing token ${token}, not ${right}`;
 }
 

@@ -89,6 +89,7 @@ export interface Machine {
   disconnect(network: string, id: string, by: Actor): void;
   createNetwork(network: Pick<AppNetwork, "engineName">, labels: Readonly<Record<string, string>>, by: Actor): void;
   removeNetwork(id: string, by: Actor): void;
+  deleteImage(reference: string): void;
   createVolume(volume: Pick<AppVolume, "engineName">, labels: Readonly<Record<string, string>>, by: Actor): void;
   /** Only for planted bugs and outside edits: agents have no such call. */
   removeVolume(name: string): void;
@@ -178,6 +179,10 @@ export function createMachine(options: MachineOptions): Machine {
       tell(state, "network", "create", engineName);
     },
     removeNetwork: (id, _by) => removeNetwork(state, id),
+    deleteImage(reference) {
+      state.images.delete(reference);
+      tell(state, "image", "delete", reference);
+    },
     createVolume({ engineName }, labels, by) {
       // An engine answers with the existing one, whoever made it.
       addVolume(state, { name: engineName, labels, madeBy: by });
