@@ -33,19 +33,14 @@ missing_packages() {
 	containerd docker.io
 	iptables iptables
 	ip iproute2
-	busybox busybox-static
 	nsenter util-linux
 	flock util-linux
 	mount mount
 	ps procps
 	tar tar
 	LIST
-  # A dynamically linked busybox would not run inside an image that holds nothing else.
-  if command -v busybox >/dev/null 2>&1 && ! is_static "$(command -v busybox)"; then echo busybox-static; fi
   [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
-
-is_static() { ! ldd "$1" >/dev/null 2>&1; }
 
 # --- steps -----------------------------------------------------------------------------------------------------------
 
@@ -60,13 +55,13 @@ take_turns() {
 }
 
 install_packages() {
-  missing=$(missing_packages | sort -u | tr '\n' ' ')
+  missing=$(missing_packages | sort -u | paste -sd ' ' -)
   [ -n "$missing" ] || return 0
   [ "$(uname -s)" = Linux ] || give_up "real engines need Linux, and this is $(uname -s)." \
     "run this on a Debian 12 or 13 machine; 'npm run check' works everywhere."
-  [ "$(id -u)" = 0 ] || give_up "these Debian packages are missing: $missing- and only root can install them." \
+  [ "$(id -u)" = 0 ] || give_up "these Debian packages are missing: $missing; and only root can install them." \
     "run the same command as root, or first: sudo apt-get install --no-install-recommends $missing"
-  command -v apt-get >/dev/null 2>&1 || give_up "these are missing: $missing- and there is no apt-get here." \
+  command -v apt-get >/dev/null 2>&1 || give_up "these are missing: $missing; and there is no apt-get here." \
     "install them by this system's own means (the names are Debian's), or use a Debian 12 or 13 machine."
   say "installing Debian packages: $missing"
   hold_services

@@ -3,7 +3,7 @@
 // It must never call a run good that vitest or a tool called bad: the exit code is 0 only when every suite's was.
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { sweep } from "../lab/lab.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -83,7 +83,9 @@ async function run(suite: Suite): Promise<Outcome> {
 
 function exitCode([program, ...args]: readonly [string, ...string[]]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] });
+    // The Node that was brought along comes first, whoever started this.
+    const env = { ...process.env, PATH: `${dirname(bin("node"))}:${process.env["PATH"] ?? ""}` };
+    const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "inherit", "inherit"] });
     child.once("error", reject);
     child.once("exit", (code) => resolve(code ?? 1));
   });
