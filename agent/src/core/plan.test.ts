@@ -225,6 +225,18 @@ describe("depends_on", () => {
     expect(failing.lanes.map(({ key }) => key)).toEqual([app.id]);
   });
 
+  test("[N22] what has run before is not held back by a dependency that is fenced or cannot be started", () => {
+    const appEnded = ended(app, 137, LONG_MS);
+    const fencedDb = { ...db, disconnect: { policy: "fence", afterMs: 10_000 } } as const;
+    const fenced = look(node([ended(db, 137, LONG_MS), appEnded], { desired: assignment([fencedDb, app]) }));
+    expect(fenced.lanes.map(({ key }) => key)).toEqual([app.id]);
+    const spec = { ports: [{ hostPort: 80, containerPort: 80, protocol: "tcp", hostIp: "" } as const] };
+    const blockedDb = workload("db", { spec });
+    const ports = [{ port: 80, protocol: "tcp", hostIp: "", container: "nginx", managed: false } as const];
+    const at = node([ended(blockedDb, 137, LONG_MS), appEnded], { desired: assignment([blockedDb, app]) }, { ports });
+    expect(look(at).lanes.map(({ key }) => key)).toEqual([app.id]);
+  });
+
   test("[N23] restart: true stops before its dependency is replaced and starts after it", () => {
     const follower = workload("app", { spec: { dependsOn: [depends("db", "service_started", true)] } });
     const desired = assignment([db, follower]);

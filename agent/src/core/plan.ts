@@ -7,12 +7,12 @@ import type { SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Lane, Plan } from "./action.ts";
-import { leaseLeftMs } from "./link-state.ts";
 import type { WorkloadMemory } from "./memory.ts";
 import type { Observed, OwnContainer } from "./observed.ts";
 import { decideWorkload, extraLanes, oldLanes, oldWakeMs, readyToMake } from "./plan/decide-workload.ts";
 import type { Case, Decision } from "./plan/decision.ts";
 import { matches, NOTHING_EXISTS, shownOf, sortExisting } from "./plan/existing.ts";
+import { leaseOf } from "./plan/fence.ts";
 import { pullLanes } from "./plan/images.ts";
 import { groupByWorkload, ownershipConditions, planLeaving, seenState, vanishedEvents } from "./plan/leaving.ts";
 import { type PlanContext, type Scene, serviceKey } from "./plan/scene.ts";
@@ -171,10 +171,8 @@ function forgotten(
 }
 
 function earliest({ context, desired, now }: Scene, decided: readonly Decided[]): Millis | null {
-  const leaseEnds = desired.workloads.flatMap(({ disconnect }) => {
-    const left = disconnect.policy === "fence" ? leaseLeftMs(context.link, disconnect.afterMs, now) : 0;
-    return left > 0 ? [now + left] : [];
-  });
+  const leases = desired.workloads.map((workload) => leaseOf({ context, now }, workload));
+  const leaseEnds = leases.flatMap((left) => (left === null || left === 0 ? [] : [now + left]));
   const rests = [...context.resting.values()].map(({ untilMs }) => untilMs).filter((untilMs) => untilMs > now);
   const waits = decided.flatMap(({ one, decision }) =>
     [decision.wakeAtMs, oldWakeMs(one)].filter((wakeAtMs) => wakeAtMs !== null),

@@ -8,7 +8,7 @@ import type { WorkloadState } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Action, Lane } from "../action.ts";
 import { limitsDrift } from "../compare.ts";
-import { leaseLeftMs, silentForMs } from "../link-state.ts";
+import { silentForMs } from "../link-state.ts";
 import type { WorkloadMemory } from "../memory.ts";
 import type { OwnContainer } from "../observed.ts";
 import { addFailure, provenStable, stoppedOnPurpose } from "../remember.ts";
@@ -30,6 +30,7 @@ import {
 } from "./decision.ts";
 import { dependencyComingUp, replacedDependency, runningFollowers, unmetDependency } from "./dependencies.ts";
 import { type Existing, hasRun, isUp } from "./existing.ts";
+import { leaseOf } from "./fence.ts";
 import { imageNeed } from "./images.ts";
 import { nameObstacle, networkObstacle, portObstacle, volumeObstacle } from "./obstacles.ts";
 import { restOf } from "./scene.ts";
@@ -48,7 +49,7 @@ export function decideWorkload(one: Case, beingMade: ReadonlySet<WorkloadId>): D
 /** Whether, but for followers that must stop first, nothing is in the way of making its container now. */
 export function readyToMake(one: Case): boolean {
   const { scene, workload, existing } = one;
-  if (scene.context.busy.has(workload.id) || leaseLeft(one) === 0) return false;
+  if (scene.context.busy.has(workload.id) || leaseOf(scene, workload) === 0) return false;
   const { matching } = existing;
   if (matching !== null && remakeReason(one, matching) === null) return false;
   if (matching === null && existing.removing.length > 0) return false;
@@ -58,15 +59,9 @@ export function readyToMake(one: Case): boolean {
 
 // ---- fence
 
-/** How long the fence lets it run without a further word. null: it has no fence. */
-function leaseLeft({ scene, workload }: Case): number | null {
-  if (workload.disconnect.policy !== "fence") return null;
-  return leaseLeftMs(scene.context.link, workload.disconnect.afterMs, scene.now);
-}
-
 function fencedOff(one: Case): Decision | null {
   const { scene, workload, existing, memory } = one;
-  if (leaseLeft(one) !== 0) return null;
+  if (leaseOf(scene, workload) !== 0) return null;
   const up = all(existing).filter(isUp);
   if (up.length === 0) return stay(one, { kind: "fenced" });
   const silentMs = silentForMs(scene.context.link, scene.now);

@@ -6,8 +6,11 @@ import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import type { OwnContainer } from "../observed.ts";
 import { hasRun, isUp, NOTHING_EXISTS } from "./existing.ts";
-import { type Scene, serviceKey } from "./scene.ts";
+import { leaseOf } from "./fence.ts";
+import { networkObstacle, portObstacle } from "./obstacles.ts";
+import { restOf, type Scene, serviceKey } from "./scene.ts";
 
 /** Every copy of the dependency on this node must meet its condition. */
 function copiesOf(scene: Scene, workload: Workload, dependency: Dependency): readonly Workload[] {
@@ -44,12 +47,22 @@ export function dependencyComingUp(
   return null;
 }
 
+/** It is being started or about to be, and nothing says that it will not come up. */
 function isComingUp(scene: Scene, copy: Workload, beingMade: ReadonlySet<WorkloadId>): boolean {
+  if (leaseOf(scene, copy) === 0) return false;
+  if (beingMade.has(copy.id) || isInTheMaking(scene, copy.id)) return true;
+  const { matching } = scene.existing.get(copy.id) ?? NOTHING_EXISTS;
   const memory = scene.memories.get(copy.id);
   // One failure is what every container has after a reboot in its first minute; a loop has more.
-  if (memory !== undefined && (memory.failures > 1 || memory.ended !== null)) return false;
-  const matching = (scene.existing.get(copy.id) ?? NOTHING_EXISTS).matching;
-  return matching !== null || beingMade.has(copy.id) || scene.context.busy.has(copy.id);
+  if (matching === null || memory === undefined || memory.failures > 1 || memory.ended !== null) return false;
+  if (isUp(matching)) return matching.summary.health === "starting";
+  const waits = memory.nextTry !== null && memory.nextTry.atMs > scene.now;
+  return !waits && restOf(scene, copy.id) === null && startObstacle(scene, copy, matching) === null;
+}
+
+function startObstacle(scene: Scene, copy: Workload, own: OwnContainer): string | null {
+  const first = hasRun(own) ? null : unmetDependency(scene, copy);
+  return first ?? networkObstacle(scene, copy) ?? portObstacle(scene, copy, [own]);
 }
 
 function unmetCondition(scene: Scene, copy: Workload, condition: Dependency["condition"]): string | null {
