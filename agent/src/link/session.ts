@@ -76,6 +76,8 @@ export class Session {
   #lastTold: Told | null = null;
   /** Highest seq that was sent and not acknowledged; 0: none. */
   #eventsInFlight = 0;
+  /** Acknowledged up to here, and still in the outbox because the ledger could not be written; 0: none. */
+  #unforgotten = 0;
   #goodbyeWithinMs: number | null = null;
   #goodbyeReason = "";
   #ownFailure: LinkFailure | null = null;
@@ -123,6 +125,9 @@ export class Session {
   sendEvents(): void {
     const { ledger, bootId, clock } = this.#parts;
     if (this.#phase !== "open" || this.#eventsInFlight > 0 || this.#clogged()) return;
+    // While the disk is full the same events would go out again and again.
+    if (this.#unforgotten > 0) this.#acknowledged(this.#unforgotten);
+    if (this.#unforgotten > 0) return;
     const now = clock.monotonicMs();
     const items = [];
     let characters = 0;
@@ -313,13 +318,13 @@ export class Session {
     if (seq >= this.#eventsInFlight) this.#eventsInFlight = 0;
     const { outbox, nextSeq } = ledger.content();
     if (seq < (outbox[0]?.seq ?? nextSeq)) return;
+    this.#unforgotten = seq;
     try {
       ledger.commit([{ kind: "events-acked", seq }]);
+      this.#unforgotten = 0;
     } catch (error) {
       if (!(error instanceof LedgerError)) throw error;
       log.warn("acknowledged events not let go", { reason: error.message });
-      // Without this the same events would go out again at once, for as long as the disk is full.
-      this.#eventsInFlight = Number.MAX_SAFE_INTEGER;
     }
   }
 
