@@ -1,8 +1,9 @@
 // `skerry agent status`: asks the agent on this machine and says in plain words what it runs, why, since when the hub is silent, and what
 // comes next. Works without a hub; --json gives the agent's own answer.
 import { createConnection } from "node:net";
+import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
-import { exitInWords, type WorkloadState, type WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { ControlAnswer } from "./answer.ts";
 import { controlSocket } from "./server.ts";
 
@@ -51,7 +52,7 @@ function ask(path: string): Promise<string> {
 function askFailure(dataDir: string, error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (code === "ENOENT") {
-    return `no agent has run with the data folder ${dataDir}; start it with "skerry agent", or name its folder with --data`;
+    return `no agent runs with the data folder ${dataDir}; start it with "skerry agent", or name its folder with --data`;
   }
   if (code === "ECONNREFUSED")
     return `the agent of ${dataDir} is not running; containers run on without it, and it should be started`;

@@ -2,8 +2,7 @@
 // any instant and any number of repeats give the same node. A refusal is final and says why; an absent hub is waited for.
 
 import { rmSync } from "node:fs";
-import { request as httpRequest, type IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
+import type { IncomingMessage } from "node:http";
 import { join as joinPath } from "node:path";
 import { installationIdSchema, nodeIdSchema } from "@skerry/shared/model/ids.ts";
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
@@ -122,7 +121,8 @@ function outcomeOf({ hubUrl }: JoinRequest, credential: string, answer: Answer):
 
 function post(hubUrl: string, token: string, body: string): Promise<Answer> {
   const url = new URL(`${hubUrl}/v1/nodes/join`);
-  const request = url.protocol === "https:" ? httpsRequest : httpRequest;
+  // Importing node:http as an ES module reads all of its exports, and one of them loads the whole of fetch: 11 MB for good.
+  const { request } = process.getBuiltinModule(url.protocol === "https:" ? "node:https" : "node:http");
   return new Promise((resolve, reject) => {
     const call = request(url, {
       method: "POST",
