@@ -120,11 +120,11 @@ const offlineReboot: Epilogue = async (site) => {
 
 /** [I16] After a reboot nothing fenced starts before the hub has spoken. */
 function fencedRuns(site: Site, node: SimNode): readonly Violation[] {
+  const workloads = node.disk.content().assignment?.workloads ?? [];
+  const fenced = new Set<string>(workloads.filter(({ disconnect }) => disconnect.policy === "fence").map(({ id }) => id));
   return managed(node)
-    .filter(({ request, status }) => status === "running" && "SKERRY_FENCING_TOKEN" in request.environment)
-    .map(({ name }) =>
-      violation(site, "I16", `${node.name}: ${name} is fenced and runs after a reboot without the hub`),
-    );
+    .filter(({ labels, status }) => status === "running" && fenced.has(labels[LABEL.workload] ?? ""))
+    .map(({ name }) => violation(site, "I16", `${node.name}: ${name} is fenced and runs after a reboot without the hub`));
 }
 
 /** [I6] The hub comes back with a database of an hour ago. */

@@ -91,8 +91,11 @@ export function greeted(
       ? position
       : node.accepted;
   const changes: Change[] = [...readyChanges(world, node.id, now)];
-  if (canonicalJson(believed) !== canonicalJson(node.accepted))
-    changes.push({ kind: "node-set", node: { ...node, accepted: believed } });
+  // What it refused before it has taken since, and its word for that was lost on the way.
+  const current = believed !== null && comparePositions(believed, node.assigned) === 0;
+  const refusal = current ? null : node.refusal;
+  if (canonicalJson(believed) !== canonicalJson(node.accepted) || refusal !== node.refusal)
+    changes.push({ kind: "node-set", node: { ...node, accepted: believed, refusal } });
   return ok(changes);
 }
 
