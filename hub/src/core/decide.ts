@@ -1,5 +1,6 @@
 // decide: what follows from what changed. Pure; its cost follows the change, not the fleet.
 // It never moves what stands because something else changed, and never lowers a position.
+import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { BRAKE_RECHECK_MS, brakeAt } from "./brake.ts";
@@ -261,23 +262,28 @@ class Pass {
     for (const { want, among } of [...asks].sort(askOrder)) {
       const refusals = this.placer.place(want, among);
       const before =
-        this.failures.get(want.workload)?.refusals ?? this.#seen.unplaced.get(want.workload)?.refusals ?? [];
+        this.failures.get(want.workload)?.refusals ?? this.#seen.unplaced.get(want.workload)?.refusals ?? NO_REFUSALS;
       if (refusals === null) this.failures.delete(want.workload);
       else this.failures.set(want.workload, { want, refusals: this.#merge(before, refusals, among) });
     }
   }
 
-  /** What other nodes said before still holds. Copies of one service share the lists, so this is worked out once for all of them. */
+  /**
+   * What other nodes said before still holds. Copies of one service share the lists, so this is worked out once for all of them; and
+   * the list of before comes back when nothing in it is different.
+   */
   #merge(before: readonly Refusal[], fresh: readonly Refusal[], among: Ask["among"]): readonly Refusal[] {
-    if (among === "all") return fresh;
     const known = this.#merged.get(before)?.get(fresh);
     if (known !== undefined) return known;
-    const kept = before.filter(({ node }) => !among.has(node) && this.#seen.nodes.has(node));
-    const merged = [...kept, ...fresh].sort((a, b) => byText(a.node, b.node));
+    const kept = among === "all" ? [] : before.filter(({ node }) => !among.has(node) && this.#seen.nodes.has(node));
+    const all = [...kept, ...fresh].sort((a, b) => byText(a.node, b.node) || byText(a.kind, b.kind));
+    const merged = all.length === before.length && canonicalJson(all) === canonicalJson(before) ? before : all;
     const byFresh = this.#merged.get(before) ?? new Map<readonly Refusal[], readonly Refusal[]>();
     this.#merged.set(before, byFresh.set(fresh, merged));
     return merged;
   }
 }
 
+/** One list for all that were not refused before, so that what follows from it is worked out once. */
+const NO_REFUSALS: readonly Refusal[] = [];
 const isFenceWait = ({ kind }: Refusal): boolean => kind === "fence-wait";

@@ -142,7 +142,8 @@ function unplacedChanges(
     const { want, refusals } = failure;
     const unplaced: Unplaced = { app: want.app, service: want.service.name, slot: want.slot, refusals };
     const before = seen.unplaced.get(workload);
-    if (before !== undefined && sameRefusals(before, unplaced)) continue;
+    // The same list: `decide` hands the one of before on when nothing in it changed.
+    if (before?.refusals === refusals) continue;
     changes.push({ kind: "unplaced-set", unplaced });
     // One event for a service: its copies fail for the same reasons. What the first pass after a start finds was said before.
     const service = `${want.app}/${want.service.name}`;
@@ -151,8 +152,4 @@ function unplacedChanges(
     changes.push({ kind: "hub-event", event: { kind: "unschedulable", workload, reason: refusalSummary(refusals) } });
   }
   return changes;
-}
-
-function sameRefusals(a: Unplaced, b: Unplaced): boolean {
-  return a.refusals === b.refusals || canonicalJson(a.refusals) === canonicalJson(b.refusals);
 }

@@ -13,10 +13,11 @@ import {
   constraintRefusal,
   countCopy,
   newSpread,
-  rank,
+  type Ranked,
   roomRefusal,
   type Spread,
-  spreadPaths,
+  type Tally,
+  talliesOf,
 } from "./schedule.ts";
 import type { Node, Placement, Refusal, World } from "./world.ts";
 
@@ -34,13 +35,12 @@ export interface Want {
 
 interface Candidate {
   readonly node: Node;
-  readonly paths: readonly string[];
+  readonly tallies: readonly Tally[];
 }
 
 /** What is worked out once per service and pass. */
 interface Field {
   readonly spread: Spread;
-  readonly copies: Map<NodeId, number>;
   everywhere: { readonly candidates: readonly Candidate[]; readonly refusals: readonly Refusal[] } | null;
   /** Why a slot found nothing among these nodes; the next one fails for the same reasons. */
   readonly exhausted: Map<ReadonlySet<NodeId> | "all", readonly Refusal[]>;
@@ -69,7 +69,8 @@ export class Placer {
     const only = holders[0] === undefined ? among : new Set([holders[0].node]);
     const known = want.kind === "new" ? field.exhausted.get(only) : undefined;
     if (known !== undefined) return known;
-    const { candidates, refusals } = only === "all" ? this.#everywhere(want, field) : this.#those(want, sorted(only));
+    const { candidates, refusals } =
+      only === "all" ? this.#everywhere(want, field) : this.#those(want, field, sorted(only));
     const chosen = this.#choose(want, field, candidates);
     if (chosen !== null) return this.#take(want, field, chosen);
     const all = [...refusals, ...this.#roomRefusals(want, field, candidates), ...holders];
@@ -103,7 +104,7 @@ export class Placer {
     const node = this.#world.nodes.get(nodeOfSlot(want.slot));
     if (node === undefined) return [];
     const field = this.#field(want);
-    const { candidates, refusals } = this.#those(want, [node.id]);
+    const { candidates, refusals } = this.#those(want, field, [node.id]);
     const candidate = candidates[0];
     if (candidate === undefined) return refusals;
     const refused = this.#roomRefusals(want, field, candidates);
@@ -116,7 +117,7 @@ export class Placer {
     if (known !== undefined) return known;
     const field: Field = {
       spread: newSpread(service.spread),
-      copies: new Map(),
+
       everywhere: null,
       exhausted: new Map(),
     };
@@ -126,18 +127,17 @@ export class Placer {
   }
 
   #count(field: Field, id: NodeId, by: number): void {
-    field.copies.set(id, (field.copies.get(id) ?? 0) + by);
     const node = this.#world.nodes.get(id);
     if (node !== undefined) countCopy(field.spread, node, by);
   }
 
   #everywhere(want: Want, field: Field): NonNullable<Field["everywhere"]> {
-    field.everywhere ??= this.#those({ ...want, kind: "new", standing: null }, sorted(this.#world.nodes.keys()));
+    field.everywhere ??= this.#those({ ...want, kind: "new", standing: null }, field, sorted(this.#world.nodes.keys()));
     const { candidates, refusals } = field.everywhere;
     const { standing } = want;
     if (standing === null) return field.everywhere;
     // Its own node is judged for itself: a standing copy needs no active, ready node; one that must leave may not stay.
-    const own = this.#those(want, [standing.node]);
+    const own = this.#those(want, field, [standing.node]);
     return {
       candidates: [...candidates.filter(({ node }) => node.id !== standing.node), ...own.candidates],
       refusals: [...refusals.filter(({ node }) => node !== standing.node), ...own.refusals],
@@ -145,7 +145,7 @@ export class Placer {
   }
 
   /** What does not depend on room: constraints, availability. */
-  #those(want: Want, ids: readonly NodeId[]): NonNullable<Field["everywhere"]> {
+  #those(want: Want, field: Field, ids: readonly NodeId[]): NonNullable<Field["everywhere"]> {
     const candidates: Candidate[] = [];
     const refusals: Refusal[] = [];
     for (const id of ids) {
@@ -153,7 +153,7 @@ export class Placer {
       if (node === undefined) continue;
       this.examined += 1;
       const refusal = this.#fixedRefusal(want, node);
-      if (refusal === null) candidates.push({ node, paths: spreadPaths(want.service.spread, node) });
+      if (refusal === null) candidates.push({ node, tallies: talliesOf(field.spread, node) });
       else refusals.push(refusal);
     }
     return { candidates, refusals };
@@ -173,7 +173,7 @@ export class Placer {
     const view = {
       node,
       usage: this.#draft.usageWithout(node.id, want.workload),
-      copies: (field.copies.get(node.id) ?? 0) - (stays ? 1 : 0),
+      copies: (field.spread.nodes.get(node.id)?.copies ?? 0) - (stays ? 1 : 0),
     };
     const has = stays && standing !== null ? serviceAt(this.#world, standing) : null;
     return roomRefusal(this.#world, view, want.workload, want.service, has);
@@ -187,15 +187,14 @@ export class Placer {
   #choose(want: Want, field: Field, candidates: readonly Candidate[]): Candidate | null {
     const own = candidates.find(({ node }) => node.id === want.standing?.node);
     if (own !== undefined && this.#room(want, field, own.node) === null) return own;
-    let best: { readonly candidate: Candidate; readonly rank: readonly number[] } | null = null;
+    let best: (Candidate & Ranked) | null = null;
     for (const candidate of candidates) {
-      const { node, paths } = candidate;
-      if (this.#room(want, field, node) !== null) continue;
-      const copies = field.copies.get(node.id) ?? 0;
-      const ranked = rank(field.spread, paths, { node, usage: this.#draft.usage(node.id), copies });
-      if (best === null || compareRanks(ranked, best.rank) < 0) best = { candidate, rank: ranked };
+      // Comparing is cheap and mostly says no; only who would win is asked for room.
+      const ranked = { ...candidate, usage: this.#draft.usage(candidate.node.id) };
+      if (best !== null && compareRanks(ranked, best) >= 0) continue;
+      if (this.#room(want, field, candidate.node) === null) best = ranked;
     }
-    return best?.candidate ?? null;
+    return best;
   }
 
   #take(want: Want, field: Field, { node }: Candidate): readonly Refusal[] | null {

@@ -140,40 +140,54 @@ const portHeld = (node: NodeId, { port, protocol }: HeldPort, holder: string): R
 
 // --- choice
 
-/** How many copies of a service each node has, and through it each value of its spread labels. */
+/** Copies of a service, on one node or below one value of a spread label. Shared and counted up as slots are placed. */
+export interface Tally {
+  copies: number;
+}
+
+/** Tallies of one service: below each path of label values, and on each node. */
 export interface Spread {
   readonly keys: readonly string[];
-  /** One per key: the path of label values down to it → copies. */
-  readonly counts: readonly Map<string, number>[];
+  readonly paths: Map<string, Tally>;
+  readonly nodes: Map<NodeId, Tally>;
 }
 
 export function newSpread(keys: readonly string[]): Spread {
-  return { keys, counts: keys.map(() => new Map<string, number>()) };
-}
-
-/** A node without the label counts among those with an empty one, as in Swarm. */
-export function spreadPaths(keys: readonly string[], node: Node): readonly string[] {
-  const values = keys.map((key) => (Object.hasOwn(node.labels, key) ? (node.labels[key] ?? "") : ""));
-  return values.map((_, depth) => JSON.stringify(values.slice(0, depth + 1)));
+  return { keys, paths: new Map(), nodes: new Map() };
 }
 
 export function countCopy(spread: Spread, node: Node, by: number): void {
-  spreadPaths(spread.keys, node).forEach((path, depth) => {
-    const counts = spread.counts[depth];
-    counts?.set(path, (counts.get(path) ?? 0) + by);
-  });
+  for (const tally of talliesOf(spread, node)) tally.copies += by;
 }
 
-/** What nodes are compared by, most important first; the node with the smaller one takes the slot. */
-export function rank(spread: Spread, paths: readonly string[], { usage, copies }: NodeView): readonly number[] {
-  const spreadCounts = paths.map((path, depth) => spread.counts[depth]?.get(path) ?? 0);
-  return [...spreadCounts, copies, usage.workloads, usage.memoryBytes];
+/**
+ * What copies on this node count towards, most important first and the node itself last. A node without a label counts among those
+ * with an empty one, as in Swarm.
+ */
+export function talliesOf({ keys, paths, nodes }: Spread, node: Node): readonly Tally[] {
+  const values = keys.map((key) => (Object.hasOwn(node.labels, key) ? (node.labels[key] ?? "") : ""));
+  const above = values.map((_, depth) => tallyAt(paths, JSON.stringify(values.slice(0, depth + 1))));
+  return [...above, tallyAt(nodes, node.id)];
 }
 
-export function compareRanks(a: readonly number[], b: readonly number[]): number {
-  for (const [index, value] of a.entries()) {
-    const other = b[index] ?? 0;
-    if (value !== other) return value - other;
+function tallyAt<K>(tallies: Map<K, Tally>, key: K): Tally {
+  const known = tallies.get(key);
+  if (known !== undefined) return known;
+  const tally: Tally = { copies: 0 };
+  tallies.set(key, tally);
+  return tally;
+}
+
+export interface Ranked {
+  readonly tallies: readonly Tally[];
+  readonly usage: Usage;
+}
+
+/** Negative: the first takes the slot. Fewest copies at each level of spread, then on the node, then the emptier node. */
+export function compareRanks(a: Ranked, b: Ranked): number {
+  for (const [index, tally] of a.tallies.entries()) {
+    const difference = tally.copies - (b.tallies[index]?.copies ?? 0);
+    if (difference !== 0) return difference;
   }
-  return 0;
+  return a.usage.workloads - b.usage.workloads || a.usage.memoryBytes - b.usage.memoryBytes;
 }
