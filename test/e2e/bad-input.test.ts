@@ -211,7 +211,7 @@ describe("an agent", () => {
       fleet.node(1).engine.socketPath,
     );
     expect(code).toBe(1);
-    expect(stdout + stderr).toMatch(/used/);
+    expect(stdout + stderr).toMatch(/no uses left/);
     await fleet.skerry(["node", "rm", "first-user", "--yes"]);
   });
 
