@@ -1,6 +1,7 @@
 // The only writer of the hub: input → pure handler → one durable commit → World → answer, watchers, nodes; then the same for what `decide` adds.
 // Nothing is acknowledged, sent or shown before it is durable. It must never await, queue without a bound, or write to the World elsewhere.
 import type { NodeId } from "@skerry/shared/model/ids.ts";
+import type { Report } from "@skerry/shared/model/report.ts";
 import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
@@ -26,8 +27,10 @@ export const MAX_WAITING_PER_NODE = 64;
 export const STORAGE_RETRY_MS = 5_000;
 /** What nodes were seen to run is written behind: a minute of it may be missing after a power cut, and the nodes say it again. */
 export const SAVE_OBSERVED_MS = 60_000;
-/** Nodes written behind in one go, so that a thousand of them do not hold up a beat. */
-const SAVED_PER_TURN = 50;
+/** Nodes written behind in one turn of the event loop: about 10 ms, so that a thousand of them do not hold up a beat … */
+const SAVED_PER_TURN = 10;
+/** … with a pause between turns. */
+const SAVE_PAUSE_MS = 20;
 
 export interface ControlLoopOptions {
   readonly clock: Clock;
@@ -383,7 +386,8 @@ class Loop implements ControlLoop {
     } catch (error) {
       throw this.#crash(error);
     }
-    for (const change of changes) if (change.kind === "observed") this.#observed.add(change.node);
+    for (const change of changes)
+      if (change.kind === "observed" && tellsWorkloads(change.report)) this.#observed.add(change.node);
     for (const listener of this.#listeners) listener(changes);
   }
 
@@ -455,10 +459,14 @@ class Loop implements ControlLoop {
       }
     }
     if (!running) return;
-    const again = this.#observed.size > 0 && this.#storage.kind === "ok" ? 0 : SAVE_OBSERVED_MS;
+    const again = this.#observed.size > 0 && this.#storage.kind === "ok" ? SAVE_PAUSE_MS : SAVE_OBSERVED_MS;
     this.#saving = this.#options.clock.setTimer(again, () => this.#saveObserved(SAVED_PER_TURN));
   }
 }
+
+/** Figures alone are not written behind: they change all the time and say nothing after a restart. */
+const tellsWorkloads = ({ whole, workloads, gone }: Report): boolean =>
+  whole || workloads.length > 0 || gone.length > 0;
 
 function submitRefusal(error: StoreError): SubmitRefusal {
   switch (error.kind) {

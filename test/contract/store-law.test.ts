@@ -23,7 +23,7 @@ import { appSpec, facts } from "../unit/hub/scenario.ts";
 import { INSTALLATION } from "./store.ts";
 
 /** Runs against real files cost tens of milliseconds each. */
-const RUNS = 25;
+const RUNS = 12;
 const MAX_STEPS = 40;
 
 type Step =
@@ -205,7 +205,7 @@ test("[S20] what is loaded equals what was applied (memory)", () => {
     const disk = createMemoryDisk({ installation: INSTALLATION, epoch: 1 });
     obeysTheLaw(() => openMemoryStore(disk), steps);
   });
-  fc.assert(runs, { numRuns: 4 * RUNS, seed: 20_261_121 });
+  fc.assert(runs, { numRuns: 8 * RUNS, seed: 20_261_121 });
 });
 
 test("[S20] what is loaded equals what was applied (SQLite)", () => {

@@ -294,7 +294,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     "[S7] a commit larger than what is kept leaves nothing that a watcher could take for whole",
     (store) => {
       store.commit(commit([brakeEvent(1)]));
-      store.commit(commit(Array.from({ length: 15 }, (_, index) => brakeEvent(index))));
+      store.commit(commit(Array.from({ length: 250 }, (_, index) => brakeEvent(index))));
       expect(store.watch(1, 100)).toBeNull();
       expect(store.watch(2, 100)).toEqual([]);
     },
@@ -331,6 +331,23 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     expect(items(3, 100)).toEqual([]);
     expect(after.watch(4, 100)).toBeNull();
     expect(after.watch(0, 3)?.[1]).toEqual({ seq: 1, index: 1, wallMs: 42, change: appSet(app("shop", 1)) });
+  });
+
+  contract("[S8] commits of any size come whole, page by page", (store) => {
+    const sizes = [3, 250, 1, 120, 99];
+    for (const size of sizes) store.commit(commit(Array.from({ length: size }, (_, index) => brakeEvent(index))));
+    const pages: number[] = [];
+    for (let since = 0; since < sizes.length; ) {
+      const page = store.watch(since, 100) ?? [];
+      expect(
+        page.map(({ index }) => index).every((index, at) => index === 0 || index === (page[at - 1]?.index ?? 0) + 1),
+      ).toBe(true);
+      pages.push(page.length);
+      since = page.at(-1)?.seq ?? sizes.length;
+    }
+    expect(pages).toEqual([3, 250, 1, 120, 99]);
+    expect(store.watch(0, 253)).toHaveLength(253);
+    expect(store.watch(2, 1_000)).toHaveLength(220);
   });
 
   contract("[S9] hashes of secrets are not in the watch", (store) => {

@@ -58,7 +58,7 @@ export function isWatched(change: DurableChange): boolean {
  * At most `limit` items that end where a commit ends, so that resuming from the last `seq` loses nothing; one commit that is larger
  * than `limit` comes whole. `items` are in order and may be longer than the limit by any number.
  */
-export function wholeCommits(items: readonly WatchItem[], limit: number): readonly WatchItem[] {
+export function wholeCommits<T extends Pick<WatchItem, "seq">>(items: readonly T[], limit: number): readonly T[] {
   const next = items[limit];
   if (next === undefined) return items;
   let end = limit;

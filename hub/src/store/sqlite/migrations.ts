@@ -88,10 +88,10 @@ CREATE TABLE event (
 CREATE INDEX event_node ON event (node, id) WHERE node IS NOT NULL;
 CREATE INDEX event_app ON event (app, id) WHERE app IS NOT NULL;
 CREATE INDEX event_workload ON event (workload, id) WHERE workload IS NOT NULL;
+-- One row holds up to a hundred changes of one commit. id: the number of its last change since the installation began.
 CREATE TABLE change_log (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  id INTEGER PRIMARY KEY,
   seq INTEGER NOT NULL,
-  position INTEGER NOT NULL,
   wall_ms INTEGER NOT NULL,
   actor TEXT NOT NULL,
   body TEXT NOT NULL

@@ -1,12 +1,11 @@
-// Queries of history: events, the watch, revisions, tokens. Never called by decisions.
+// Queries of history: events, revisions, tokens. Never called by decisions.
 import { nodeEventSchema } from "@skerry/shared/model/event.ts";
 import { type AppName, type NodeId, nodeIdSchema, type SpecHash, specHashSchema } from "@skerry/shared/model/ids.ts";
 import type { Database, Statement } from "better-sqlite3";
 import * as z from "zod/mini";
-import type { DurableChange, HubEvent, JoinToken } from "../../core/change.ts";
-import { wholeCommits } from "../history.ts";
-import type { EventQuery, EventRow, Store, WatchItem } from "../store.ts";
-import { json, parse, parseSpec, specOf } from "./load.ts";
+import type { HubEvent, JoinToken } from "../../core/change.ts";
+import type { EventQuery, EventRow, Store } from "../store.ts";
+import { json, parse, parseSpec } from "./load.ts";
 
 export type Reads = Pick<
   Store,
@@ -14,7 +13,6 @@ export type Reads = Pick<
   | "revision"
   | "lastRevision"
   | "events"
-  | "watch"
   | "credentialHash"
   | "credentialNode"
   | "tokens"
@@ -33,7 +31,6 @@ export function prepareReads(db: Database): Reads {
   return {
     ...prepareRevisions(db),
     events: prepareEvents(db),
-    watch: prepareWatch(db),
     credentialHash(node): SpecHash | null {
       const row = hash.get(node);
       return row === undefined ? null : parse("credential", specHashSchema, row.hash);
@@ -122,80 +119,5 @@ function toEventRow(row: StoredEventRow): EventRow {
         ? // Written by this program from a typed value; a migration that changes the form of hub events rewrites or drops them.
           { source: "hub", event: event as HubEvent }
         : { source: "node", seq: nodeSeq, event: parse("event", nodeEventSchema, event) },
-  };
-}
-
-interface LoggedRow {
-  readonly seq: number;
-  readonly index: number;
-  readonly wallMs: number;
-  readonly body: string;
-}
-
-/** What the log holds in place of an `app-set`, whose spec and source are in `revision` already. */
-export type LoggedChange =
-  | Exclude<DurableChange, { kind: "app-set" }>
-  | {
-      readonly kind: "app-set-by-reference";
-      readonly app: AppName;
-      readonly revision: number;
-      readonly older: readonly number[];
-    };
-
-export function toLogged(change: DurableChange): LoggedChange {
-  if (change.kind !== "app-set") return change;
-  return {
-    kind: "app-set-by-reference",
-    app: change.app.name,
-    revision: change.app.revision,
-    older: change.app.older.map(({ revision }) => revision),
-  };
-}
-
-function prepareWatch(db: Database): Reads["watch"] {
-  const bounds: Statement<[], { seq: number; floor: number }> = db.prepare("SELECT seq, watch_floor AS floor FROM hub");
-  const page: Statement<[number, number], LoggedRow> = db.prepare(
-    'SELECT seq, position AS "index", wall_ms AS wallMs, body FROM change_log WHERE seq > ? ORDER BY id LIMIT ?',
-  );
-  const one: Statement<[number], LoggedRow> = db.prepare(
-    'SELECT seq, position AS "index", wall_ms AS wallMs, body FROM change_log WHERE seq = ? ORDER BY id',
-  );
-  const resolve = prepareResolve(db);
-  return (since, limit) => {
-    const { seq, floor } = bounds.get() ?? { seq: 0, floor: 0 };
-    if (since < floor || since > seq) return null;
-    const found = page.all(since, limit + 1);
-    const first = found[0];
-    // The whole page may be one commit that goes on past it.
-    const complete =
-      first !== undefined && found.length > limit && found[limit]?.seq === first.seq ? one.all(first.seq) : found;
-    return wholeCommits(
-      complete.map((row) => ({ seq: row.seq, index: row.index, wallMs: row.wallMs, change: resolve(row.body) })),
-      limit,
-    );
-  };
-}
-
-function prepareResolve(db: Database): (body: string) => WatchItem["change"] {
-  const one: Statement<[AppName, number], { spec: string; source: string; by: string; atMs: number }> = db.prepare(
-    "SELECT spec, source, applied_by AS 'by', applied_at_ms AS atMs FROM revision WHERE app = ? AND revision = ?",
-  );
-  return (body) => {
-    // Written by this program from a typed value; a migration that changes the form empties the log.
-    const logged = json("change", body) as LoggedChange;
-    if (logged.kind !== "app-set-by-reference") return logged;
-    const row = one.get(logged.app, logged.revision);
-    const stored = row ?? { spec: "", source: "", by: "", atMs: 0 };
-    const spec = parseSpec(logged.app, logged.revision, stored.spec);
-    const older = logged.older.map((revision) => ({ revision, spec: specOf(db, logged.app, revision) }));
-    const app = {
-      name: logged.app,
-      revision: logged.revision,
-      spec,
-      older,
-      appliedBy: stored.by,
-      appliedAtMs: stored.atMs,
-    };
-    return { kind: "app-set", app, source: stored.source };
   };
 }

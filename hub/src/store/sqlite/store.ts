@@ -5,14 +5,13 @@ import { dirname } from "node:path";
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Database, Statement } from "better-sqlite3";
-import type { DurableChange } from "../../core/change.ts";
-import { isWatched } from "../history.ts";
 import { STORE_LIMITS, type StoreLimits } from "../limits.ts";
 import { type Commit, type Store, StoreError } from "../store.ts";
 import { loadAll } from "./load.ts";
 import { errorCode, type FirstStart, openDatabase } from "./open.ts";
-import { prepareReads, toLogged } from "./read.ts";
+import { prepareReads } from "./read.ts";
 import { prepareTrim } from "./trim.ts";
+import { prepareLog, prepareWatch } from "./watch.ts";
 import { prepareWrites } from "./write.ts";
 
 export interface SqliteStoreOptions {
@@ -37,6 +36,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   );
   const guard = prepareGuard(dirname(options.path));
   const reads = prepareReads(db);
+  const watch = prepareWatch(db);
   return {
     load: () => guard(() => loadAll(db)),
     commit: (input) => guard(() => commit(input)),
@@ -46,7 +46,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     revision: (app, revision) => guard(() => reads.revision(app, revision)),
     lastRevision: (app) => guard(() => reads.lastRevision(app)),
     events: (query) => guard(() => reads.events(query)),
-    watch: (since, limit) => guard(() => reads.watch(since, limit)),
+    watch: (since, limit) => guard(() => watch(since, limit)),
     credentialHash: (node) => guard(() => reads.credentialHash(node)),
     credentialNode: (hash) => guard(() => reads.credentialNode(hash)),
     tokens: () => guard(() => reads.tokens()),
@@ -63,15 +63,9 @@ function prepareCommit(db: Database, limits: StoreLimits): (commit: Commit) => n
   const write = prepareWrites(db);
   const trim = prepareTrim(db, limits);
   const advance: Statement<[], { seq: number }> = db.prepare("UPDATE hub SET seq = seq + 1 RETURNING seq");
-  const log = db.prepare("INSERT INTO change_log (seq, position, wall_ms, actor, body) VALUES (?, ?, ?, ?, ?)");
+  const log = prepareLog(db);
   const used = db.prepare("SELECT 1 FROM idempotency WHERE key = ?");
   const keep = db.prepare("INSERT INTO idempotency (key, request_hash, status, body) VALUES (?, ?, ?, ?)");
-
-  const logChange = (change: DurableChange, seq: number, position: number, commit: Commit): number => {
-    if (!isWatched(change)) return 0;
-    log.run(seq, position, commit.wallMs, commit.actor, JSON.stringify(toLogged(change)));
-    return 1;
-  };
   return db.transaction((commit: Commit): number => {
     const { idempotency } = commit;
     if (idempotency !== null && used.get(idempotency.key) !== undefined) {
@@ -79,15 +73,12 @@ function prepareCommit(db: Database, limits: StoreLimits): (commit: Commit) => n
     }
     const seq = advance.get()?.seq ?? 0;
     let events = 0;
-    let logged = 0;
-    for (const [position, change] of commit.changes.entries()) {
-      events += write(change, commit.wallMs);
-      logged += logChange(change, seq, position, commit);
-    }
+    for (const change of commit.changes) events += write(change, commit.wallMs);
+    const watchItems = log(seq, commit);
     if (idempotency !== null) {
       keep.run(idempotency.key, idempotency.requestHash, idempotency.status, idempotency.body);
     }
-    trim({ events, watchItems: logged, idempotentAnswers: idempotency === null ? 0 : 1 });
+    trim({ events, watchItems, idempotentAnswers: idempotency === null ? 0 : 1 });
     return seq;
   }).immediate;
 }

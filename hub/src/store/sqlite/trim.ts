@@ -38,7 +38,7 @@ function prepareTable(db: Database, table: string, most: number, limits: StoreLi
     if (added === 0) return;
     const { first, last } = ends.get() ?? { first: null, last: null };
     if (first === null || last === null) return;
-    // Ids have no gaps: rows go only from the front. Twice what came in, so that a lowered limit is reached in the end.
+    // Ids count what is kept (a row of the log holds several changes, and its id counts all of them): rows go only from the front. Twice what came in, so that a lowered limit is reached in the end.
     const excess = last - first + 1 - most;
     const going = Math.min(excess, Math.max(limits.trimmedPerCommit, 2 * added));
     if (going <= 0) return;
