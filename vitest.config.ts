@@ -1,6 +1,6 @@
 // How the tests are run: four projects, so that each can be asked for alone (`vitest run --project unit`).
-// Unit, sim and contract share threads and module graphs, which makes them quick: a test must leave no global changed.
-// e2e runs real engines: one file at a time, each in a process of its own, with long deadlines.
+// Unit and sim share threads and module graphs, which makes them quick: a test must leave no global changed.
+// Contract and e2e run real engines: one file at a time, each in a process of its own, with long deadlines.
 import { defineConfig } from "vitest/config";
 
 /** A unit test that needs longer than this waits for something real and belongs elsewhere. */
@@ -36,8 +36,9 @@ export default defineConfig({
       },
       {
         test: {
-          ...shared,
           name: "contract",
+          // A lab of real engines hears Ctrl-C only in a process of its own.
+          pool: "forks",
           include: ["test/contract/**/*.test.ts"],
           exclude: NEVER,
           testTimeout: E2E_TIMEOUT_MS,

@@ -77,13 +77,11 @@ const open = new Set<Lab>();
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const say = options.say ?? (() => undefined);
   await sweep();
-  const tag = await freeTag();
+  const tag = await takeTag();
   const folder = join(LABS, tag);
   const runDir = `${RUN_PREFIX}${tag}`;
   const stack = new AsyncDisposableStack();
   try {
-    // Fails when it exists: nobody else may have laid it out for us.
-    await mkdir(runDir, { mode: 0o700 });
     stack.defer(() => rm(runDir, { recursive: true, force: true }));
     await writeFile(join(runDir, "owner"), `${process.pid} ${await startOf(process.pid)}`);
     await mkdir(folder, { recursive: true });
@@ -252,12 +250,20 @@ async function tagsIn(folder: string, prefix: string): Promise<readonly string[]
     .filter((tag) => /^\d+[a-z]$/.test(tag));
 }
 
-/** A process may have several labs, at once or one after the other. */
-async function freeTag(): Promise<string> {
-  const taken = new Set([...(await tagsIn("/tmp", "skerry-")), ...(await tagsIn(LABS, ""))]);
+/**
+ * Makes the folder for sockets, and with it takes a tag that no other lab has. A process may have several labs, at once or
+ * one after the other.
+ */
+async function takeTag(): Promise<string> {
   for (const letter of "abcdefghijklmnopqrstuvwxyz") {
     const tag = `${process.pid}${letter}`;
-    if (!taken.has(tag)) return tag;
+    try {
+      // Fails when it exists: two labs that start together do not get the same, and nobody else has laid it out for us.
+      await mkdir(`${RUN_PREFIX}${tag}`, { mode: 0o700 });
+      return tag;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    }
   }
   throw new Error("this process has 26 labs already: dispose some");
 }

@@ -32,7 +32,6 @@ const vitest = (project: string, says: string): Suite => ({
     bin("vitest"),
     "run",
     `--project=${project}`,
-    "--passWithNoTests",
     `--reporter=${process.env["CI"] ? "dot" : "default"}`,
     "--reporter=json",
     `--outputFile.json=${resultOf(project)}`,
