@@ -3,7 +3,7 @@
 import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
 import type { AssignedApp, Assignment, AssignmentDelta, Retired, Workload } from "@skerry/shared/model/assignment.ts";
 import { comparePositions } from "@skerry/shared/model/assignment-hash.ts";
-import { canonicalJson } from "@skerry/shared/model/canonical.ts";
+import { sameJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId } from "@skerry/shared/model/ids.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import { byText, serviceOf, sorted, specAt } from "./lookup.ts";
@@ -114,7 +114,7 @@ function pick<T extends { readonly engineName: string }>(all: readonly T[], name
 export function assignmentDelta(from: Assignment, to: Assignment): AssignmentDelta | null {
   if (from.installation !== to.installation || from.node !== to.node) return null;
   if (comparePositions(from.position, to.position) >= 0) return null;
-  const hadApps = new Map(from.apps.map((app) => [app.name, canonicalJson(app)]));
+  const hadApps = new Map(from.apps.map((app) => [app.name, app]));
   const hadWorkloads = new Map(from.workloads.map((workload) => [workload.id, workload]));
   const kept = new Set(to.apps.map(({ name }) => name));
   return {
@@ -124,7 +124,7 @@ export function assignmentDelta(from: Assignment, to: Assignment): AssignmentDel
     fromHash: from.hash,
     position: to.position,
     hash: to.hash,
-    setApps: to.apps.filter((app) => hadApps.get(app.name) !== canonicalJson(app)),
+    setApps: to.apps.filter((app) => !sameJson(hadApps.get(app.name), app)),
     unsetApps: from.apps.map(({ name }) => name).filter((name) => !kept.has(name)),
     setWorkloads: to.workloads.filter((workload) => !sameWorkload(hadWorkloads.get(workload.id), workload)),
     retired: to.retired,
@@ -133,8 +133,7 @@ export function assignmentDelta(from: Assignment, to: Assignment): AssignmentDel
 
 /** A spec is covered by its hash. */
 function sameWorkload(a: Workload | undefined, b: Workload): boolean {
-  if (a === undefined) return false;
-  return canonicalJson({ ...a, spec: null }) === canonicalJson({ ...b, spec: null });
+  return a !== undefined && sameJson({ ...a, spec: null }, { ...b, spec: null });
 }
 
 /** What the node makes of a delta; the hub's own check that it gives the whole. */
