@@ -9,7 +9,7 @@ import { type Paint, painter, plural, wrap } from "./render.ts";
 import { shortId, stateCell, workloadName } from "./states.ts";
 
 /** Short enough to look live; each look costs the hub a millisecond. */
-const LOOK_EVERY_MS = 250;
+const LOOK_EVERY_MS = 100;
 /** What is not good yet, said by name; the rest is counted. */
 const MAX_SHOWN = 10;
 

@@ -40,6 +40,7 @@ function check(tree: Tree, path: string, rulePath: string, notes: Notes): void {
 function checkMap(tree: MapTree, path: string, rulePath: string, notes: Notes): void {
   const children = childrenOf.get(rulePath) ?? new Set();
   for (const [key, entry] of tree.entries) {
+    if (notes.isFull()) return;
     const childPath = joinPath(path, key);
     // A list's items are checked as such; in a map of the user's own names every name is fine.
     const known = children.has("*") ? "*" : key;

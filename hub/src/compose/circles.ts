@@ -17,11 +17,18 @@ export function checkCircles(
     const circle = findCircle(start, waitsFor, done);
     if (circle === null) continue;
     const place = places.get(circle[0] ?? start);
-    const message = `These services wait for each other in a circle: ${circle.join(" → ")}.`;
+    const message = `These services wait for each other in a circle: ${shown(circle).join(" → ")}.`;
     if (place !== undefined)
       fields.fault(fields.at(place, "depends_on") ?? place, "conflict", message, "Remove one `depends_on`.");
     return;
   }
+}
+
+/** A circle through hundreds of services is not read name by name. */
+const MAX_SHOWN = 10;
+
+function shown(circle: readonly string[]): readonly string[] {
+  return circle.length <= MAX_SHOWN ? circle : [...circle.slice(0, MAX_SHOWN - 2), "…", ...circle.slice(-1)];
 }
 
 /** Depth first with a path of its own: services may be many, and the call stack is not. */

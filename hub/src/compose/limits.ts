@@ -3,6 +3,8 @@
 
 /** 1 MiB of text: a hundred times the largest file we have met. */
 export const MAX_TEXT_LENGTH = 1_048_576;
+/** Words and marks of the YAML, some 10,000 lines: what parsing costs follows these, and the hub does nothing else meanwhile. */
+export const MAX_LEXEMES = 60_000;
 /** Levels of nesting. The deepest path that the Specification knows has 9. */
 export const MAX_DEPTH = 32;
 /** Nodes after aliases are followed: stops the "billion laughs". */

@@ -45,6 +45,8 @@ export const wholeFile: Place = { path: "", line: null, column: null };
 export interface Notes {
   problem(place: Place, code: ProblemCode, message: string, hint?: string): void;
   warning(place: Place, code: ProblemCode, message: string, hint?: string): void;
+  /** Nothing more is taken in: what would be found is not worth looking for. */
+  isFull(): boolean;
   readonly problems: () => readonly Problem[];
   readonly warnings: () => readonly Problem[];
 }
@@ -64,6 +66,7 @@ export function collectNotes(): Notes {
   return {
     problem: add(problems),
     warning: add(warnings),
+    isFull: () => problems.size >= MAX_PROBLEMS,
     problems: sorted(problems),
     warnings: sorted(warnings),
   };

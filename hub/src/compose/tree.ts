@@ -2,10 +2,12 @@
 // It must never build more than the limits allow, and never hand on what Compose does not know (tags, complex keys).
 import {
   Composer,
+  type CST,
   isAlias,
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   Parser,
@@ -13,7 +15,7 @@ import {
   type YAMLMap,
 } from "yaml";
 import { interpolate } from "./interpolate.ts";
-import { MAX_DEPTH, MAX_INTERPOLATED_LENGTH, MAX_NODES, MAX_TEXT_LENGTH } from "./limits.ts";
+import { MAX_DEPTH, MAX_INTERPOLATED_LENGTH, MAX_LEXEMES, MAX_NODES, MAX_TEXT_LENGTH } from "./limits.ts";
 import { type Notes, type Place, wholeFile } from "./problem.ts";
 
 interface Located {
@@ -81,10 +83,9 @@ export function placeOf(at: Located, path: string): Place {
 }
 
 function parseNode(text: string, lines: LineCounter, notes: Notes): Node | null {
-  const parser = new Parser(lines.addNewLine);
-  const tokens = [...parser.parse(text)];
-  if (tokens.some((token) => token.type === "document" && isTooDeep(token.value))) {
-    notes.problem(wholeFile, "limit-exceeded", `The file is nested deeper than ${MAX_DEPTH} levels.`);
+  const tokens = readTokens(text, lines);
+  if (typeof tokens === "string") {
+    notes.problem(wholeFile, "limit-exceeded", tokens);
     return null;
   }
   // uniqueKeys compares every key with every other one; `build` finds repeated keys in one pass.
@@ -111,6 +112,24 @@ function parseNode(text: string, lines: LineCounter, notes: Notes): Node | null 
     return null;
   }
   return first.contents;
+}
+
+/** Stops at the first limit: a text of a million brackets is not read to its end. A sentence says which limit it was. */
+function readTokens(text: string, lines: LineCounter): CST.Token[] | string {
+  const tooDeep = `The file is nested deeper than ${MAX_DEPTH} levels.`;
+  const parser = new Parser(lines.addNewLine);
+  const tokens: CST.Token[] = [];
+  let lexemes = 0;
+  lines.addNewLine(0);
+  for (const lexeme of new Lexer().lex(text)) {
+    lexemes += 1;
+    if (lexemes > MAX_LEXEMES) return `The file has more than ${MAX_LEXEMES} words and marks.`;
+    // A level takes two places on the parser's stack at most: the collection, and the value in it.
+    if (parser.stack.length > 2 * MAX_DEPTH + 2) return tooDeep;
+    tokens.push(...parser.next(lexeme));
+  }
+  tokens.push(...parser.end());
+  return tokens.some((token) => token.type === "document" && isTooDeep(token.value)) ? tooDeep : tokens;
 }
 
 /** Looks at the plain tokens with a stack of its own, because the composer after it recurses. */
