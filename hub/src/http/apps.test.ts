@@ -163,3 +163,18 @@ test("[A21] workloads are listed by id and filtered by app, service and node", a
   expect(await ids("?app=shop&service=web&node=pi-a")).toEqual([`shop/web/${a}`]);
   expect((await hub.call("GET", "/v1/workloads?node=nowhere")).body.code).toBe("node-not-found");
 });
+
+test("[A14] of a large service those that are not good are told first, and how many are left out", async () => {
+  await hub.apply("shop", "services:\n  web: {image: w, deploy: {replicas: 300}}\n");
+  const [first] = await Promise.all([hub.join("pi-a"), hub.join("pi-b"), hub.join("pi-c")]);
+  await expect.poll(() => hub.loop.world.placements.size).toBe(300);
+  for (const node of hub.loop.world.nodes.keys()) if (node !== first) await hub.reportAll(node, RUNNING);
+  const [service] = (await hub.call("GET", "/v1/apps/shop")).body.services;
+  expect(service.counts.wanted).toBe(300);
+  expect(service.workloads).toHaveLength(200);
+  expect(service.more).toBe(100);
+  const bad = service.counts.wanted - service.counts.good;
+  expect(service.workloads.filter((each: { good: boolean }) => !each.good)).toHaveLength(bad);
+  const slots = service.workloads.map((each: { slot: string }) => Number(each.slot));
+  expect(slots).toEqual(slots.toSorted((a: number, b: number) => a - b));
+});

@@ -114,7 +114,10 @@ export const serviceViewSchema = z.object({
   condition: appConditionSchema,
   reason: z.string(),
   counts: countsSchema,
+  /** In the order of slots. Of a large service only some, those that are not good first; `more` says how many are left out. */
   workloads: z.array(workloadViewSchema),
+  /** Read all of them from /v1/workloads. Absent: none is left out. */
+  more: z.number().int().optional(),
 });
 export type ServiceView = z.infer<typeof serviceViewSchema>;
 

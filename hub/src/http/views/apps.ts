@@ -4,43 +4,38 @@ import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId, ServiceName, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
-import { sorted } from "../../core/lookup.ts";
+import { acceptedTombstone } from "../../core/liveness.ts";
+import { byText, sorted } from "../../core/lookup.ts";
 import type { App, World } from "../../core/world.ts";
 import type { AppCondition, AppSummary, AppView, ServiceView } from "../schemas/apps.ts";
 import type { WorkloadView } from "../schemas/workloads.ts";
+import { WORST_FIRST, workloadCondition } from "./condition.ts";
 import { nodeRef } from "./nodes.ts";
 import { workloadView } from "./workloads.ts";
 
+/** Workloads told of one by one, for each service; those that are not good come first. All of them are at /v1/workloads. */
+export const MAX_SHOWN_WORKLOADS = 200;
+
 export function appSummary(world: World, app: App, now: Millis): AppSummary {
-  const services = serviceViews(world, app, now);
+  const tallies = talliesOf(world, app);
   return {
-    name: app.name,
-    revision: app.revision,
-    appliedAtMs: app.appliedAtMs,
-    appliedBy: app.appliedBy,
-    ...appCondition(services),
-    services: services.length,
-    workloads: {
-      wanted: sum(services, ({ counts }) => counts.wanted),
-      good: sum(services, ({ counts }) => counts.good),
-      unplaced: sum(services, ({ counts }) => counts.unplaced),
-    },
+    ...heading(app),
+    ...appCondition(app.spec.services.map((spec) => serviceCondition(world, spec, tallies.get(spec.name), now))),
+    services: app.spec.services.length,
+    workloads: countsOf([...tallies.values()]),
   };
 }
 
 export function appView(world: World, app: App, now: Millis): AppView {
-  const services = serviceViews(world, app, now);
+  const tallies = talliesOf(world, app);
+  const services = app.spec.services.map((spec) => serviceView(world, spec, tallies.get(spec.name), now));
   const retiring = retiringOf(world, app.name);
-  const workloads = services.flatMap((service) => service.workloads);
   return {
-    name: app.name,
-    revision: app.revision,
-    appliedAtMs: app.appliedAtMs,
-    appliedBy: app.appliedBy,
+    ...heading(app),
     ...appCondition(services),
     converged:
       services.every(({ condition }) => condition === "good") &&
-      workloads.every(({ revision }) => revision === app.revision) &&
+      [...tallies.values()].every(({ behind }) => behind === 0) &&
       retiring.every(({ reachable }) => !reachable),
     services,
     retiring,
@@ -50,30 +45,59 @@ export function appView(world: World, app: App, now: Millis): AppView {
   };
 }
 
-const sum = <T>(items: readonly T[], count: (item: T) => number): number =>
-  items.reduce((total, item) => total + count(item), 0);
+const heading = ({ name, revision, appliedAtMs, appliedBy }: App) => ({ name, revision, appliedAtMs, appliedBy });
 
-/** Ids of all slots that the app wants, sorted: placed or not. */
-export function workloadsOf(world: World, app: AppName): readonly WorkloadId[] {
-  const ids = new Set(world.placementsByApp.get(app) ?? []);
-  for (const [id, unplaced] of world.unplaced) if (unplaced.app === app) ids.add(id);
-  return sorted(ids);
+/** What one pass over an app's workloads finds of one service. */
+interface Tally {
+  readonly byCondition: Readonly<Record<AppCondition, WorkloadId[]>>;
+  unplaced: number;
+  /** Placed at an older revision than the app's. */
+  behind: number;
 }
 
-export function serviceViews(world: World, app: App, now: Millis): ServiceView[] {
-  const byService = new Map<ServiceName, WorkloadView[]>();
-  for (const id of workloadsOf(world, app.name)) {
-    const view = workloadView(world, id, now);
-    if (view === null) continue;
-    const views = byService.get(view.service) ?? [];
-    byService.set(view.service, views);
-    views.push(view);
+const emptyTally = (): Tally => ({
+  byCondition: { troubled: [], working: [], unknown: [], good: [] },
+  unplaced: 0,
+  behind: 0,
+});
+
+function talliesOf(world: World, app: App): ReadonlyMap<ServiceName, Tally> {
+  const tallies = new Map<ServiceName, Tally>();
+  for (const id of wantedIds(world, app.name)) {
+    const placement = world.placements.get(id);
+    const service = placement?.service ?? workloadParts(id).service;
+    const tally = tallies.get(service) ?? emptyTally();
+    tallies.set(service, tally);
+    tally.byCondition[workloadCondition(world, id)].push(id);
+    if (placement === undefined) tally.unplaced += 1;
+    else if (placement.revision !== app.revision) tally.behind += 1;
   }
-  return app.spec.services.map((spec) => serviceView(world, spec, byService.get(spec.name) ?? []));
+  return tallies;
 }
 
-function serviceView(world: World, spec: ServiceSpec, unordered: readonly WorkloadView[]): ServiceView {
-  const workloads = [...unordered].sort(bySlot);
+function countsOf(tallies: readonly (Tally | undefined)[]): AppSummary["workloads"] {
+  const counts = { wanted: 0, good: 0, unplaced: 0 };
+  for (const tally of tallies) {
+    for (const condition of WORST_FIRST) counts.wanted += tally?.byCondition[condition].length ?? 0;
+    counts.good += tally?.byCondition.good.length ?? 0;
+    counts.unplaced += tally?.unplaced ?? 0;
+  }
+  return counts;
+}
+
+/** Ids of all slots that the app wants: placed or not. */
+function wantedIds(world: World, app: AppName): ReadonlySet<WorkloadId> {
+  const placed = world.placementsByApp.get(app) ?? new Set<WorkloadId>();
+  const others = [...world.unplaced].flatMap(([id, unplaced]) => (unplaced.app === app && !placed.has(id) ? [id] : []));
+  return others.length === 0 ? placed : new Set([...placed, ...others]);
+}
+
+export const workloadsOf = (world: World, app: AppName): readonly WorkloadId[] => sorted(wantedIds(world, app));
+
+function serviceView(world: World, spec: ServiceSpec, tally: Tally | undefined, now: Millis): ServiceView {
+  const ids = WORST_FIRST.flatMap((condition) => tally?.byCondition[condition] ?? []);
+  const shown = bySlot(world, ids.slice(0, MAX_SHOWN_WORKLOADS));
+  const more = ids.length - shown.length;
   return {
     name: spec.name,
     image: spec.container.image,
@@ -82,22 +106,23 @@ function serviceView(world: World, spec: ServiceSpec, unordered: readonly Worklo
       policy: spec.disconnect.policy,
       afterMs: spec.disconnect.policy === "keep" ? null : spec.disconnect.afterMs,
     },
-    ...serviceCondition(world, spec, workloads),
-    counts: {
-      wanted: workloads.length,
-      good: workloads.filter(({ good }) => good).length,
-      unplaced: workloads.filter(({ state }) => state === "unplaced").length,
-    },
-    workloads,
+    ...serviceCondition(world, spec, tally, now),
+    counts: countsOf([tally]),
+    workloads: shown.flatMap((id) => workloadView(world, id, now) ?? []),
+    ...(more > 0 ? { more } : {}),
   };
 }
 
 /** Slot 2 before slot 10; global ones by their node's name. */
-function bySlot(a: WorkloadView, b: WorkloadView): number {
-  const [x, y] = [Number(a.slot), Number(b.slot)];
-  if (!Number.isNaN(x) && !Number.isNaN(y)) return x - y;
-  const [left, right] = [a.node?.name ?? a.slot, b.node?.name ?? b.slot];
-  return left < right ? -1 : left > right ? 1 : 0;
+function bySlot(world: World, ids: readonly WorkloadId[]): readonly WorkloadId[] {
+  const keyed = ids.map((id) => {
+    const { slot } = workloadParts(id);
+    // A slot is a number or a node's id; the brand of the other kind is looked up in vain.
+    const node = world.nodes.get(slot as string as NodeId);
+    return { id, number: node === undefined ? Number(slot) : 0, name: node?.name ?? slot };
+  });
+  keyed.sort((a, b) => a.number - b.number || byText(a.name, b.name));
+  return keyed.map(({ id }) => id);
 }
 
 interface Judged {
@@ -105,28 +130,16 @@ interface Judged {
   readonly reason: string;
 }
 
-export function workloadCondition(world: World, view: WorkloadView): AppCondition {
-  if (view.good) return "good";
-  if (world.unplaced.has(view.id)) return "troubled";
-  if (view.state === "unknown") return "unknown";
-  const troubled = view.state === "backing-off" || view.state === "failed";
-  return troubled || view.state === "completed" || view.health === "unhealthy" ? "troubled" : "working";
-}
-
-/** What a reader must hear of first. */
-const WORST_FIRST: readonly AppCondition[] = ["troubled", "working", "unknown", "good"];
-
-function serviceCondition(world: World, spec: ServiceSpec, workloads: readonly WorkloadView[]): Judged {
-  if (workloads.length === 0) return emptyCondition(world, spec);
-  for (const condition of WORST_FIRST) {
-    const such = workloads.filter((view) => workloadCondition(world, view) === condition);
-    const [first] = such;
-    if (first === undefined) continue;
-    if (condition === "good") return { condition, reason: allGood(workloads.length) };
-    const others = such.length > 1 ? ` (and ${such.length - 1} more)` : "";
-    return { condition, reason: `${shortName(first)}: ${first.reason}${others}` };
-  }
-  return { condition: "good", reason: allGood(workloads.length) };
+function serviceCondition(world: World, spec: ServiceSpec, tally: Tally | undefined, now: Millis): Judged {
+  if (tally === undefined) return emptyCondition(world, spec);
+  const condition = WORST_FIRST.find((each) => tally.byCondition[each].length > 0) ?? "good";
+  const such = tally.byCondition[condition];
+  if (condition === "good") return { condition, reason: allGood(such.length) };
+  const [first] = bySlot(world, such);
+  const view = first === undefined ? null : workloadView(world, first, now);
+  if (view === null) return emptyCondition(world, spec);
+  const others = such.length > 1 ? ` (and ${such.length - 1} more)` : "";
+  return { condition, reason: `${shortName(view)}: ${view.reason}${others}` };
 }
 
 /** `web/1`, or `web on van-7` for a slot that is a node. */
@@ -149,7 +162,7 @@ function emptyCondition(world: World, spec: ServiceSpec): Judged {
   };
 }
 
-function appCondition(services: readonly ServiceView[]): Judged {
+function appCondition(services: readonly Judged[]): Judged {
   for (const condition of WORST_FIRST) {
     const first = services.find((service) => service.condition === condition);
     if (first === undefined) continue;
@@ -178,8 +191,10 @@ function leftovers(world: World, node: NodeId, app: AppName): ReadonlyMap<Worklo
   for (const id of world.observations.get(node)?.workloads.keys() ?? []) {
     if (ours(id)) left.set(id, "being removed");
   }
-  for (const { workload, reason } of world.tombstonesByNode.get(node) ?? []) {
-    if (ours(workload)) left.set(workload, reason);
+  // One that the node has accepted stays in the World until the node's next generation: what is left then is what it still reports.
+  for (const tombstone of world.tombstonesByNode.get(node) ?? []) {
+    const { workload, reason } = tombstone;
+    if (ours(workload) && !acceptedTombstone(world, tombstone)) left.set(workload, reason);
   }
   return left;
 }

@@ -1,5 +1,6 @@
 // What applying would do, node by node and in words: the difference between the World as it is and as it would be.
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
+import type { ContainerSpec } from "@skerry/shared/model/container.ts";
 import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { serviceAt, sorted } from "../../core/lookup.ts";
 import { refusalSummary } from "../../core/refusal-text.ts";
@@ -18,7 +19,8 @@ export function plannedSteps(before: World, after: World, app: AppName): Pick<Dr
     steps.push(step);
   };
   const ids = sorted(new Set([...workloadsOf(before, app), ...workloadsOf(after, app)]));
-  for (const id of ids) addSteps(before, after, id, add);
+  const differ = differences(before, after);
+  for (const id of ids) addSteps(before, after, id, differ, add);
   const unplaced = ids.flatMap((workload) => {
     const slot = after.unplaced.get(workload);
     return slot === undefined ? [] : [{ workload, why: refusalSummary(slot.refusals) }];
@@ -36,11 +38,17 @@ function nodeSteps(world: World, byNode: ReadonlyMap<NodeId, readonly Step[]>): 
     .sort((a, b) => (a.node.name < b.node.name ? -1 : 1));
 }
 
-function addSteps(before: World, after: World, workload: WorkloadId, add: (node: NodeId, step: Step) => void): void {
+function addSteps(
+  before: World,
+  after: World,
+  workload: WorkloadId,
+  differ: Differ,
+  add: (node: NodeId, step: Step) => void,
+): void {
   const was = before.placements.get(workload);
   const is = after.placements.get(workload);
   if (was !== undefined && is !== undefined && was.node === is.node) {
-    add(is.node, { workload, ...sameNode(before, after, was, is) });
+    add(is.node, { workload, ...sameNode(was, is, differ) });
     return;
   }
   if (was !== undefined) {
@@ -64,19 +72,29 @@ function leaving(after: World, was: Placement): string {
 
 const nameOf = (world: World, node: NodeId): string => world.nodes.get(node)?.name ?? node;
 
-function sameNode(before: World, after: World, was: Placement, is: Placement): Pick<Step, "step" | "why"> {
-  if (was.specHash === is.specHash) {
-    return { step: "keep", why: was.revision === is.revision ? "nothing changes" : "its container stays as it is" };
-  }
-  const [old, next] = [serviceAt(before, was)?.container, serviceAt(after, is)?.container];
-  if (old === undefined || next === undefined) return { step: "replace", why: "its definition changes" };
-  const fields = sorted(Object.keys(next)).filter((key) => !sameField(old, next, key));
-  if (fields.includes("image"))
-    return { step: "replace", why: `image ${old.image} → ${next.image}${rest(fields, "image")}` };
-  return {
-    step: "replace",
-    why: fields.length === 0 ? "a network or volume changes" : `changes: ${fields.join(", ")}`,
+function sameNode(was: Placement, is: Placement, differ: Differ): Pick<Step, "step" | "why"> {
+  if (was.specHash !== is.specHash) return { step: "replace", why: differ(was, is) };
+  return { step: "keep", why: was.revision === is.revision ? "nothing changes" : "its container stays as it is" };
+}
+
+type Differ = (was: Placement, is: Placement) => string;
+
+/** All copies of a service differ alike, so each pair of revisions is compared once. */
+function differences(before: World, after: World): Differ {
+  const known = new Map<string, string>();
+  return (was, is) => {
+    const key = `${was.service} ${was.revision} ${is.revision}`;
+    const why = known.get(key) ?? difference(serviceAt(before, was)?.container, serviceAt(after, is)?.container);
+    known.set(key, why);
+    return why;
   };
+}
+
+function difference(old: ContainerSpec | undefined, next: ContainerSpec | undefined): string {
+  if (old === undefined || next === undefined) return "its definition changes";
+  const fields = sorted(Object.keys(next)).filter((key) => !sameField(old, next, key));
+  if (fields.includes("image")) return `image ${old.image} → ${next.image}${rest(fields, "image")}`;
+  return fields.length === 0 ? "a network or volume changes" : `changes: ${fields.join(", ")}`;
 }
 
 function sameField(old: object, next: object, key: string): boolean {

@@ -6,6 +6,7 @@ import { sorted } from "../../core/lookup.ts";
 import type { Node, World } from "../../core/world.ts";
 import type { NodeRef } from "../schemas/common.ts";
 import type { NodeSummary, NodeView, ReachabilityView } from "../schemas/nodes.ts";
+import { workloadCondition } from "./condition.ts";
 import { durationInWords } from "./words.ts";
 import { workloadView } from "./workloads.ts";
 
@@ -47,7 +48,7 @@ export function reachabilityView(world: World, id: NodeId, now: Millis): Reachab
 export function nodeSummary(world: World, node: Node, now: Millis): NodeSummary {
   const ids = world.placementsByNode.get(node.id) ?? new Set();
   let good = 0;
-  for (const id of ids) if (workloadView(world, id, now)?.good === true) good += 1;
+  for (const id of ids) if (workloadCondition(world, id) === "good") good += 1;
   return {
     id: node.id,
     name: node.name,

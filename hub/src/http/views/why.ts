@@ -1,5 +1,6 @@
 // "Why is it so?" for an app, a service, a workload or a node: one sentence, then the grounds, most telling first, then the last events.
-import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { AppName, NodeId, Slot, WorkloadId } from "@skerry/shared/model/ids.ts";
+import { workloadId } from "@skerry/shared/model/names.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { refusalText } from "../../core/refusal-text.ts";
 import type { App, Node, World } from "../../core/world.ts";
@@ -9,10 +10,12 @@ import { nodeNamed } from "../lookup.ts";
 import type { ServiceView } from "../schemas/apps.ts";
 import type { Why } from "../schemas/system.ts";
 import type { WorkloadView } from "../schemas/workloads.ts";
-import { appView, workloadCondition } from "./apps.ts";
+import { appView } from "./apps.ts";
+import { workloadCondition } from "./condition.ts";
 import { eventView } from "./events.ts";
 import { nodeView } from "./nodes.ts";
 import { durationInWords } from "./words.ts";
+import { workloadView } from "./workloads.ts";
 
 type Line = Why["lines"][number];
 type Answer = Omit<Why, "target" | "events">;
@@ -38,8 +41,10 @@ export function whyAnswer(deps: HttpDeps, target: string): Why {
   const service = appView(world, app, now).services.find(({ name }) => name === second);
   if (service === undefined) throw notFound(target);
   if (third === undefined) return answered(deps, target, whyService(world, service), query);
-  const workload = service.workloads.find(({ slot, node }) => slot === third || node?.name === third);
-  if (workload === undefined) throw notFound(target);
+  // A slot is a number or a node; a text that is neither names nothing that is there.
+  const slot = nodeNamed(world, third)?.id ?? third;
+  const workload = workloadView(world, workloadId(app.name, service.name, slot as Slot), now);
+  if (workload === null) throw notFound(target);
   return answered(deps, target, whyWorkload(world, workload), { ...query, workload: workload.id });
 }
 
@@ -147,7 +152,7 @@ function refusalHint(node: Node): string {
 }
 
 function workloadLines(world: World, views: readonly WorkloadView[]): Line[] {
-  const bad = views.filter((view) => workloadCondition(world, view) !== "good");
+  const bad = views.filter((view) => workloadCondition(world, view.id) !== "good");
   const lines = bad.slice(0, MAX_WORKLOAD_LINES).map((view) => ({
     subject: view.id,
     text: `${view.state}${view.node === null ? "" : ` on ${view.node.name}`}: ${view.reason}`,

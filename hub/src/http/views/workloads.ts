@@ -11,6 +11,7 @@ import { serviceAt, wantedService } from "../../core/lookup.ts";
 import { refusalSummary } from "../../core/refusal-text.ts";
 import type { Node, Placement, SeenStatus, World } from "../../core/world.ts";
 import type { WorkloadView } from "../schemas/workloads.ts";
+import { blindness, isHeard, workloadCondition } from "./condition.ts";
 import { nodeRef, reachabilityView } from "./nodes.ts";
 import { durationInWords } from "./words.ts";
 
@@ -19,6 +20,7 @@ export function workloadView(world: World, id: WorkloadId, now: Millis): Workloa
   const placement = world.placements.get(id);
   if (placement === undefined) return unplacedView(world, id);
   const view = placedView(world, placement, now);
+  if (view !== null) view.good = workloadCondition(world, id) === "good";
   const unplaced = world.unplaced.get(id);
   return view === null || unplaced === undefined ? view : stuck(world, view, refusalSummary(unplaced.refusals));
 }
@@ -27,7 +29,7 @@ export function workloadView(world: World, id: WorkloadId, now: Millis): Workloa
 function stuck(world: World, view: WorkloadView, why: string): WorkloadView {
   const wanted = world.apps.get(view.app)?.revision ?? view.revision;
   const reason = `${view.reason}; it stays at revision ${view.revision}, for revision ${wanted} fits nowhere: ${why}`;
-  return { ...view, good: false, reason, hint: UNPLACED_HINT };
+  return { ...view, reason, hint: UNPLACED_HINT };
 }
 
 function unplacedView(world: World, id: WorkloadId): WorkloadView | null {
@@ -87,15 +89,13 @@ function placedView(world: World, placement: Placement, now: Millis): WorkloadVi
   };
 }
 
-type Shown = Pick<WorkloadView, "state" | "reason" | "hint"> &
-  Partial<Pick<WorkloadView, "health" | "good" | "last" | "forMs">>;
+type Shown = Pick<WorkloadView, "state" | "reason" | "hint"> & Partial<Pick<WorkloadView, "health" | "last" | "forMs">>;
 
 /** null: the node is heard, so its word counts. */
 function silenceOf(world: World, node: Node, seen: SeenStatus | null, now: Millis): Shown | null {
+  if (isHeard(world, node.id, seen)) return null;
   const { kind, reason, silentForMs } = reachabilityView(world, node.id, now);
-  // A node that cannot see its engine says so, and repeats what it saw before: that is no present state.
-  const blind = world.observations.get(node.id)?.conditions.find((one) => one.kind === "engine-unreachable");
-  if (kind === "ready" && blind === undefined && (seen === null || seen.seenMs !== null)) return null;
+  const blind = blindness(world, node.id);
   const last = seen === null ? "nothing was ever said of it" : `it last said: ${seen.status.state.kind}`;
   const why = kind !== "ready" ? reason : (blind?.message ?? "it has not reported since this hub started");
   return {
@@ -127,10 +127,9 @@ function saidByNode(placement: Placement, seen: SeenStatus, ageMs: number): Show
   const shown = stateShown(status.state, ageMs);
   const current = status.specHash === placement.specHash;
   if (current) return { ...shown, health: healthOf(status.state) };
-  if (status.specHash === null) return { ...shown, good: false };
+  if (status.specHash === null) return shown;
   return {
     ...shown,
-    good: false,
     health: healthOf(status.state),
     reason: `revision ${status.revision} is still there (${shown.reason}); revision ${placement.revision} replaces it`,
   };
@@ -158,12 +157,11 @@ function stateShown(state: WorkloadState, ageMs: number): Shown {
         state: "running",
         reason: HEALTH[state.health],
         hint: state.health === "unhealthy" ? "The events show what its health check said." : null,
-        good: state.health === "none" || state.health === "healthy",
       };
     case "backing-off":
       return backingOff(state, ageMs);
     case "completed":
-      return { state: "completed", reason: exitInWords(state.exit), hint: null, good: state.exit.code === 0 };
+      return { state: "completed", reason: exitInWords(state.exit), hint: null };
     case "failed":
       return {
         state: "failed",
