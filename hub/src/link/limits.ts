@@ -7,9 +7,12 @@ export const MAX_CONNECTIONS = 12_000;
 export const MAX_AWAITING_HELLO = 2_000;
 /** What may wait in one socket: one assignment and its like. A peer that reads no more than that is given up. */
 export const MAX_BUFFERED_BYTES = 2 * MAX_FRAME_TO_AGENT_BYTES;
-/** A node sends a beat a period, a report a second at most, and events page by page: 20 a second is many times that. */
-export const FRAMES_PER_SECOND = 20;
-export const FRAMES_BURST = 100;
+/**
+ * A node sends a beat a period, four reports a second at most, and events one page after the other. The burst is a deploy of a hundred
+ * containers, each event of it in a frame of its own.
+ */
+export const FRAMES_PER_SECOND = 50;
+export const FRAMES_BURST = 500;
 /** A whole report of 200 workloads is 80 KB; the burst is four frames of the largest size. */
 export const BYTES_PER_SECOND = 262_144;
 export const BYTES_BURST = 4_194_304;
