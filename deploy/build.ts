@@ -10,8 +10,8 @@ const DIST = join(ROOT, "dist");
 const NEXT = join(ROOT, ".cache", `dist-next-${process.pid}`);
 const LAST = join(ROOT, ".cache", `dist-last-${process.pid}`);
 
-/** dockerode needs these only for engines over SSH and for BuildKit: together they weigh more than the rest of the agent. */
-const UNUSED_BY_US = ["ssh2", "@grpc/grpc-js", "@grpc/proto-loader", "protobufjs"];
+/** dockerode needs these only for engines over SSH, for BuildKit and for building images: together they weigh more than the rest of the agent. */
+const UNUSED_BY_US = ["ssh2", "@grpc/grpc-js", "@grpc/proto-loader", "protobufjs", "tar-fs", "@balena/dockerignore"];
 
 /** CommonJS packages inside an ES module still call `require` for Node's own modules. */
 const REQUIRE =
@@ -51,6 +51,11 @@ async function main(): Promise<void> {
         ...common,
         entryPoints: [{ in: "agent/src/main.ts", out: "agent" }],
         chunkNames: "agent-parts/[name]-[hash]",
+        alias: {
+          ...common.alias,
+          https: join(ROOT, "deploy", "lazy-https.cjs"),
+          tls: join(ROOT, "deploy", "lazy-tls.cjs"),
+        },
       }),
     ]);
     await copyFile(join(ROOT, "deploy", "skerry.sh"), join(NEXT, "skerry"));

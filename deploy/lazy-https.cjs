@@ -1,0 +1,7 @@
+// Stands in for node:https in the agent's bundle: its packages load it at their start, and with it TLS, for 2.5 MB of memory that an
+// agent on a plain link never needs. Loaded at the first call. It must hold exactly what ws and docker-modem use.
+const https = () => process.getBuiltinModule("node:https");
+module.exports = {
+  request: (...words) => https().request(...words),
+  get: (...words) => https().get(...words),
+};
