@@ -107,13 +107,20 @@ describe("accept", () => {
     );
   });
 
-  test("[N7] a tombstone outlives its assignment while a container of its workload is recorded, and ends when it is wanted again", () => {
+  test("[N7] a tombstone outlives its assignment, and ends when its workload is wanted again", () => {
     const held = at(2, [a], { retired: [tombstone(b.id)] });
     const next = at(3, [a]);
-    expect(offer(held, whole(next), [b.id])).toMatchObject({
-      assignment: { retired: [tombstone(b.id)], hash: next.hash },
-    });
-    expect(offer(held, whole(next), [])).toMatchObject({ assignment: { retired: [] } });
+    const kept = { kind: "accept", assignment: { retired: [tombstone(b.id)], hash: next.hash } };
+    expect(offer(held, whole(next), [b.id])).toMatchObject(kept);
+    expect(offer(held, whole(next), [])).toMatchObject(kept);
     expect(offer(held, whole(at(3, [a, b])), [b.id])).toMatchObject({ assignment: { retired: [] } });
+  });
+
+  test("[N7] of tombstones without a recorded container the 200 newest are kept", () => {
+    const old = Array.from({ length: 300 }, (_, n) => ({ ...tombstone(workload(`s${n}`).id), generation: n }));
+    const answer = offer(at(400, [a], { retired: old }), whole(at(401, [a])), [workload("s0").id]);
+    const retired = answer.kind === "accept" ? answer.assignment.retired : [];
+    expect(retired).toHaveLength(201);
+    expect(Math.min(...retired.map(({ generation }) => generation).filter((generation) => generation > 0))).toBe(100);
   });
 });

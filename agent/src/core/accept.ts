@@ -19,6 +19,11 @@ export type Acceptance =
 
 export type RefusalReason = "stale" | "fork" | "unexplained" | "foreign" | "invalid";
 
+/**
+ * Tombstones kept beyond those of recorded containers: one may stand that is not recorded yet (the ledger was lost, or the engine's
+ * answer was). As many as a node may have workloads; about 12 KB.
+ */
+const MAX_CARRIED = 200;
 /** Enough ids to find the fault, few enough to read. */
 const MAX_NAMED = 5;
 
@@ -50,9 +55,9 @@ export function applyDelta(held: Assignment | null, delta: AssignmentDelta): Ass
 
 /**
  * `computedHash`: SHA-256 of `assignmentHashInput(wholeOf(held, offered))`; null when that was null.
- * `standing`: workloads of which the ledger records a container. Their tombstones are carried over into the accepted assignment's
- * `retired` (the hub forgets them once accepted, perhaps before the engine let us act), so its content may hold more tombstones
- * than its hash covers: never recompute the hash of a held assignment.
+ * `standing`: workloads of which the ledger records a container. Their tombstones, and the newest others, are carried over into the
+ * accepted assignment's `retired` (the hub forgets them once accepted, perhaps before the engine let us act), so its content may hold
+ * more tombstones than its hash covers: never recompute the hash of a held assignment.
  */
 export function accept(
   held: Assignment | null,
@@ -120,7 +125,9 @@ function carriedOver(
 ): Assignment["retired"] {
   const wanted = new Set(whole.workloads.map(({ id }) => id));
   const named = new Set(whole.retired.map(({ id }) => id));
-  const carried = (held?.retired ?? []).filter(({ id }) => standing.has(id) && !wanted.has(id) && !named.has(id));
+  const open = (held?.retired ?? []).filter(({ id }) => !wanted.has(id) && !named.has(id));
+  const newest = open.filter(({ id }) => !standing.has(id)).sort((a, b) => b.generation - a.generation);
+  const carried = [...open.filter(({ id }) => standing.has(id)), ...newest.slice(0, MAX_CARRIED)];
   return sortedBy<Retired>([...whole.retired, ...carried], (retired) => retired.id);
 }
 

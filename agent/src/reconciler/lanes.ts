@@ -54,6 +54,8 @@ export class Lanes {
   readonly #parts: LaneParts;
   readonly #flights = new Map<string, Flight>();
   readonly #pulls = new Map<string, PullProgress>();
+  /** By lane: the container that it has made. */
+  readonly #created = new Map<string, string>();
   readonly #failing = new Map<string, Failing>();
   readonly #launches = new Map<string, { readonly sinceMs: Millis; readonly count: number }>();
   readonly #starts = new Slots(STARTS_AT_ONCE);
@@ -83,6 +85,17 @@ export class Lanes {
       lane.actions.flatMap((action) => (action.kind === "remove-container" ? [action.containerId] : [])),
     );
     return new Set(ids);
+  }
+
+  /** Containers that a lane in flight works on: the engine answers for them only when it is done. */
+  inWork(): ReadonlySet<string> {
+    const ids = new Set(this.#created.values());
+    for (const { lane } of this.#flights.values()) {
+      for (const action of lane.actions) {
+        if ("containerId" in action && action.containerId !== null) ids.add(action.containerId);
+      }
+    }
+    return ids;
   }
 
   /** A key that is in flight is left alone. */
@@ -137,6 +150,7 @@ export class Lanes {
     } finally {
       this.#flights.delete(lane.key);
       this.#pulls.delete(lane.key);
+      this.#created.delete(lane.key);
       if (!this.#stopped) this.#parts.onEnd(lane);
     }
   }
@@ -146,7 +160,10 @@ export class Lanes {
     for (const action of lane.actions) {
       const outcome = await this.#runOne(lane, action, planned, created, signal);
       if (outcome === null) return;
-      if (action.kind === "create-container" && outcome.ok) created = outcome.containerId;
+      if (action.kind === "create-container" && outcome.ok && outcome.containerId !== null) {
+        created = outcome.containerId;
+        this.#created.set(lane.key, created);
+      }
       if (!outcome.ok) this.#parts.log.warn(`${action.kind} failed`, { lane: lane.key, reason: outcome.message });
       this.#parts.onOutcome(lane, action, outcome);
       if (!outcome.ok) return this.#letRest(lane, action, outcome);

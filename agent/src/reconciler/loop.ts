@@ -242,23 +242,25 @@ class Loop implements Reconciler {
     return true;
   }
 
-  async #look(): Promise<(Look & { readonly desired: Assignment | null }) | null> {
+  async #look(): Promise<Seen | null> {
     const { clock } = this.#parts;
     const desired = this.#journal.desired();
     const startedMs = clock.monotonicMs();
     const full = startedMs >= this.#nextFullMs;
+    const inFlight = this.#lanes.busy();
     try {
       const look = await this.#observer.look({
         images: (desired?.workloads ?? []).map(({ spec }) => spec.image),
         recorded: () => this.#journal.containers(),
         beingRemoved: () => this.#lanes.beingRemoved(),
+        inWork: () => this.#lanes.inWork(),
         full,
       });
       const endedMs = clock.monotonicMs();
       if (full) this.#nextFullMs = endedMs + FULL_LOOK_MS;
       this.#gapUntilMs = endedMs + Math.min(MAX_GAP_MS, LOOK_SHARE * (endedMs - startedMs));
       this.#health.answered();
-      return { ...look, desired };
+      return { ...look, desired, inFlight };
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       this.#engineFailed(error);
@@ -276,10 +278,10 @@ class Loop implements Reconciler {
     this.#tell();
   }
 
-  #context(desired: Assignment | null, { observed }: Look): PlanContext {
+  #context(desired: Assignment | null, { observed, inFlight }: Seen): PlanContext {
     this.#rememberDependencies(desired, new Set(observed.own.map(({ workload }) => workload)));
     return {
-      busy: this.#lanes.busy(),
+      busy: inFlight,
       pulls: this.#lanes.pulls(),
       resting: this.#lanes.resting(),
       link: this.#parts.link(),
@@ -369,6 +371,13 @@ class Loop implements Reconciler {
     this.#told = now;
     for (const listener of this.#statusListeners) listener();
   }
+}
+
+interface Seen extends Look {
+  /** Held when the look began. */
+  readonly desired: Assignment | null;
+  /** Lanes in flight when the look began: what one of them did meanwhile may be seen in part, and is left to the next look. */
+  readonly inFlight: ReadonlyMap<string, Lane>;
 }
 
 function memoryChanges({ memory }: Plan): readonly LedgerChange[] {

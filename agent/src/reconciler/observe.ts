@@ -29,6 +29,8 @@ export interface LookRequest {
   readonly recorded: () => ReadonlyMap<string, WorkloadId>;
   /** Being removed by a lane in flight: not there any more is no surprise. */
   readonly beingRemoved: () => ReadonlySet<string>;
+  /** A lane works on it: it is not inspected, since the engine would answer only when the lane's call is done. */
+  readonly inWork: () => ReadonlySet<string>;
   /** Ask again for what is otherwise remembered from look to look. */
   readonly full: boolean;
 }
@@ -119,7 +121,7 @@ export class Observer {
         this.#currentImages(request.images, full),
       ]);
       const sorted = this.#sortOut(summaries, request.recorded());
-      const own = await this.#inspectOwn(sorted.own, changed);
+      const own = await this.#inspectOwn(sorted.own, changed, request.inWork());
       this.#dropGone(summaries);
       return this.#assemble({ request, before, summaries, sorted, own, networks, volumes, images });
     } catch (error) {
@@ -199,10 +201,16 @@ export class Observer {
     return reading;
   }
 
-  async #inspectOwn(claimed: readonly Claimed[], changed: ReadonlySet<string>): Promise<readonly OwnContainer[]> {
+  async #inspectOwn(
+    claimed: readonly Claimed[],
+    changed: ReadonlySet<string>,
+    inWork: ReadonlySet<string>,
+  ): Promise<readonly OwnContainer[]> {
     const own: OwnContainer[] = [];
     await inBatches(claimed, async ({ summary, labels }) => {
-      const details = await this.#detailsOf(summary, changed.has(summary.id));
+      const details = inWork.has(summary.id)
+        ? this.#detailsInWork(summary)
+        : await this.#detailsOf(summary, changed.has(summary.id));
       if (details === null) return;
       own.push({
         workload: labels.workload,
@@ -232,6 +240,13 @@ export class Observer {
       if (error instanceof EngineError && error.kind === "not-found") return null;
       throw error;
     }
+  }
+
+  /** What the list says, over what was known before. Planning leaves it alone; the next look after the lane inspects it. */
+  #detailsInWork(summary: ContainerSummary): ContainerDetails {
+    const { id, name, status, health } = summary;
+    this.#changed.add(id);
+    return { ...(this.#inspected.get(id)?.details ?? NEVER_INSPECTED), id, name, status, health };
   }
 
   #sinceOf({ id, status, startedAt }: ContainerDetails): Millis {
@@ -270,6 +285,17 @@ export class Observer {
     return { observed: { own, foreignNames, vanished, ports, networks, volumes, images }, adopted };
   }
 }
+
+const NEVER_INSPECTED: Omit<ContainerDetails, "id" | "name" | "status" | "health"> = {
+  exitCode: 0,
+  oomKilled: false,
+  error: "",
+  ranMs: null,
+  startedAt: "",
+  pid: 0,
+  healthOutput: "",
+  limits: { memoryBytes: 0, nanoCpus: 0, cpuShares: 0, pidsLimit: null, restartPolicy: "no" },
+};
 
 interface Claimed {
   readonly summary: ContainerSummary;
