@@ -25,13 +25,13 @@ export function refusalText(refusal: Refusal): string {
     case "no-facts":
       return "has not reported its capacity yet";
     case "constraint":
-      return constraintMiss(refusal.text, refusal.found);
+      return constraintMiss(refusal.text, refusal.found, "this");
     case "memory":
       return `needs ${megabytes(refusal.needBytes)}, ${megabytes(refusal.freeBytes)} free`;
     case "cpu":
       return `needs ${cpus(refusal.needNanoCpus)} CPUs, ${cpus(refusal.freeNanoCpus)} free`;
     case "port":
-      return `port ${refusal.port}/${refusal.protocol} is held by ${refusal.holder}`;
+      return `port ${refusal.port}/${refusal.protocol} is held by ${holderName(refusal.holder)}`;
     case "max-per-node":
       return `has ${refusal.most} of it already, the most that max_replicas_per_node allows`;
     case "too-many-workloads":
@@ -41,43 +41,65 @@ export function refusalText(refusal: Refusal): string {
   }
 }
 
-/** `node.labels.site == shop` → "label site=shop missing". */
-function constraintMiss(text: string, found: string | null): string {
+/** `node.labels.site == shop` → "label site=shop missing". `not-this`: of several nodes, each with another value. */
+function constraintMiss(text: string, found: string | null, which: "this" | "not-this"): string {
   const [attribute = "", operator = "", ...rest] = text.split(" ");
   const value = rest.join(" ");
   const name = attribute.replace(/^node\.labels\./, "label ").replace(/^node\./, "");
   if (operator === "!=") return `${name} is ${value}, which the file excludes`;
+  if (which === "not-this") return `${name} is not ${value}`;
   if (found !== null) return `${name} is ${found}, not ${value}`;
   return name.startsWith("label ") ? `${name}=${value} missing` : `${name} is not known yet, and must be ${value}`;
 }
+
+/** A global service's copies differ from node to node in their slots alone. */
+const holderName = (holder: string): string => holder.replace(/\/n[0-9a-f]{16}$/, "");
 
 export interface RefusalGroup {
   readonly text: string;
   readonly nodes: number;
 }
 
-/** The same words once, most nodes first. Amounts of free memory differ from node to node; only the largest is told. */
+interface Gathered {
+  /** The one with the most room: what is told of free amounts. */
+  readonly best: Refusal;
+  readonly nodes: number;
+  /** They differ in more than the node: in free amounts, or in what was found. */
+  readonly varied: boolean;
+}
+
+/** The same reasons once, most nodes first. */
 export function refusalGroups(refusals: readonly Refusal[]): readonly RefusalGroup[] {
-  const groups = new Map<string, { readonly best: Refusal; readonly nodes: number }>();
+  const groups = new Map<string, Gathered>();
   for (const refusal of refusals) {
     const key = groupKey(refusal);
     const known = groups.get(key);
-    const best = known === undefined || freeOf(refusal) > freeOf(known.best) ? refusal : known.best;
-    groups.set(key, { best, nodes: (known?.nodes ?? 0) + 1 });
+    if (known === undefined) groups.set(key, { best: refusal, nodes: 1, varied: false });
+    else groups.set(key, joined(known, refusal));
   }
   return [...groups.values()]
-    .map(({ best, nodes }) => ({ text: atMost(best, nodes), nodes }))
+    .map(({ best, nodes, varied }) => ({ text: varied ? looseText(best) : refusalText(best), nodes }))
     .sort((a, b) => b.nodes - a.nodes || byText(a.text, b.text));
 }
 
-const atMost = (refusal: Refusal, nodes: number): string =>
-  nodes > 1 && (refusal.kind === "memory" || refusal.kind === "cpu")
-    ? refusalText(refusal).replace(/, (\S+)/, ", at most $1")
-    : refusalText(refusal);
+function joined({ best, nodes, varied }: Gathered, refusal: Refusal): Gathered {
+  return {
+    best: freeOf(refusal) > freeOf(best) ? refusal : best,
+    nodes: nodes + 1,
+    varied: varied || refusalText(refusal) !== refusalText(best),
+  };
+}
+
+/** For several nodes that differ: "at most 380 MB free", "hostname is not pi-9". */
+function looseText(best: Refusal): string {
+  if (best.kind === "constraint") return constraintMiss(best.text, null, "not-this");
+  return refusalText(best).replace(/, (\S+)/, ", at most $1");
+}
 
 function groupKey(refusal: Refusal): string {
   if (refusal.kind === "memory") return `memory ${refusal.needBytes}`;
   if (refusal.kind === "cpu") return `cpu ${refusal.needNanoCpus}`;
+  if (refusal.kind === "constraint") return `constraint ${refusal.text} ${refusal.found === null}`;
   return refusalText(refusal);
 }
 
@@ -86,9 +108,15 @@ function freeOf(refusal: Refusal): number {
   return refusal.kind === "cpu" ? refusal.freeNanoCpus : 0;
 }
 
+/** One sentence with more reasons than this is not read. */
+const MAX_GROUPS_TOLD = 6;
+
 export function refusalSummary(refusals: readonly Refusal[]): string {
   if (refusals.length === 0) return "there are no nodes";
-  return refusalGroups(refusals)
-    .map(({ nodes, text }) => `${nodes} ${nodes === 1 ? "node" : "nodes"}: ${text}`)
-    .join("; ");
+  const groups = refusalGroups(refusals);
+  const told = groups
+    .slice(0, MAX_GROUPS_TOLD)
+    .map(({ nodes, text }) => `${nodes} ${nodes === 1 ? "node" : "nodes"}: ${text}`);
+  const rest = groups.length - told.length;
+  return rest === 0 ? told.join("; ") : `${told.join("; ")}; and ${rest} more reasons`;
 }

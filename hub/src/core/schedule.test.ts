@@ -122,6 +122,20 @@ describe("refusals", () => {
     expect(s.world.unplaced.size).toBe(0);
   });
 
+  test("[H9] reasons that differ from node to node only in a value or an amount are one reason", () => {
+    const s = new Scenario();
+    for (let n = 0; n < 3; n += 1) s.join({ labels: { serial: `s${n}` } });
+    s.applyApp("a", { constraints: ["node.hostname == van-9"] });
+    expect(why(s, "a/web/1")).toBe("3 nodes: hostname is not van-9");
+    s.applyApp("b", { constraints: ["node.labels.serial == x"] });
+    expect(why(s, "b/web/1")).toBe("3 nodes: label serial is not x");
+    s.applyApp("c", { memoryBytes: 2 * GIB });
+    expect(why(s, "c/web/1")).toBe("3 nodes: needs 2048 MB, 1024 MB free");
+    s.applyApp("d", { replicas: "global", ports: [80] });
+    s.applyApp("e", { ports: [80] });
+    expect(why(s, "e/web/1")).toBe("3 nodes: port 80/tcp is held by d/web");
+  });
+
   test("[H10] host ports conflict with placements and with foreign ports, by protocol and address", () => {
     const s = new Scenario();
     const id = s.join();
