@@ -105,7 +105,7 @@ describe("refusals", () => {
     s.applyApp("b", { memoryBytes: 0.5 * GIB });
     expect(why(s, "b/web/1")).toBe("2 nodes: needs 512 MB, at most 204 MB free");
     s.applyApp("c", { nanoCpus: 5e9 });
-    expect(why(s, "c/web/1")).toBe("2 nodes: needs 5 CPUs, at most 4 free");
+    expect(why(s, "c/web/1")).toBe("2 nodes: needs 5 CPUs, 4 free");
   });
 
   test("[H9] every refusal is explained, the same ones together", () => {
