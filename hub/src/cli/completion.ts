@@ -9,8 +9,15 @@ const SHELLS = ["bash", "zsh", "fish", "powershell"];
 const CALLED_AS = "skerry";
 
 async function describe(program: Command) {
+  beBrief(program);
   const { default: tab } = await import("@bomb.sh/tab/commander");
   return tab(program);
+}
+
+/** Beside each suggestion there is room for a summary, not for a description. */
+function beBrief(command: Command): void {
+  if (command.summary() !== "") command.description(command.summary());
+  for (const below of command.commands) beBrief(below);
 }
 
 export async function printScript(program: Command, io: Io, shell: string): Promise<ExitCode> {

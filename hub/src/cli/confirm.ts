@@ -5,6 +5,7 @@ import type { Io } from "./io.ts";
 export async function confirmByName(io: Io, name: string, what: string, yes: boolean | undefined): Promise<void> {
   if (yes === true) return;
   if (!io.inIsTerminal) throw usage(`${what} Nobody can be asked here.`, "Say --yes if that is meant.");
-  const typed = await io.ask(`${what}\nType ${name} to go on: `, false);
+  io.err(`${what}\n`);
+  const typed = await io.ask(`Type ${name} to go on: `, false);
   if (typed.trim() !== name) throw new CliFailure("That is not its name; nothing was changed.");
 }

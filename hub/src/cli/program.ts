@@ -81,7 +81,7 @@ function addStarters(program: Command, finish: Finish, io: Io): void {
     .option("--new-admin-token", "throw the admin token away and make a new one");
   lazily(hub, finish, io, () => import("./commands/hub.ts"));
   // Its words are the agent's own; main.ts hands them over before they get here. This entry is for the help.
-  program
+  const agent = program
     .command("agent")
     .summary("run the agent on a node; agent status asks it")
     .description(
@@ -90,6 +90,10 @@ function addStarters(program: Command, finish: Finish, io: Io): void {
     .allowUnknownOption()
     .allowExcessArguments()
     .action(() => undefined);
+  agent
+    .command("status")
+    .summary("what this node runs, why, and since when the hub is silent")
+    .description("Asks the agent on this machine.");
   const login = program
     .command("login <url>")
     .summary("remember a hub and the token for it")

@@ -16,7 +16,6 @@ const STATE_TINTS: Readonly<Record<ShownState, Tint | null>> = {
   failed: "bad",
   fenced: "busy",
   stopping: "busy",
-  retiring: "busy",
   unknown: "busy",
 };
 

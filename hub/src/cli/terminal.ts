@@ -19,12 +19,13 @@ export async function readInput(): Promise<string> {
 }
 
 export async function ask(question: string, hidden: boolean): Promise<string> {
-  process.stderr.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: hidden ? silent : process.stderr, terminal: true });
+  // Asked only now: the interface has switched the terminal's own echo off.
+  if (hidden) process.stderr.write(question);
   try {
     return await Promise.race([
-      lines.question(""),
+      lines.question(hidden ? "" : question),
       new Promise<never>((_resolve, reject) => {
         lines.on("SIGINT", () => reject(new CliFailure("Stopped; nothing was changed.")));
         lines.on("close", () => reject(new CliFailure("There was no answer; nothing was changed.")));
