@@ -1,7 +1,16 @@
 // What the store on SQLite does beyond the contract: kill -9, a second process, damage, newer schemas, full disks. Real files and processes.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -183,6 +192,60 @@ test("[S17] the disk is waited for at each commit, and only what is written behi
   } finally {
     db.close();
     lock.release();
+  }
+});
+
+/** A disk image, mounted; null where this user may not mount one. A copy of the image, taken at any moment, is what a power cut leaves. */
+function diskImage(): { readonly image: string; readonly at: string; readonly remove: () => void } | null {
+  const image = join(folder, "disk.img");
+  const at = mkdtempSync(join(folder, "disk-"));
+  writeFileSync(image, "");
+  truncateSync(image, 64 * 1_048_576);
+  if (spawnSync("mkfs.ext4", ["-q", image]).status !== 0) return null;
+  if (spawnSync("mount", ["-o", "loop", image, at]).status !== 0) return null;
+  return { image, at, remove: () => void spawnSync("umount", [at]) };
+}
+
+test("[S21] every commit that was acknowledged is there after a power cut", async () => {
+  const disk = diskImage();
+  if (disk === null) {
+    console.warn("no right to mount a disk image: the power cut was not tried on a real file system");
+    return;
+  }
+  const child = spawn(process.execPath, [COMMITTER, join(disk.at, "hub.sqlite")], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const gone = once(child, "exit");
+  const cut = join(folder, "cut.img");
+  let acknowledged = 0;
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const seq = Number(line) || 0;
+      if (seq < 40 || acknowledged > 0) continue;
+      acknowledged = seq;
+      // While the committer goes on: what only the kernel's cache holds is not in the image.
+      copyFileSync(disk.image, cut);
+      child.kill("SIGKILL");
+    }
+    await gone;
+  } finally {
+    child.kill("SIGKILL");
+    await gone;
+    disk.remove();
+  }
+  const at = mkdtempSync(join(folder, "cut-"));
+  expect(spawnSync("mount", ["-o", "loop", cut, at]).status).toBe(0);
+  try {
+    withStore(
+      (store) => {
+        const { seq } = store.load();
+        expect(seq).toBeGreaterThanOrEqual(acknowledged);
+        expect(store.watch(0, 100_000)).toHaveLength(seq);
+      },
+      join(at, "hub.sqlite"),
+    );
+  } finally {
+    spawnSync("umount", [at]);
   }
 });
 
