@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { nodeNameSchema } from "@skerry/shared/model/ids.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
+import { INVENTORY_WORD } from "./facts/inventory.ts";
 
 export const DEFAULT_DATA_DIR = "/var/lib/skerry/agent";
 const DEFAULT_DOCKER_SOCKET = "/var/run/docker.sock";
@@ -15,6 +16,8 @@ const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
 export type AgentCommand =
   | { readonly kind: "help" }
+  /** Not for people: see facts/inventory. */
+  | { readonly kind: "inventory" }
   | { readonly kind: "status"; readonly dataDir: string; readonly json: boolean }
   | { readonly kind: "run"; readonly config: AgentConfig };
 
@@ -59,6 +62,7 @@ export function readCommand(
   const dataDir = resolve(values.data || env["SKERRY_DATA"] || DEFAULT_DATA_DIR);
   const [word, ...more] = positionals;
   if (word === "status" && more.length === 0) return ok({ kind: "status", dataDir, json: values.json === true });
+  if (word === INVENTORY_WORD && more.length === 0) return ok({ kind: "inventory" });
   if (word !== undefined) return err(`there is no command "skerry agent ${positionals.join(" ")}"`);
   if (values.json === true) return err("--json belongs to: skerry agent status");
   return readConfig(values, env, dataDir);

@@ -12,7 +12,8 @@ import type { ControlAnswer } from "./control/answer.ts";
 import { startControl } from "./control/server.ts";
 import { dockerEngine } from "./engine/docker.ts";
 import { type Engine, EngineError } from "./engine/engine.ts";
-import { modelBySystemInformation, type NodeFactsReader, nodeFacts } from "./facts/node-facts.ts";
+import { modelByInventory, printInventory } from "./facts/inventory.ts";
+import { type NodeFactsReader, nodeFacts } from "./facts/node-facts.ts";
 import { type Identity, LedgerError } from "./ledger/ledger.ts";
 import type { OpenedLedger } from "./ledger/opened.ts";
 import { openSqliteLedger } from "./ledger/sqlite.ts";
@@ -50,6 +51,9 @@ async function main(args: readonly string[]): Promise<number> {
   switch (command.value.kind) {
     case "help":
       process.stdout.write(AGENT_USAGE);
+      return EXIT.done;
+    case "inventory":
+      await printInventory((text) => process.stdout.write(text));
       return EXIT.done;
     case "status": {
       const { statusCommand } = await import("./control/status-command.ts");
@@ -109,7 +113,7 @@ function buildMachine(config: AgentConfig): Machine {
   const facts = nodeFacts({
     ...{ clock, log, engine, dataDir, metered },
     version: SKERRY_VERSION,
-    slowModel: modelBySystemInformation,
+    slowModel: modelByInventory,
   });
   return { config, clock, log, engine, facts };
 }

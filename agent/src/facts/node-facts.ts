@@ -1,5 +1,6 @@
 // What this node is, collected once and looked at again seldom, and its figures on a slow timer. At rest this costs a few reads a
-// minute. systeminformation starts shells and weighs megabytes: it is loaded late, asked once, and only for what /proc cannot tell.
+// minute. systeminformation starts shells and weighs megabytes: it is asked late, once, only for what /proc cannot tell, and in a
+// process of its own (see inventory).
 import { arch, availableParallelism, hostname, release } from "node:os";
 import type { NodeFacts, NodeFigures } from "@skerry/shared/model/node.ts";
 import type { Clock, Timer } from "@skerry/shared/runtime/clock.ts";
@@ -149,17 +150,4 @@ function osName(): string {
 
 function archWords(machine: string): string {
   return machine === "x64" ? "amd64" : machine;
-}
-
-/** By systeminformation: loaded only when this is called. */
-export async function modelBySystemInformation(): Promise<string | null> {
-  try {
-    const { default: systemInformation } = await import("systeminformation");
-    const { manufacturer, model } = await systemInformation.system();
-    const words = [manufacturer, model].filter((word) => word !== "" && word !== "-");
-    return words.length === 0 ? null : words.join(" ");
-  } catch {
-    // It shells out to many programs; whatever is missing here is not worth a word.
-    return null;
-  }
 }

@@ -188,9 +188,10 @@ export class Session {
     this.#deadline?.cancel();
     this.#phase = "open";
     this.#heartbeatMs = welcome.heartbeatMs;
+    // First what the hub already holds, so that none of it goes out again.
+    this.#acknowledged(welcome.eventsAcked);
     this.#parts.handlers.onWelcome(welcome);
     this.#beat();
-    this.#acknowledged(welcome.eventsAcked);
     this.#report();
     this.sendEvents();
   }

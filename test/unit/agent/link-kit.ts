@@ -1,0 +1,147 @@
+// A link on a manual clock, and the hub's end of its wires in the test's hands.
+
+import type { SavedLease } from "@skerry/agent/core/link-state.ts";
+import type { Told } from "@skerry/agent/core/report.ts";
+import type { Ledger } from "@skerry/agent/ledger/ledger.ts";
+import { MemoryDisk, openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
+import { DialError, type LinkFailure } from "@skerry/agent/link/failure.ts";
+import { createLink, type Link } from "@skerry/agent/link/link.ts";
+import type { Assignment } from "@skerry/shared/model/assignment.ts";
+import { assignmentHashInput } from "@skerry/shared/model/assignment-hash.ts";
+import { decodeToHub, encodeToAgent } from "@skerry/shared/protocol/codec.ts";
+import type { Connection, ConnectionHandlers } from "@skerry/shared/protocol/connection.ts";
+import type { ToAgent } from "@skerry/shared/protocol/to-agent.ts";
+import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
+import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import { silentLog } from "@skerry/shared/runtime/log.ts";
+import { anAssignment, anIdentity } from "../../contract/ledger-samples.ts";
+import { ManualClock, settle } from "./manual-clock.ts";
+
+export class Wire implements Connection {
+  readonly sent: ToHub[] = [];
+  buffered = 0;
+  closed: { readonly code: number; readonly reason: string } | null = null;
+  #handlers: ConnectionHandlers | null = null;
+
+  send(text: string): void {
+    const decoded = decodeToHub(text);
+    if (!decoded.ok) throw new Error(`the agent sent what a hub does not take: ${decoded.error}`);
+    this.sent.push(decoded.value);
+  }
+
+  bufferedBytes(): number {
+    return this.buffered;
+  }
+
+  close(code: number, reason: string): void {
+    this.closed ??= { code, reason };
+  }
+
+  listen(handlers: ConnectionHandlers): void {
+    this.#handlers = handlers;
+  }
+
+  say(message: ToAgent): void {
+    this.#handlers?.onFrame(encodeToAgent(message));
+  }
+
+  sayText(text: string): void {
+    this.#handlers?.onFrame(text);
+  }
+
+  /** As the hub or the network ends it. */
+  end(code: number, reason = ""): void {
+    this.#handlers?.onClose(code, reason);
+  }
+
+  /** Frames of one type, oldest first. */
+  frames<T extends ToHub["type"]>(type: T): readonly Extract<ToHub, { type: T }>[] {
+    return this.sent.filter((frame): frame is Extract<ToHub, { type: T }> => frame.type === type);
+  }
+}
+
+export interface Kit {
+  readonly clock: ManualClock;
+  readonly link: Link;
+  readonly ledger: Ledger;
+  readonly disk: MemoryDisk;
+  readonly wires: Wire[];
+  readonly woken: string[];
+  readonly saved: SavedLease[];
+  /** What the next dials find; a wire when null. */
+  failure: LinkFailure | null;
+  told: Told;
+  chance: number;
+  readonly wire: Wire;
+  /** Starts it and says welcome. */
+  connect(heartbeatMs?: number): Promise<Wire>;
+  /** Lets time pass until it has dialled again, and not longer. */
+  redial(): Promise<Wire>;
+}
+
+export const quiet: Told = {
+  observed: { epoch: 0, generation: 0 },
+  workloads: [],
+  facts: null,
+  figures: null,
+  ports: [],
+  conditions: [],
+};
+
+export function linkKit(options: { metered?: boolean; lease?: SavedLease } = {}): Kit {
+  const clock = new ManualClock();
+  const disk = new MemoryDisk();
+  const { ledger } = openMemoryLedger(disk);
+  ledger.commit([
+    { kind: "identity", identity: anIdentity },
+    { kind: "boot", bootId: "boot-1" },
+  ]);
+  const wires: Wire[] = [];
+  const kit: { -readonly [K in keyof Kit]: Kit[K] } & { link: Link } = {
+    ...{ clock, ledger, disk, wires, woken: [], saved: [], failure: null, told: quiet, chance: 0.5 },
+    link: createLink({
+      ...{ clock, ledger, log: silentLog, identity: anIdentity, bootId: "boot-1", runId: "run-1" },
+      random: { next: () => kit.chance, hex: () => "" },
+      dial: () => {
+        if (kit.failure !== null) return Promise.reject(new DialError(kit.failure));
+        const wire = new Wire();
+        wires.push(wire);
+        return Promise.resolve(wire);
+      },
+      agentVersion: "1.0.0",
+      metered: options.metered ?? false,
+      leases: { load: () => options.lease ?? null, save: (lease) => kit.saved.push(lease) },
+      told: () => kit.told,
+      wake: (reason) => kit.woken.push(reason),
+    }),
+    get wire() {
+      const wire = wires.at(-1);
+      if (wire === undefined) throw new Error("nothing was dialled");
+      return wire;
+    },
+    async connect(heartbeatMs = 15_000) {
+      kit.link.start();
+      await settle();
+      kit.wire.say(welcome({ heartbeatMs }));
+      return kit.wire;
+    },
+    async redial() {
+      for (const before = wires.length; wires.length === before; ) await clock.pass(clock.pending()[0] ?? 0);
+      return kit.wire;
+    },
+  };
+  return kit;
+}
+
+export function welcome(more: Partial<Extract<ToAgent, { type: "welcome" }>> = {}): ToAgent {
+  const { installation } = anIdentity;
+  const usual = { protocol: 1, installation, hubVersion: "1.0.0", heartbeatMs: 15_000, eventsAcked: 0 };
+  return { type: "welcome", ...usual, ...more };
+}
+
+/** With the hash that its content has. */
+export function sealed(generation: number, more: Partial<Assignment> = {}): Assignment {
+  const assignment = { ...anAssignment(generation), ...more };
+  // A SHA-256 in hex is a spec hash by its schema.
+  return { ...assignment, hash: sha256Hex(assignmentHashInput(assignment)) as Assignment["hash"] };
+}
