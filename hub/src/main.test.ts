@@ -70,6 +70,7 @@ test("[A52] a hub starts in an empty place, serves API and agents on one port, s
   const token = tokenIn(first);
   const version = await get(`${first.url}/v1/version`, token);
   expect(version.status).toBe(200);
+  expect((await get(`${first.url}/metrics`, token)).text).toContain("skerry_agents_connected 0");
   const agent = new WebSocket(`${first.url.replace("http", "ws")}/v1/agent`);
   await new Promise((resolve, reject) => {
     agent.on("open", resolve);

@@ -12,7 +12,7 @@ import type { HubConfig } from "./config.ts";
 import { type ControlLoop, createControlLoop } from "./control-loop.ts";
 import { DEFAULT_SETTINGS } from "./core/decide.ts";
 import { type AdminToken, ensureAdminToken } from "./http/admin-token.ts";
-import { addProcessMetrics } from "./http/metrics.ts";
+import { addProcessMetrics, addSurroundings } from "./http/metrics.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
 import { createLinkServer, type LinkServer } from "./link/server.ts";
 import { attachUpgrade, type Upgrades } from "./link/ws-connection.ts";
@@ -70,6 +70,7 @@ export async function startHub(config: HubConfig, log: Log): Promise<Result<Runn
     running = { url: "", adminToken, stop: once(() => stopParts(parts, clock, log)) };
     parts.loop.start();
     const url = await parts.http.app.listen({ host: config.host, port: config.port });
+    warnOfPlainText(log, config.host);
     log.info("listening", { url, version: SKERRY_VERSION, installation: parts.loop.world.installation });
     return ok({ ...running, url });
   } catch (error) {
@@ -138,6 +139,11 @@ async function buildParts(store: Store, clock: Clock, log: Log, adminToken: Admi
     stopping: () => state.stopping,
   });
   addProcessMetrics(http.metrics);
+  addSurroundings(http.metrics, {
+    connectedAgents: () => link.connected(),
+    waitingInputs: () => loop.waiting(),
+    watchers: () => http.watch.size(),
+  });
   return { store, loop, link, http, upgrades: attachUpgrade(http.app.server, link), state };
 }
 
@@ -153,6 +159,12 @@ async function stopParts({ store, loop, link, http, upgrades, state }: Parts, cl
   loop.stop();
   store.close();
   log.info("stopped");
+}
+
+/** Until the hub speaks TLS itself, which comes with the issue on trust. */
+function warnOfPlainText(log: Log, host: string): void {
+  if (host === "localhost" || host === "::1" || host.startsWith("127.")) return;
+  log.warn("without TLS, tokens and files travel readable: use a network you trust, a VPN, or a TLS proxy", { host });
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {

@@ -31,17 +31,19 @@ test("[A1] a route without a permission cannot be added", async () => {
   await other.close();
 });
 
-test.each(all.filter(([, route]) => route.permission !== "public").map(([name, route]) => [name, route] as const))(
-  "[A1] %s answers nobody without a token",
-  async (_name, route) => {
-    for (const token of [null, "", "x", `ska1.${"b".repeat(64)}`, hub.admin.slice(0, -1), `${hub.admin}0`]) {
+test("[A1] no route but /healthz answers anybody without a valid token", async () => {
+  const wrong = [null, "", "x", `ska1.${"b".repeat(64)}`, hub.admin.slice(0, -1), `${hub.admin}0`];
+  for (const [name, route] of all.filter(([, { permission }]) => permission !== "public")) {
+    // Else the later ones would be told to wait.
+    hub.advance(REFUSAL_WINDOW_MS);
+    for (const token of wrong) {
       const answer = await hub.call(route.method, address(route), undefined, { token });
-      expect(answer.status).toBe(401);
+      expect([name, token, answer.status]).toEqual([name, token, 401]);
       expect(answer.body).toMatchObject({ code: "not-authenticated", hint: expect.stringContaining("admin-token") });
       expect(answer.headers["www-authenticate"]).toMatch(/^Bearer/);
     }
-  },
-);
+  }
+});
 
 test("[A1] an address that does not exist is told to the known only", async () => {
   expect((await hub.call("GET", "/v1/secret", undefined, { token: null })).status).toBe(401);

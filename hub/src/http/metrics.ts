@@ -49,6 +49,31 @@ export function createMetrics(deps: HttpDeps): Metrics {
   };
 }
 
+/** What stands beside the World: read when asked. */
+export interface Surroundings {
+  /** Agents with a link. */
+  readonly connectedAgents: () => number;
+  /** Words of nodes that wait for a commit. */
+  readonly waitingInputs: () => number;
+  readonly watchers: () => number;
+}
+
+export function addSurroundings({ registry }: Metrics, surroundings: Surroundings): void {
+  const gauge = (name: string, help: string, value: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(value());
+      },
+    });
+  };
+  gauge("skerry_agents_connected", "Agents with a link to this hub.", surroundings.connectedAgents);
+  gauge("skerry_hub_waiting_inputs", "Words of nodes that wait for a commit.", surroundings.waitingInputs);
+  gauge("skerry_hub_watchers", "Clients of /v1/watch.", surroundings.watchers);
+}
+
 /** Of the process: memory, CPU, event loop. Once per process, so only main asks for them. */
 export function addProcessMetrics(metrics: Metrics): void {
   collectDefaultMetrics({ register: metrics.registry });

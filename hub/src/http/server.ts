@@ -31,8 +31,8 @@ const REQUEST_TIMEOUT_MS = 35_000;
 const KEEP_ALIVE_MS = 65_000;
 /** A socket with no traffic at all, whatever it is in the middle of. Watches beat more often than this. */
 const SOCKET_IDLE_MS = 120_000;
-/** 10,000 nodes on one hub (each with one connection), and room for people and scripts. */
-export const MAX_CONNECTIONS = 12_000;
+/** The agents' door takes 12,000 (10,000 nodes, and some that come back early); the rest is room for people and scripts. */
+export const MAX_CONNECTIONS = 13_000;
 /** Longest path parameter: a workload's id has at most 160 characters. */
 const MAX_PARAM_CHARACTERS = 256;
 /** Between asking clients to go and closing their connections at stop. */

@@ -215,12 +215,12 @@ test("[A36] a client that does not read costs a bounded buffer, and the others n
   for (let version = 1; version <= 30; version += 1) await hub.apply("shop", `${source}\n${webAt(version)}`);
   // Events of a node are the largest messages: 100 in one.
   const node = await hub.join("pi-a");
-  for (let round = 0; round < 60; round += 1) {
+  for (let round = 0; round < 20; round += 1) {
     const items = Array.from({ length: 100 }, (_, index) => ({
       seq: round * 100 + index + 1,
       bootId: "b1",
       ageMs: 0,
-      event: { kind: "drift", workload: "shop/web/1", what: "x".repeat(500) } as never,
+      event: { kind: "drift", workload: "shop/web/1", what: "x".repeat(2_000) } as never,
     }));
     await hub.frame(node, { type: "events", items });
   }

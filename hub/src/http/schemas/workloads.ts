@@ -5,8 +5,8 @@ import { afterSchema, limitSchema, nodeRefSchema, pageOf } from "./common.ts";
 
 /**
  * unplaced: no node can take it (reason: why, per node). assigned: on its way to the node, which has said nothing of it yet.
- * unknown: the node is not heard from; `last` is what it said before. retiring: to be removed, not yet confirmed.
- * The others are the node's own words.
+ * unknown: the node is not heard from; `last` is what it said before. The others are the node's own words. What is on its way out is
+ * told by the app (`retiring`).
  */
 export const shownStateSchema = z.enum([
   "unplaced",
@@ -20,7 +20,6 @@ export const shownStateSchema = z.enum([
   "failed",
   "fenced",
   "stopping",
-  "retiring",
   "unknown",
 ]);
 export type ShownState = z.infer<typeof shownStateSchema>;
