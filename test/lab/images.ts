@@ -2,14 +2,26 @@
 // Made once and kept as archives in .cache/images, so that a second run takes no time. The same recipe gives the same image
 // id on every engine. Nothing is written outside .cache, and Debian packages are unpacked there, never installed.
 import { createHash } from "node:crypto";
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { run, withSystemPath } from "./command.ts";
 import { exists } from "./remains.ts";
 
 const CACHE = join(import.meta.dirname, "..", "..", ".cache", "images");
 /** Raised when the way an archive is made changes, so that old ones are not used. */
-const RECIPE_VERSION = 1;
+const RECIPE_VERSION = 2;
 /** apt may have to read its lists first, over a slow line. */
 const PACKAGES_WITHIN_MS = 300_000;
 
@@ -120,6 +132,7 @@ async function packageFiles(recipe: ImageRecipe, work: string, root: string): Pr
   for (const program of recipe.programs ?? []) {
     await copyInto(from, root, program);
     for (const library of await librariesOf(from, program)) await copyInto(from, root, library);
+    await copyLoader(from, root, program);
   }
 }
 
@@ -161,8 +174,7 @@ export async function unpackPackages(
 }
 
 async function librariesOf(from: string, program: string): Promise<readonly string[]> {
-  const loader = await loaderIn(from);
-  const text = await run("chroot", [from, loader, "--list", program]);
+  const text = await run("chroot", [from, await loaderIn(from), "--list", program]);
   const found = text.split("\n").flatMap((line) => /(?:=> )?(\/\S+) \(0x/.exec(line)?.[1] ?? []);
   // Names are looked up by libraries that no program is linked with.
   const libc = found.find((path) => path.endsWith("/libc.so.6"));
@@ -170,23 +182,43 @@ async function librariesOf(from: string, program: string): Promise<readonly stri
     libc === undefined ? [] : ["libnss_files.so.2", "libnss_dns.so.2"].map((name) => join(dirname(libc), name));
   const present: string[] = [];
   for (const path of quiet) if (await exists(join(from, path))) present.push(path);
-  return [loader, ...found, ...present];
+  return [...found.filter((path) => !LOADER.test(path)), ...present];
 }
 
+const LOADER = /\/ld-linux[^/]*\.so\.\d$/;
+
+/** Where the loader was unpacked. Since Debian 13 that is not where programs ask for it. */
 async function loaderIn(from: string): Promise<string> {
   for (const folder of ["/lib64", "/lib", "/usr/lib64", "/usr/lib"]) {
     const names = await readdir(join(from, folder)).catch(() => []);
-    const loader = names.find((name) => /^ld-linux.*\.so\.\d$/.test(name));
+    const loader = names.find((name) => LOADER.test(`/${name}`));
     if (loader !== undefined) return `${folder}/${loader}`;
   }
   throw new Error("the unpacked packages hold no dynamic loader");
 }
 
+/** The kernel takes the loader from the path that is written into the program. */
+async function copyLoader(from: string, root: string, program: string): Promise<void> {
+  const text = await readFile(join(root, program), "latin1");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a NUL ends the path in the file
+  const asked = /\/lib[^\x00\n]*\/ld-linux[^\x00\n]*\.so\.\d/.exec(text)?.[0];
+  if (asked === undefined) throw new Error(`${program} names no dynamic loader`);
+  await mkdir(dirname(join(root, asked)), { recursive: true });
+  await copyFile(await followed(from, await loaderIn(from)), join(root, asked));
+}
+
 /** Copies the file itself, under the name it is asked by. */
 async function copyInto(from: string, root: string, path: string): Promise<void> {
   await mkdir(dirname(join(root, path)), { recursive: true });
-  const real = (await run("chroot", [from, "/usr/bin/realpath", path]).catch(() => path)).trim();
-  await copyFile(join(from, real), join(root, path));
+  await copyFile(await followed(from, path), join(root, path));
+}
+
+/** Where a file really is. A link that starts at the root means the root of the unpacked packages, not this machine's. */
+async function followed(from: string, path: string): Promise<string> {
+  const here = join(from, path);
+  const target = await readlink(here).catch(() => null);
+  if (target === null) return here;
+  return followed(from, target.startsWith("/") ? target : join(dirname(path), target));
 }
 
 async function pack(recipe: ImageRecipe, root: string, work: string, archive: string): Promise<void> {
