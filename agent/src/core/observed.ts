@@ -16,7 +16,7 @@ export interface OwnContainer {
   readonly details: ContainerDetails;
   /** Facts recorded in labels at creation; a difference from details.limits is drift. */
   readonly recordedLimits: string;
-  /** Monotonic time at which this process first saw it in its present run (id and startedAt) and status. */
+  /** Monotonic time at which its present run began; of one that does not run, at which this process first saw it so. */
   readonly sinceMs: Millis;
 }
 

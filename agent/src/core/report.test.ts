@@ -85,7 +85,7 @@ describe("report", () => {
 
 describe("timeline", () => {
   const start = (states: readonly WorkloadStatus[], at: number, before: Timeline = new Map()) =>
-    advance(before, states, [container(web, { id: "c1", details: { ranMs: 7_000 } })], at);
+    advance(before, states, [container(web, { id: "c1", sinceMs: 3_000 })], at);
 
   test("[N72] a status counts its age from when it became what it is, a container seen for the first time from its own start", () => {
     const first = start([running], 10_000);

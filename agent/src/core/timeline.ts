@@ -34,7 +34,7 @@ export function advance(
   const entries = statuses.map((status): Entry => {
     const held = before.get(status.id);
     const same = held !== undefined && stateKey(held.status) === stateKey(status);
-    const sinceMs = same ? held.sinceMs : held === undefined ? now - ageOf(status, own) : now;
+    const sinceMs = same ? held.sinceMs : held === undefined ? beginOf(status, own, now) : now;
     return { status, sinceMs, madeAtMs: now };
   });
   const timeline = new Map(entries.map((entry) => [entry.status.id, entry]));
@@ -44,9 +44,9 @@ export function advance(
   return { timeline, changed, events };
 }
 
-function ageOf({ state, containerId }: WorkloadStatus, own: readonly OwnContainer[]): number {
-  if (state.kind !== "running") return 0;
-  return own.find(({ summary }) => summary.id === containerId)?.details.ranMs ?? 0;
+function beginOf({ state, containerId }: WorkloadStatus, own: readonly OwnContainer[], now: Millis): Millis {
+  if (state.kind !== "running") return now;
+  return own.find(({ summary }) => summary.id === containerId)?.sinceMs ?? now;
 }
 
 function stateKey({ state, containerId }: WorkloadStatus): string {

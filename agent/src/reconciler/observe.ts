@@ -249,11 +249,12 @@ export class Observer {
     return { ...(this.#inspected.get(id)?.details ?? NEVER_INSPECTED), id, name, status, health };
   }
 
-  #sinceOf({ id, status, startedAt }: ContainerDetails): Millis {
+  #sinceOf({ id, status, startedAt, ranMs }: ContainerDetails): Millis {
     const run = `${status} ${startedAt}`;
     const held = this.#since.get(id);
     if (held !== undefined && held.run === run) return held.sinceMs;
-    const sinceMs = this.#clock.monotonicMs();
+    const age = status === "running" ? Math.max(0, ranMs ?? 0) : 0;
+    const sinceMs = this.#clock.monotonicMs() - age;
     this.#since.set(id, { run, sinceMs });
     return sinceMs;
   }

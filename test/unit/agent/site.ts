@@ -58,7 +58,7 @@ export interface Site {
 
 export function createSite(): Site {
   const scheduler = createScheduler();
-  const host: Host = createHost({ scheduler, seed: 1, name: "pi", rate: 1 });
+  const host: Host = createHost({ scheduler, seed: 1, name: "pi", rate: 1, wrongClocks: true });
   const chance = createChance(1, "engine");
   const events: { tell: Parameters<typeof createSimEngine>[0]["events"]["tell"] } = { tell() {} };
   const machine = createMachine({
