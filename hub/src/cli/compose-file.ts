@@ -53,7 +53,9 @@ export async function compileFile(
     !first.ok && first.error.some(({ code, path, line }) => code === "key-missing" && path === "" && line === null);
   const result = standInName && lacksName && options.name === undefined ? compile(STAND_IN) : first;
   const used = result.ok ? result.value.usedVariables : [];
-  const variables = Object.fromEntries(used.filter((name) => name in around).map((name) => [name, around[name] ?? ""]));
+  const variables = Object.fromEntries(
+    used.filter((name) => Object.hasOwn(around, name)).map((name) => [name, around[name] ?? ""]),
+  );
   return { source, files, variables, profiles, result };
 }
 const STAND_IN = "app";

@@ -1,5 +1,6 @@
 // Every command with its words and help. Each command's code is loaded when it is called: `skerry ps` does not pay for the hub.
 // It must stay light: commander, and types of everything else.
+import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { EXIT, type ExitCode } from "./failure.ts";
 import type { Io } from "./io.ts";
@@ -19,8 +20,11 @@ export function buildProgram(io: Io, finish: Finish): Command {
     })
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .showHelpAfterError("(skerry help COMMAND shows what a command takes)")
+    .version(SKERRY_VERSION, "-V, --version", "show this program's version")
     .helpOption("-h, --help", "show this help")
     .exitOverride();
+  // Known to everybody, and `skerry version` is in the list: it need not stand in the help of every command.
+  program.options.find(({ long }) => long === "--version")?.hideHelp();
   program.commandsGroup("Start here:");
   addStarters(program, finish, io);
   program.commandsGroup("Apps:");

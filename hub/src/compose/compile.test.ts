@@ -483,6 +483,9 @@ describe("meaning", () => {
     app('ports: ["80:80", "80:81"]'),
     app("healthcheck: {disable: true, test: x}"),
     app("mem_limit: 64m", "mem_reservation: 128m"),
+    app("cpus: 1", "cpu_quota: 50000"),
+    app("memswap_limit: 128m"),
+    app("mem_limit: 128m", "memswap_limit: 64m"),
     `${app("networks: [net]")}\nnetworks: {net: {external: true, driver: bridge}}`,
   ])("[C20] %s", (text) => {
     expect(problems(text).map(({ code }) => code)).toEqual(["conflict"]);

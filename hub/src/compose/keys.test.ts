@@ -176,7 +176,7 @@ const CHANGES: Readonly<Record<string, readonly [unknown, unknown, Json?]>> = {
   "services.*.mem_limit": ["64m", "65m"],
   "services.*.mem_reservation": ["64m", "65m"],
   "services.*.mem_swappiness": [0, 100],
-  "services.*.memswap_limit": ["64m", -1],
+  "services.*.memswap_limit": ["64m", -1, { mem_limit: "64m" }],
   "services.*.oom_kill_disable": [true, false],
   "services.*.oom_score_adj": [-500, 500],
   "services.*.pids_limit": [100, -1],

@@ -1,7 +1,7 @@
 // Memory, CPU, processes, ulimits: the service's own keys and `deploy.resources`, which say the same thing in two places.
 // It must never pick one of two values that contradict each other: that is told.
 import type { ContainerSpec } from "@skerry/shared/model/container.ts";
-import { entriesOf, type Fields, type MapSpot } from "./fields.ts";
+import { entriesOf, type Fields, type MapSpot, type Spot } from "./fields.ts";
 import { compareText } from "./problem.ts";
 import { parseBytes, parseDurationMs } from "./values.ts";
 
@@ -61,14 +61,17 @@ export function compileResources(service: MapSpot, fields: Fields): CompiledReso
     "reservations.memory",
   );
   checkMemory(service, memoryBytes, reservedMemoryBytes, fields);
+  const nanoCpus = same("cpus", fields.nanoCpus(service, "cpus"), read(limits, fields.nanoCpus, "cpus"), "limits.cpus");
+  const own = compileOwnLimits(service, fields);
+  checkPairs(service, memoryBytes, nanoCpus, own, fields);
   const pids = (of: MapSpot, key: string): number | null => fields.integer(of, key, -1);
   return {
     container: {
       memoryBytes,
       memoryReservationBytes: reservedMemoryBytes,
-      nanoCpus: same("cpus", fields.nanoCpus(service, "cpus"), read(limits, fields.nanoCpus, "cpus"), "limits.cpus"),
+      nanoCpus,
       pidsLimit: same("pids_limit", pids(service, "pids_limit"), read(limits, pids, "pids"), "limits.pids"),
-      ...compileOwnLimits(service, fields),
+      ...own,
     },
     reservedMemoryBytes,
     reservedNanoCpus: read(reservations, fields.nanoCpus, "cpus"),
@@ -87,6 +90,35 @@ function checkMemory(service: MapSpot, limit: number | null, reserved: number | 
   }
   if (limit !== null && reserved !== null && reserved > limit) {
     fields.fault(at, "conflict", "More memory is reserved than the limit allows.", "Raise the limit, or reserve less.");
+  }
+}
+
+type OwnLimits = ReturnType<typeof compileOwnLimits>;
+
+/** What an engine would refuse at the start of each container is told here, once. */
+function checkPairs(
+  service: MapSpot,
+  memoryBytes: number | null,
+  nanoCpus: number | null,
+  { memorySwapBytes, cpuQuota, cpuPeriod }: OwnLimits,
+  fields: Fields,
+): void {
+  const at = (key: string): Spot => fields.at(service, key) ?? service;
+  if (nanoCpus !== null && (cpuQuota !== null || cpuPeriod !== null)) {
+    const key = cpuQuota === null ? "cpu_period" : "cpu_quota";
+    fields.fault(at(key), "conflict", `\`cpus\` and \`${key}\` exclude each other.`, "Keep one of them.");
+  }
+  if (memorySwapBytes === null || memorySwapBytes === -1) return;
+  if (memoryBytes === null) {
+    fields.fault(
+      at("memswap_limit"),
+      "conflict",
+      "`memswap_limit` needs `mem_limit` beside it.",
+      "Set `mem_limit` too.",
+    );
+  } else if (memorySwapBytes < memoryBytes) {
+    const hint = "It is memory and swap together: make it at least as large as `mem_limit`.";
+    fields.fault(at("memswap_limit"), "conflict", "`memswap_limit` is smaller than the memory limit.", hint);
   }
 }
 

@@ -57,13 +57,16 @@ async function follow(
   let position = String(seq);
   let isBroken = false;
   for (;;) {
+    let pending = position;
     try {
       const headers = position.includes(".") ? { "last-event-id": position } : {};
       const query = position.includes(".") ? filter : { ...filter, since: position };
       for await (const line of client.lines("watch", query, headers)) {
         if (isBroken) io.err("skerry: the hub is back.\n");
         isBroken = false;
-        if (line.startsWith("id: ")) position = line.slice(4).trim();
+        // An id counts once its event is whole: a stream that breaks between the two must not skip it.
+        if (line.startsWith("id: ")) pending = line.slice(4).trim();
+        else if (line === "") position = pending;
         else if (line.startsWith("data: ")) for (const event of eventsIn(line.slice(6))) show(event);
       }
     } catch (error) {

@@ -1,5 +1,5 @@
 // `skerry node label NODE KEY=VALUE KEY-`: sets labels and takes them away.
-import { safeJson } from "../escape.ts";
+import { visible } from "../escape.ts";
 import { EXIT, type ExitCode, usage } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
@@ -9,7 +9,6 @@ import { labels } from "../render.ts";
 interface Options extends HubOptions {
   readonly node: string;
   readonly changes: readonly string[];
-  readonly json?: boolean;
 }
 
 export async function run(io: Io, options: Options): Promise<ExitCode> {
@@ -17,11 +16,8 @@ export async function run(io: Io, options: Options): Promise<ExitCode> {
   const body = readChanges(options.changes);
   const client = await connect(io, options);
   const changed = await client.call("changeNode", { params: { node }, body });
-  if (options.json === true) io.out(`${safeJson(changed)}\n`);
-  else
-    io.out(
-      `${changed.node.name}: ${labels(changed.labels) || "no labels"}${changed.changed ? "" : " (it was so already)"}\n`,
-    );
+  const had = changed.changed ? "" : " (it was so already)";
+  io.out(`${changed.node.name}: ${visible(labels(changed.labels)) || "no labels"}${had}\n`);
   return EXIT.done;
 }
 
