@@ -1,5 +1,6 @@
 // The real agent on a simulated node: joins if it must, then runs from what its disk holds. Everything it is given is simulated.
 import { createAgent, type FactsSource } from "@skerry/agent/agent.ts";
+import type { Engine } from "@skerry/agent/engine/engine.ts";
 import type { Identity, Ledger } from "@skerry/agent/ledger/ledger.ts";
 import { openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
 import { DialError } from "@skerry/agent/link/failure.ts";
@@ -12,6 +13,7 @@ import type { NodeConfig } from "./config.ts";
 import type { Process } from "./host.ts";
 import { JOIN_TOKEN, type SimHub } from "./hub.ts";
 import { logTo } from "./log.ts";
+import { bugAgentClock, bugAgentConnection, bugEngine, bugLedger } from "./mutants.ts";
 import type { SimNode } from "./node.ts";
 import type { SitePart } from "./site.ts";
 
@@ -38,19 +40,23 @@ export function startAgent(start: AgentStart): void {
 
 async function run(start: AgentStart): Promise<void> {
   const { process, part, node } = start;
-  const { clock, random } = process;
-  const { ledger, rebuilt } = openMemoryLedger(node.disk);
+  const { random } = process;
+  const clock = bugAgentClock(part.planted, process.clock);
+  const opened = openMemoryLedger(node.disk);
+  const { rebuilt } = opened;
+  const ledger = bugLedger(part.planted, opened.ledger, node.host.bootId());
   const runId = random.hex(4);
   const log = logTo(part.trace, node.name);
   await joined(start, ledger);
+  const engine = bugEngine(part.planted, node.engine.client(process), node.machine);
   const agent = createAgent({
     clock,
     random,
     log,
     ledger,
     ledgerLost: rebuilt,
-    engine: node.engine.client(process),
-    dial: () => dial(start),
+    engine,
+    dial: () => dial(start, engine),
     facts: factsOf(node.config, process),
     leases: node.leases,
     bootId: node.host.bootId(),
@@ -62,7 +68,7 @@ async function run(start: AgentStart): Promise<void> {
 }
 
 /** Never settles after its process is dead; rejects at the deadline, as a real dialer does. */
-function dial({ part, process, node }: AgentStart): Promise<Connection> {
+function dial({ part, process, node }: AgentStart, engine: Engine): Promise<Connection> {
   return new Promise((resolve, reject) => {
     let open = true;
     const fail = (message: string): void => {
@@ -73,7 +79,7 @@ function dial({ part, process, node }: AgentStart): Promise<Connection> {
     part.network.dial(process, node.name).then(
       (connection) => {
         deadline.cancel();
-        if (open) resolve(connection);
+        if (open) resolve(bugAgentConnection(part.planted, connection, engine, node.machine));
         else {
           connection.listen({ onFrame() {}, onClose() {} });
           connection.close(1000, "too late");

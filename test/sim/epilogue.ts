@@ -121,10 +121,14 @@ const offlineReboot: Epilogue = async (site) => {
 /** [I16] After a reboot nothing fenced starts before the hub has spoken. */
 function fencedRuns(site: Site, node: SimNode): readonly Violation[] {
   const workloads = node.disk.content().assignment?.workloads ?? [];
-  const fenced = new Set<string>(workloads.filter(({ disconnect }) => disconnect.policy === "fence").map(({ id }) => id));
+  const fenced = new Set<string>(
+    workloads.filter(({ disconnect }) => disconnect.policy === "fence").map(({ id }) => id),
+  );
   return managed(node)
     .filter(({ labels, status }) => status === "running" && fenced.has(labels[LABEL.workload] ?? ""))
-    .map(({ name }) => violation(site, "I16", `${node.name}: ${name} is fenced and runs after a reboot without the hub`));
+    .map(({ name }) =>
+      violation(site, "I16", `${node.name}: ${name} is fenced and runs after a reboot without the hub`),
+    );
 }
 
 /** [I6] The hub comes back with a database of an hour ago. */
@@ -133,7 +137,7 @@ const oldDatabase: Epilogue = async (site) => {
   if (old === null) return [];
   const before = fingerprints(site);
   site.hub.kill();
-  site.hub.disk = copyHubDisk(old);
+  site.hub.disk = copyHubDisk(old, site.planted("old database opens a new epoch") ? 1 : 0);
   await pass(site, 2_000);
   site.hub.start();
   await pass(site, OTHER_HUB_MS);

@@ -46,6 +46,7 @@ export interface HostOptions {
   readonly scheduler: Scheduler;
   readonly seed: number;
   readonly name: string;
+  readonly wrongClocks: boolean;
   /** 1.01: its clocks run one per cent fast. */
   readonly rate: number;
 }
@@ -53,7 +54,7 @@ export interface HostOptions {
 /** 21 November 2026: what a right wall clock shows at the start. */
 export const RIGHT_WALL_MS = 1_795_219_200_000;
 
-export function createHost({ scheduler, seed, name, rate }: HostOptions): Host {
+export function createHost({ scheduler, seed, name, rate, wrongClocks }: HostOptions): Host {
   const chance = createChance(seed, `host ${name}`);
   const processes = new Set<MutableProcess>();
   let powered = true;
@@ -74,7 +75,7 @@ export function createHost({ scheduler, seed, name, rate }: HostOptions): Host {
     bootId: () => bootId,
     powered: () => powered,
     setWallErrorMs(errorMs) {
-      wallErrorMs = errorMs;
+      if (wrongClocks) wallErrorMs = errorMs;
     },
     wallMs: () => Math.round(RIGHT_WALL_MS + scheduler.nowMs() + wallErrorMs),
     monotonicMs: () => (scheduler.nowMs() - bootedAtMs) * rate,

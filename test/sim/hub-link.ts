@@ -5,16 +5,19 @@ import type { Store } from "@skerry/hub/store/store.ts";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Process } from "./host.ts";
+import { bugHubConnection } from "./mutants.ts";
 import type { Network } from "./network.ts";
+import type { SitePart } from "./site.ts";
 
 interface Parts {
   readonly clock: Clock;
   readonly log: Log;
   readonly store: Store;
   readonly loop: ControlLoop;
+  readonly planted: SitePart["planted"];
 }
 
-export function startLinkServer(network: Network, process: Process, { clock, log, store, loop }: Parts): void {
+export function startLinkServer(network: Network, process: Process, { clock, log, store, loop, planted }: Parts): void {
   const server = createLinkServer({
     clock,
     log,
@@ -22,5 +25,5 @@ export function startLinkServer(network: Network, process: Process, { clock, log
     credentialHash: (node) => store.credentialHash(node),
     hubVersion: "0.1.0-sim",
   });
-  network.listen(process, (connection, from) => server.attach(connection, from));
+  network.listen(process, (connection, from) => server.attach(bugHubConnection(planted, connection), from));
 }

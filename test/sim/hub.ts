@@ -11,6 +11,7 @@ import { createHost, type Host, Killed, type Process } from "./host.ts";
 import { copyHubDisk } from "./hub-disk.ts";
 import { startLinkServer } from "./hub-link.ts";
 import { logTo } from "./log.ts";
+import { bugCommand, bugStore } from "./mutants.ts";
 import type { SitePart } from "./site.ts";
 
 /** Good for every machine of the site. */
@@ -40,7 +41,13 @@ export interface SimHub {
 
 export function createHub(part: SitePart, rate: number): SimHub {
   const { scheduler, seed, trace, history, network } = part;
-  const host = createHost({ scheduler, seed, name: "hub", rate });
+  const host = createHost({
+    scheduler,
+    seed,
+    name: "hub",
+    wrongClocks: part.wrongClocks,
+    rate: part.planted("hub's clock runs fast") ? 4 : rate,
+  });
   const installation = `i${part.chance("installation").random.hex(8)}` as InstallationId;
   let disk = createMemoryDisk({ installation, epoch: 1 });
   let running: { process: Process; loop: ControlLoop } | null = null;
@@ -63,7 +70,7 @@ export function createHub(part: SitePart, rate: number): SimHub {
     if (full) throw new StoreError("full", "no space left on device");
   };
   const observedStore = (process: Process): Store => {
-    const store = openMemoryStore(disk);
+    const store = bugStore(part.planted, openMemoryStore(disk));
     return {
       ...store,
       commit(commit) {
@@ -118,7 +125,7 @@ export function createHub(part: SitePart, rate: number): SimHub {
         running = { process, loop };
         loop.start();
         if (store.tokens().length === 0) makeToken(loop);
-        startLinkServer(network, process, { ...parts, loop });
+        startLinkServer(network, process, { ...parts, loop, planted: part.planted });
       });
     },
     kill: () => die("hub is killed"),
@@ -148,7 +155,11 @@ export function createHub(part: SitePart, rate: number): SimHub {
       if (now === null) return null;
       let outcome: CommandOutcome | null = null;
       now.process.step(() => {
-        const result = now.loop.submit(command, { actor: "admin", freshToken: null, idempotency: null });
+        const result = now.loop.submit(bugCommand(part.planted, command), {
+          actor: "admin",
+          freshToken: null,
+          idempotency: null,
+        });
         if (!result.ok || !now.process.alive()) return;
         outcome = result.value.outcome;
         history.acked.push({ atMs: scheduler.nowMs(), command, outcome });

@@ -1,5 +1,6 @@
 // npm run sim -- --seeds N --from S [--trace] [--epilogue NAME] [--bug NAME]: runs seeds, prints what failed and the line that repeats it.
 import { parseArgs } from "node:util";
+import type { Bug } from "./mutants.ts";
 import { runSeed } from "./run.ts";
 
 const { values } = parseArgs({
@@ -24,9 +25,10 @@ const failed = new Map<string, number[]>();
 let simulatedMs = 0;
 let bad = 0;
 for (let seed = from; seed < from + count; seed += 1) {
+  // An unknown name plants nothing.
   const result = await runSeed(seed, {
     keepTrace: values.trace,
-    bug: values.bug ?? null,
+    bug: (values.bug as Bug | undefined) ?? null,
     ...(values.epilogue === undefined ? {} : { epilogue: values.epilogue }),
   });
   simulatedMs += result.simulatedMs;

@@ -79,7 +79,7 @@ export function createNode(part: SitePart, config: NodeConfig, hub: SimHub): Sim
     crashAtMutation: false,
     lease: null,
   };
-  const host = createHost({ scheduler, seed: part.seed, name, rate: config.rate });
+  const host = createHost({ scheduler, seed: part.seed, name, wrongClocks: part.wrongClocks, rate: config.rate });
   host.setWallErrorMs(config.wallErrorMs);
   const link = part.network.link(name);
   link.setLatencyMs(config.latencyMs.least, config.latencyMs.most);

@@ -6,6 +6,7 @@ import { type Chance, createChance } from "./chance.ts";
 import type { SiteConfig } from "./config.ts";
 import { createHistory, type History } from "./history.ts";
 import { createHub, type SimHub } from "./hub.ts";
+import type { Bug } from "./mutants.ts";
 import { createNetwork, type Network } from "./network.ts";
 import { createNode, type SimNode } from "./node.ts";
 import { createScheduler, type Scheduler } from "./scheduler.ts";
@@ -19,11 +20,12 @@ export interface SitePart {
   readonly history: History;
   readonly network: Network;
   readonly rough: () => boolean;
+  readonly wrongClocks: boolean;
   chance(part: string): Chance;
   /** The code under test threw. Says whether its process dies of it. */
   crashed(who: string, error: unknown): boolean;
   /** A planted bug is on. */
-  planted(bug: string): boolean;
+  planted(bug: Bug): boolean;
 }
 
 export interface Site extends SitePart {
@@ -35,8 +37,9 @@ export interface Site extends SitePart {
 
 export interface SiteOptions {
   readonly keepTrace: boolean;
+  readonly wrongClocks: boolean;
   /** See mutants.ts; null: none. */
-  readonly bug: string | null;
+  readonly bug: Bug | null;
 }
 
 export function createSite(config: SiteConfig, options: SiteOptions): Site {
@@ -60,6 +63,7 @@ export function createSite(config: SiteConfig, options: SiteOptions): Site {
     history,
     network,
     rough: () => rough,
+    wrongClocks: options.wrongClocks,
     chance: (name) => createChance(seed, name),
     planted: (bug) => options.bug === bug,
     crashed(who, error) {

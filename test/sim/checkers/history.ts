@@ -99,7 +99,7 @@ export type Impaired = (node: string, fromMs: number, untilMs: number) => boolea
 /** The longest time that a fence may take to act: the longest `after` of a seed, grace, margin, and the clocks' one per cent. */
 const FENCE_REACH_MS = 60_000;
 
-/** [I16] At most one copy of a fenced workload runs at any moment, as long as agents and engines do their part. [I17] Tokens rise. */
+/** [I16] At most one copy of a fenced workload runs at any moment, as long as agents and engines do their part. Tokens rise with each move. */
 export function atMostOne(history: History, impaired: Impaired): readonly Violation[] {
   const found: Violation[] = [];
   const byWorkload = new Map<string, Interval[]>();
@@ -127,7 +127,7 @@ export function atMostOne(history: History, impaired: Impaired): readonly Violat
       )
         continue;
       found.push({
-        invariant: "I17",
+        invariant: "I16",
         atMs: run.sinceMs,
         message: `${workload} moved from ${before.node} to ${run.node} without a newer token`,
       });

@@ -1,0 +1,112 @@
+// Which planted bug each checker must see, and the times that bring it out. Used by the tests of the checkers.
+import type { Bug } from "./mutants.ts";
+import type { RunOptions } from "./run.ts";
+
+export interface Planted {
+  readonly invariant: string;
+  /** What the verdict must say; null: the invariant alone. */
+  readonly says: RegExp | null;
+  readonly seed: number;
+  readonly options: RunOptions;
+}
+
+/** A bug that keeps a site from settling need not be waited for long. */
+const calm = { faults: [], epilogue: null, settleMs: 60_000 } as const;
+const short = { kinds: ["steady"], policies: ["keep"], roughMs: 20_000 } as const;
+
+/** Clocks jump, and nothing ends by itself: how long a container ran is only known from the engine's own wall-clock stamps. */
+export const CLOCK_FAULTS = [
+  "node clock jump",
+  "hub clock jump",
+  "agent killed",
+  "hub killed",
+  "link cut",
+  "link reset",
+];
+
+/** Seeds were searched for: any that fires is as good as another. */
+export const PLANTED: Readonly<Record<Bug, Planted>> = {
+  "hub acknowledges without storing": {
+    ...{ invariant: "I1", says: null, seed: 4 },
+    options: { ...calm, wishes: { ...short, roughMs: 60_000 } },
+  },
+  "hub hands out a position twice": {
+    ...{ invariant: "I3", says: null, seed: 1 },
+    options: { faults: ["hub killed"], epilogue: null, wishes: { ...short, roughMs: 60_000 } },
+  },
+  "node goes back to its first assignment": {
+    ...{ invariant: "I4", says: null, seed: 4 },
+    options: { ...calm, wishes: { ...short, roughMs: 60_000 } },
+  },
+  "node accepts what was never given": { invariant: "I5", says: null, seed: 1, options: { ...calm, wishes: short } },
+  "old database opens a new epoch": {
+    ...{ invariant: "I6", says: null, seed: 4 },
+    options: { faults: [], epilogue: "oldDatabase", wishes: { ...short, roughMs: 60_000 } },
+  },
+  "agent stops everything at its start": {
+    ...{ invariant: "I8", says: null, seed: 1 },
+    options: { faults: ["agent killed"], epilogue: null, wishes: short },
+  },
+  "agent forgets its assignment at a boot": {
+    ...{ invariant: "I9", says: null, seed: 1 },
+    options: { faults: [], epilogue: "offlineReboot", wishes: short },
+  },
+  "agent believes that it started": { invariant: "I10", says: null, seed: 1, options: { ...calm, wishes: short } },
+  "agent is never at rest": { invariant: "I11", says: null, seed: 1, options: { ...calm, wishes: short } },
+  "agent lives by events alone": {
+    ...{ invariant: "I10", says: /is exited|has no container/, seed: 8 },
+    options: {
+      faults: ["engine events lost", "container killed", "container killed"],
+      epilogue: null,
+      wishes: { ...short, roughMs: 60_000 },
+    },
+  },
+  "agent leaves copies behind": {
+    invariant: "I13",
+    says: /orphan|containers/,
+    seed: 1,
+    options: { ...calm, wishes: short },
+  },
+  "agent removes a stranger's container": {
+    invariant: "I14",
+    says: /decoy/,
+    seed: 1,
+    options: { ...calm, wishes: short },
+  },
+  "agent removes volumes": {
+    ...{ invariant: "I15", says: null, seed: 10 },
+    options: { ...calm, wishes: { ...short, roughMs: 60_000 } },
+  },
+  "hub's clock runs fast": {
+    ...{ invariant: "I16", says: null, seed: 1 },
+    options: {
+      faults: ["link cut"],
+      epilogue: null,
+      settleMs: 60_000,
+      wishes: { kinds: ["steady"], policies: ["fence"], roughMs: 60_000 },
+    },
+  },
+  "hub moves what says keep": {
+    ...{ invariant: "I18", says: null, seed: 1 },
+    options: { faults: ["link cut"], epilogue: null, wishes: { ...short, roughMs: 120_000 } },
+  },
+  "hub sends old assignments": {
+    invariant: "I21",
+    says: null,
+    seed: 2,
+    options: { ...calm, wishes: { ...short, roughMs: 60_000 } },
+  },
+  "hub drops events": { invariant: "I22", says: null, seed: 1, options: { ...calm, wishes: short } },
+  "agent shows the dead as running": {
+    ...{ invariant: "I23", says: /is shown as running/, seed: 1 },
+    options: { ...calm, wishes: { kinds: ["crashy"], policies: ["keep"], roughMs: 400_000 } },
+  },
+  "agent lives by the wall clock": {
+    ...{ invariant: "I24", says: null, seed: 10 },
+    options: { faults: CLOCK_FAULTS, epilogue: null, wishes: { ...short, roughMs: 60_000 } },
+  },
+  "agent takes an unknown node for an order": {
+    ...{ invariant: "I33", says: null, seed: 1 },
+    options: { faults: [], epilogue: "emptyDatabase", wishes: short },
+  },
+};
