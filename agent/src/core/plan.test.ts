@@ -427,6 +427,16 @@ describe("drift", () => {
     expect(kinds(removed, web.id)).toBe("create start");
   });
 
+  test("[N33] two containers that were given each other's names get their own back", () => {
+    const db = workload("db");
+    const crossed = [
+      container(web, { id: "c1", summary: { name: "shop-db-1" } }),
+      container(db, { id: "c2", summary: { name: "shop-web-1" } }),
+    ];
+    const { node: after } = settle(node(crossed, { desired: assignment([web, db]) }), 5);
+    expect(after.observed.own.map(({ summary }) => summary.name)).toEqual(["shop-web-1", "shop-db-1"]);
+  });
+
   test("[N34] an engine that never shows the limits that were asked for does not make a loop", () => {
     let at = node([container(web)]);
     let made = 0;

@@ -2,8 +2,9 @@
 // comes before everything; then what is there is kept, repaired or replaced; and nothing is stopped before everything that its
 // successor needs is there.
 
+import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
-import { containerName } from "@skerry/shared/model/names.ts";
+import { containerName, workloadParts } from "@skerry/shared/model/names.ts";
 import type { WorkloadState } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Action, Lane } from "../action.ts";
@@ -33,7 +34,7 @@ import { type Existing, hasRun, isUp } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
 import { imageNeed } from "./images.ts";
 import { nameObstacle, networkObstacle, portObstacle, volumeObstacle } from "./obstacles.ts";
-import { restOf } from "./scene.ts";
+import { restOf, type Scene } from "./scene.ts";
 
 /** `beingMade`: workloads whose container is about to be made (see `readyToMake`). */
 export function decideWorkload(one: Case, beingMade: ReadonlySet<WorkloadId>): Decision {
@@ -281,16 +282,30 @@ function repairsOf({ scene, workload }: Case, own: OwnContainer): Repairs {
       ipv6Address,
     }),
   );
-  const name = containerName(workload.app, workload.service, workload.slot);
-  const misnamed = present !== name && nameObstacle(scene, workload, [own]) === null;
-  const renames: Action[] = misnamed ? [{ kind: "rename-container", workload: workload.id, containerId, name }] : [];
+  const name = nameToGive(scene, workload, own);
+  const renames: Action[] =
+    name === null ? [] : [{ kind: "rename-container", workload: workload.id, containerId, name }];
   return {
     actions: [...connects, ...renames],
     found: [
       ...detached.map(({ network }) => `it was detached from network ${network}`),
-      ...(misnamed ? [`it was renamed to ${present}`] : []),
+      ...(name === null ? [] : [`it was renamed to ${present}`]),
     ],
   };
+}
+
+/** null: it has the right name, or that is not to be had now. */
+function nameToGive(scene: Scene, workload: Workload, own: OwnContainer): string | null {
+  const { id, name: present } = own.summary;
+  const right = containerName(workload.app, workload.service, workload.slot);
+  if (present === right) return null;
+  if (nameObstacle(scene, workload, [own]) === null) return right;
+  const holder = scene.observed.own.find(({ summary }) => summary.name === right);
+  if (holder === undefined) return null;
+  const { app, service, slot } = workloadParts(holder.workload);
+  // Two of ours under each other's names: one of them steps aside.
+  const crossed = containerName(app, service, slot) === present && id < holder.summary.id;
+  return crossed ? `${right}-${id.slice(0, 12)}` : null;
 }
 
 // ---- making one anew
