@@ -62,7 +62,8 @@ function compiledApp(app: AppName, body: CheckedOf<"applyApp">["body"]): Compile
   const compiled = compileCompose({ name: app, text: compose, files, variables, profiles });
   if (compiled.ok) return { spec: compiled.value.spec, warnings: [...compiled.value.warnings] };
   const [first] = compiled.error;
-  const more = compiled.error.length > 1 ? ` (and ${compiled.error.length - 1} more problems)` : "";
+  const others = compiled.error.length - 1;
+  const more = others > 0 ? ` (and ${others} more ${others === 1 ? "problem" : "problems"})` : "";
   const place = first === undefined || first.line === null ? "" : `line ${first.line}: `;
   throw new HttpError("invalid-compose", `The Compose file is not valid: ${place}${first?.message ?? ""}${more}`, {
     path: "compose",
