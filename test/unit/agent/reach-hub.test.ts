@@ -99,7 +99,7 @@ describe("dialling", () => {
   test("[K27] a closed port, a name that does not resolve and a server that speaks something else each have their own words", async () => {
     expect(await failure("http://127.0.0.1:1")).toMatchObject({
       kind: "refused",
-      message: /is the hub running/ as unknown,
+      message: expect.stringContaining("is the hub running"),
     });
     expect((await failure("http://127.0.0.1:1")).message).toContain("http://127.0.0.1:1");
     expect(await failure("http://nowhere.invalid:7443")).toMatchObject({ kind: "no-such-host" });

@@ -1,0 +1,130 @@
+import { Readable } from "node:stream";
+import { DeadlineError } from "@skerry/shared/runtime/clock.ts";
+import { describe, expect, test } from "vitest";
+import { agreedMinor, imageQuery } from "./docker.ts";
+import { type CallKind, errorKind, toEngineError } from "./docker-errors.ts";
+import { containerDetails, containerSummary } from "./docker-read.ts";
+import { PullTally, readJsonLines } from "./docker-stream.ts";
+import type { EngineErrorKind } from "./engine.ts";
+
+const item = {
+  Id: "c1",
+  Names: ["/web"],
+  State: "running",
+  Status: "Up 2 minutes (health: starting)",
+  Labels: null,
+  Ports: null,
+};
+
+describe("what Docker says", () => {
+  test.each<[CallKind, number, string, EngineErrorKind]>([
+    ["change", 404, "No such container: x", "not-found"],
+    ["create", 404, "No such image: x:1", "not-found"],
+    ["create", 409, 'Conflict. The container name "/x" is already in use by container "y"', "conflict"],
+    ["change", 409, "removal of container x is already in progress", "conflict"],
+    [
+      "start",
+      500,
+      "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated",
+      "conflict",
+    ],
+    ["start", 500, "listen tcp4 0.0.0.0:80: bind: address already in use", "conflict"],
+    ["change", 403, "error while removing network: network x has active endpoints", "conflict"],
+    ["change", 403, "endpoint with name x already exists in network y", "conflict"],
+    ["create", 403, "Pool overlaps with other one on this address space", "conflict"],
+    ["create", 400, "Minimum memory limit allowed is 6MB", "invalid"],
+    ["create", 400, 'invalid mount config for type "bind": bind source path does not exist: /x', "retry"],
+    ["start", 400, 'exec: "nosuch": executable file not found in $PATH', "retry"],
+    ["start", 500, "error gathering device information: no such device", "retry"],
+    ["create", 500, "write /var/lib/docker/x: no space left on device", "retry"],
+    ["pull", 404, "manifest for x:1 not found", "retry"],
+    ["pull", 400, "invalid reference format", "invalid"],
+    ["read", 503, "unavailable", "retry"],
+    ["create", 501, "not implemented", "invalid"],
+  ])("[E46] %s %i %s is %s", (call, status, message, kind) => {
+    expect(errorKind(call, status, message)).toBe(kind);
+  });
+
+  test("[E47] no answer is unreachable: the outcome is unknown, and the words name the socket and the next step", () => {
+    const failed = (error: unknown) => toEngineError("ping", "read", "/run/d.sock", error);
+    const withCode = (code: string) => Object.assign(new Error("failed"), { code });
+    for (const code of ["ENOENT", "ECONNREFUSED", "EACCES", "ECONNRESET", "EPIPE"]) {
+      expect(failed(withCode(code))).toMatchObject({
+        kind: "unreachable",
+        message: expect.stringContaining("/run/d.sock"),
+      });
+    }
+    expect(failed(withCode("EACCES")).message).toMatch(/group docker/);
+    expect(failed(new DeadlineError("ping", 5_000))).toMatchObject({
+      kind: "unreachable",
+      message: expect.stringContaining("ping took over 5 s"),
+    });
+    const answered = Object.assign(new Error("(HTTP code 500)"), {
+      statusCode: 500,
+      json: { message: "a\nb\u001b[31m" },
+    });
+    expect(failed(answered)).toMatchObject({ kind: "retry", message: "ping: a b [31m" });
+  });
+
+  test("[E48] an answer that is broken off is an error, never an empty list or a container without its fields", () => {
+    expect(() => containerSummary({ ...item, Id: undefined })).toThrow(/lacks a container's id/);
+    expect(() => containerSummary({ ...item, State: "floating" })).toThrow(/unknown state/);
+    expect(() => containerDetails(Buffer.from('{"Id":"c1"'), () => 0)).toThrow(/broken off/);
+    expect(() => containerDetails({ Id: "c1", HostConfig: {} }, () => 0)).toThrow(/broken off/);
+    expect(containerSummary(item)).toMatchObject({
+      id: "c1",
+      name: "web",
+      health: "starting",
+      labels: {},
+      publishedPorts: [],
+    });
+  });
+
+  test.each([
+    ["1.41", "1.12", 41],
+    ["1.50", "1.24", 47],
+    ["1.44", "1.44", 44],
+  ])("[E49] an engine that speaks %s and takes %s is spoken to in 1.%i", (newest, oldest, minor) => {
+    expect(agreedMinor(newest, oldest, "x")).toBe(minor);
+  });
+
+  test("[E50] an engine that is too old, or too new, is refused with what to upgrade", () => {
+    expect(() => agreedMinor("1.40", "1.12", "19.03")).toThrow(/19\.03.*Upgrade Docker/);
+    expect(() => agreedMinor("1.99", "1.60", "99.0")).toThrow(/99\.0.*Upgrade Skerry/);
+    expect(() => agreedMinor("", "", "")).toThrow(/which API/);
+  });
+
+  test.each([
+    ["web", "web", "latest"],
+    ["web:1", "web", "1"],
+    ["host:5000/shop/web", "host:5000/shop/web", "latest"],
+    ["host:5000/shop/web:1", "host:5000/shop/web", "1"],
+    ["host:5000/web:1@sha256:ab", "host:5000/web", "sha256:ab"],
+    ["web@sha256:ab", "web", "sha256:ab"],
+  ])("[E51] %s is pulled as one image", (reference, fromImage, tag) => {
+    expect(imageQuery(reference)).toEqual({ fromImage, tag });
+  });
+
+  test("[E52] streams are read line by line wherever they are cut, and a broken line ends them", async () => {
+    const lines: unknown[] = [];
+    await readJsonLines(Readable.from(['{"a":', "1}\n{", '"b":2}\r\n\n{"c":3}']), (line) => lines.push(line));
+    expect(lines).toEqual([{ a: 1 }, { b: 2 }, { c: 3 }]);
+    await expect(readJsonLines(Readable.from(["{broken\n"]), () => undefined)).rejects.toThrow();
+    await expect(readJsonLines(Readable.from([`"${"x".repeat(1_100_000)}`]), () => undefined)).rejects.toThrow(
+      /a line/,
+    );
+  });
+
+  test("[E53] a pull's bytes are those of its layers, and an error in the stream is its outcome", () => {
+    const tally = new PullTally();
+    const down = (id: string, current: number, total: number) =>
+      tally.add({ id, status: "Downloading", progressDetail: { current, total } });
+    down("a", 10, 100);
+    down("b", 50, 50);
+    down("a", 60, 100);
+    expect(tally.now()).toEqual({ doneBytes: 110, totalBytes: 150 });
+    tally.add({ id: "a", status: "Download complete" });
+    expect(tally.now()).toEqual({ doneBytes: 150, totalBytes: 150 });
+    expect(tally.add({ error: "manifest unknown" })).toBe("manifest unknown");
+  });
+});
