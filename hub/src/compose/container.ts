@@ -81,10 +81,8 @@ function compileImage(service: MapSpot, fields: Fields): string {
   }
   const image = fields.asText(at) ?? "";
   if (image.length < 300 && (IMAGE.test(image) || IMAGE_ID.test(image))) return image;
-  const written = fields.quote(at, image);
-  const usual =
+  const hint =
     image !== image.toLowerCase() ? "Image names are in lower case." : "Write registry.example/path/name:tag.";
-  const hint = written === image ? usual : "Its variables stand in it as written here: are all of them set, and right?";
   if (fields.asText(at) !== null)
     fields.fault(
       at,

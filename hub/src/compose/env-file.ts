@@ -10,7 +10,8 @@ export interface EnvFile {
   readonly used: readonly string[];
 }
 
-const LINE = /^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*(=?)[^\S\n]*/;
+/** `KEY: VALUE` is read too, as Compose does. */
+const LINE = /^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*(=|:(?=\s|$)|)[^\S\n]*/;
 
 /** `raw`: what stands behind `=` is the value, quotes and dollars included. */
 export function parseEnvFile(
@@ -35,7 +36,7 @@ export function parseEnvFile(
     }
     const key = found[1] ?? "";
     if (found[2] === "") reading.entries.push([key, null]);
-    else if (format === "raw") remember(reading, key, line.slice(line.indexOf("=") + 1));
+    else if (format === "raw") remember(reading, key, line.slice(line.indexOf(found[2] ?? "=") + 1));
     else index += readValue(reading, key, rest, lines, index);
   }
   return { entries: reading.entries, faults: reading.faults, used: [...reading.used] };

@@ -72,7 +72,11 @@ function kindOf(tree: Tree): string {
 
 export function createFields(notes: Notes): Fields {
   const fault = (at: Spot, code: ProblemCode, message: string, hint = ""): null => {
-    notes.problem(placeOf(at.tree, at.path), code, message, hint);
+    const isFilled = at.tree.kind === "scalar" && at.tree.written !== at.tree.text;
+    const more = isFilled
+      ? `In the file stands ${JSON.stringify(at.tree.written)}: are its variables set, and right?`
+      : "";
+    notes.problem(placeOf(at.tree, at.path), code, message, [hint, more].filter((part) => part !== "").join(" "));
     return null;
   };
   const nameOf = (spot: Spot): string => `\`${spot.path.split(".").at(-1) ?? spot.path}\``;

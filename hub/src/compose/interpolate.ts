@@ -93,10 +93,14 @@ function parseParts(
   const parts: Part[] = [];
   let literal = "";
   let at = from;
+  // Braces of the text's own, as in ${A:-{"b":1}}: the operand ends at the first one that closes nothing.
+  let open = 0;
   while (at < text.length) {
     const char = text[at] ?? "";
-    if (depth > 0 && char === "}") break;
+    if (depth > 0 && char === "}" && open === 0) break;
     if (char !== "$") {
+      if (char === "{") open += 1;
+      else if (char === "}") open = Math.max(0, open - 1);
       literal += char;
       at += 1;
       continue;

@@ -35,6 +35,9 @@ describe("interpolation", () => {
     ["$$SET", "$SET"],
     ["$${SET}", "${SET}"],
     ["${NONE:-$$}", "$"],
+    ['${NONE:-{"a":{"b":1}}}!', '{"a":{"b":1}}!'],
+    ['${SET:-{"a":1}}', "value"],
+    ["^re{2}$ ${SET}", "^re{2}$ value"],
     ["$5 and $", "$5 and $"],
     ["$__proto__x", ""],
     ["${constructor:-no}", "no"],
@@ -81,6 +84,7 @@ test("[C10] a variable file", () => {
     'L="\\$A"',
     "SET=file",
     "M=$SET",
+    "N: colon",
   ].join("\n");
   const { entries, faults } = parseEnvFile(text, variables);
   expect(faults).toEqual([]);
@@ -99,6 +103,7 @@ test("[C10] a variable file", () => {
     L: "$A",
     SET: "file",
     M: "value",
+    N: "colon",
   });
 });
 
