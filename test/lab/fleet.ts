@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { run, withSystemPath } from "./command.ts";
 import { type Lab, type LabNode, type LabOptions, startLab } from "./lab.ts";
 import type { Process, ProcessOptions } from "./process.ts";
@@ -163,6 +163,9 @@ export class FleetNode {
         this.dataDir,
         "--docker",
         this.engine.socketPath,
+        // As /run: gone with the power, and with the lab.
+        "--run-dir",
+        dirname(this.engine.socketPath),
         "--name",
         this.name,
         ...this.#words,
