@@ -1,11 +1,13 @@
 #!/bin/sh
 # The one command that people type. It picks the Node that was brought along and starts the agent or everything else.
-# It holds the agent's V8 flags, the only copy of them: an agent's memory over weeks depends on these (see docs/adr).
+# It holds the agent's and the hub's V8 flags, the only copy of them: memory over weeks depends on these (see docs/adr).
 # It must stay a plain exec: nothing of this shell may remain in memory on a small machine.
 set -eu
 
 # --lite-mode has no JIT: hot loops are slower, but an idle agent runs none, and it holds several MB less.
 agent_flags="--optimize-for-size --lite-mode --max-semi-space-size=1 --max-old-space-size=64 --v8-pool-size=1"
+# A hub's memory after a large rollout is the garbage of it: these keep 1,000 nodes some 90 MB smaller for a third more CPU in the rollout.
+hub_flags="--max-semi-space-size=2 --heap-growing-percent=20"
 least_node=24
 
 self=$0
@@ -39,5 +41,9 @@ if [ "${1:-}" = agent ]; then
   # The flags are several words on purpose.
   # shellcheck disable=SC2086
   exec "$node" $agent_flags "$here/agent.mjs" "$@"
+fi
+if [ "${1:-}" = hub ]; then
+  # shellcheck disable=SC2086
+  exec "$node" $hub_flags "$here/skerry.mjs" "$@"
 fi
 exec "$node" "$here/skerry.mjs" "$@"
