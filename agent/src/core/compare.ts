@@ -23,13 +23,15 @@ export function limitsText(limits: Limits): string {
   return `memory=${limits.memoryBytes} cpus=${limits.nanoCpus} shares=${limits.cpuShares} pids=${pids} restart=${policy}`;
 }
 
-/** null: as recorded. Otherwise what differs, in words. */
+/**
+ * null: as recorded. Otherwise what differs, in words. A limit that shows as none is no edit: an engine without the control group for it
+ * (a Pi as delivered has none for memory) discards the limit with a warning, and replacing the container would go on for ever.
+ */
 export function limitsDrift(recorded: string, limits: Limits): string | null {
-  const now = limitsText(limits);
-  if (recorded === now || recorded === "") return null;
+  if (recorded === "") return null;
   const before = new Set(recorded.split(" "));
-  return `limits were edited (${now
+  const edited = limitsText(limits)
     .split(" ")
-    .filter((part) => !before.has(part))
-    .join(", ")})`;
+    .filter((part) => !before.has(part) && !part.endsWith("=0"));
+  return edited.length === 0 ? null : `limits were edited (${edited.join(", ")})`;
 }

@@ -8,11 +8,11 @@ import type { WorkloadState } from "@skerry/shared/model/report.ts";
 import type { Lane } from "../action.ts";
 import type { Observed, OwnContainer } from "../observed.ts";
 import { exitOf } from "../remember.ts";
-import { stateOf } from "./decide-workload.ts";
 import { removal } from "./decision.ts";
 import { leavingDependent } from "./dependencies.ts";
 import { isUp } from "./existing.ts";
 import { restOf, type Scene } from "./scene.ts";
+import { stateOf } from "./states.ts";
 
 export interface Leaving {
   readonly lanes: readonly Lane[];

@@ -1,0 +1,144 @@
+// Make: a new container, in the place of what stands there or of nothing. Everything that it needs is looked at first; only then does
+// the lane stop, remove, create and start. Pure.
+import { containerName } from "@skerry/shared/model/names.ts";
+import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import { limitsDrift } from "../compare.ts";
+import type { WorkloadMemory } from "../memory.ts";
+import type { OwnContainer } from "../observed.ts";
+import { addFailure } from "../remember.ts";
+import {
+  act,
+  backingOff,
+  type Case,
+  type Decision,
+  drift,
+  removal,
+  stay,
+  waitFor,
+  waitForRemoval,
+  waitLeftMs,
+} from "./decision.ts";
+import { runningFollowers, unmetDependency } from "./dependencies.ts";
+import { isUp } from "./existing.ts";
+import { leaseOf } from "./fence.ts";
+import { imageNeed } from "./images.ts";
+import { nameObstacle, networkObstacle, portObstacle, volumeObstacle } from "./obstacles.ts";
+import { endedState, isEnded, stateOf } from "./states.ts";
+
+export interface Remake {
+  readonly reason: string;
+  /** An edit from outside, to be told. */
+  readonly drift: string | null;
+}
+
+/** Why a matching container will not do and must be made anew; null: it will. */
+export function remakeReason(one: Case, own: OwnContainer): Remake | null {
+  const { memory } = one;
+  if (isEnded(one, own)) return null;
+  if (own.summary.status === "dead") return { reason: "the engine calls it dead", drift: null };
+  const edited = limitsDrift(own.recordedLimits, own.details.limits);
+  if (edited !== null) return { reason: edited, drift: edited };
+  const lost = memory.during === "create" && memory.failures > 0 && !isUp(own);
+  return lost ? { reason: `it could not be started: ${memory.reason}`, drift: null } : null;
+}
+
+/** `replaced`: what stands in its place until everything is ready. */
+export function make(one: Case, replaced: readonly OwnContainer[], remake: Remake | null = null): Decision {
+  const { scene, workload, existing } = one;
+  if (existing.removing.length > 0 && replaced.length === 0) return waitForRemoval(one);
+  const running = remake === null ? undefined : replaced.find(isUp);
+  const held = remake === null ? notToBeMade(one) : backOffOf(one);
+  if (held !== null) return running === undefined ? held : { ...held, state: stateOf(running) };
+  const need = imageNeed(scene, workload, one.memory);
+  if (need.kind === "pull") {
+    const progress = scene.context.pulls.get(need.key) ?? { doneBytes: 0, totalBytes: 0 };
+    return { ...stay(one, running === undefined ? { kind: "pulling", ...progress } : stateOf(running)), pull: true };
+  }
+  const obstacle = makeObstacle(one, replaced, remake) ?? followersObstacle(one);
+  // A matching one that waits to be made anew still is what it is.
+  if (obstacle !== null) return running === undefined ? waitFor(one, obstacle) : stay(one, stateOf(running));
+  const reason = remake?.reason ?? `replaced by spec ${workload.specHash.slice(0, 12)}`;
+  const name = containerName(workload.app, workload.service, workload.slot);
+  return act(one, {
+    actions: [
+      ...replaced.flatMap((own) => removal(workload.id, own, reason)),
+      { kind: "create-container", workload, name },
+      { kind: "start-container", workload: workload.id, containerId: null },
+    ],
+    state: { kind: "starting" },
+    events: remake === null || remake.drift === null ? [] : [drift(one, remake.drift)],
+    memory: remake === null || remake.drift === null ? one.memory : countedDrift(one, remake.drift),
+  });
+}
+
+/** Counted like a failure: an engine that never shows what was asked of it must not have its containers made anew at full speed. */
+function countedDrift(one: Case, reason: string): WorkloadMemory {
+  const { context, now } = one.scene;
+  return addFailure(one.memory, one.workload, "start", reason, { bootId: context.bootId, chance: context.chance, now })
+    .memory;
+}
+
+/** Why none is made now at all, whatever stands around it: it ended for good, or waits for its next try. */
+function notToBeMade(one: Case): Decision | null {
+  const { ended } = one.memory;
+  if (ended !== null && (one.memory.nextTry === null || waitLeftMs(one) !== null)) {
+    const leftMs = waitLeftMs(one);
+    return stay(one, endedState(one), leftMs === null ? null : one.scene.now + leftMs);
+  }
+  return backOffOf(one);
+}
+
+function backOffOf(one: Case): Decision | null {
+  const leftMs = waitLeftMs(one);
+  if (leftMs === null) return null;
+  // Waiting for a pull ends when the image came another way.
+  const arrived = one.memory.during === "pull" && imageNeed(one.scene, one.workload, one.memory).kind === "present";
+  return arrived ? null : backingOff(one, leftMs);
+}
+
+/** null: everything that the new container needs is there. Looked at before anything stops. */
+function makeObstacle(one: Case, replaced: readonly OwnContainer[], remake: Remake | null): string | null {
+  const { scene, workload } = one;
+  return (
+    imageObstacle(one) ??
+    // What has run before is not kept down by a dependency that fails.
+    (remake === null ? unmetDependency(scene, workload) : null) ??
+    networkObstacle(scene, workload) ??
+    volumeObstacle(scene, workload) ??
+    nameObstacle(scene, workload, replaced) ??
+    portObstacle(scene, workload, replaced)
+  );
+}
+
+function imageObstacle(one: Case): string | null {
+  const { image } = one.workload.spec;
+  const need = imageNeed(one.scene, one.workload, one.memory);
+  switch (need.kind) {
+    case "present":
+      return null;
+    case "unknown":
+      return `looks whether image ${image} is there`;
+    case "forbidden":
+      return `image ${image} is not on this node, and its pull_policy is "never": load it, or change the policy`;
+    case "pull":
+      return `waits for image ${image}`;
+    default:
+      return assertNever(need);
+  }
+}
+
+function followersObstacle({ scene, workload }: Case): string | null {
+  const followers = runningFollowers(scene, workload);
+  return followers.length === 0 ? null : `waits for ${followers.join(", ")} to stop first`;
+}
+
+/** Whether, but for followers that must stop first, nothing is in the way of making its container now. */
+export function readyToMake(one: Case): boolean {
+  const { scene, workload, existing } = one;
+  if (scene.context.busy.has(workload.id) || leaseOf(scene, workload) === 0) return false;
+  const { matching, outdated, removing } = existing;
+  const remake = matching === null ? null : remakeReason(one, matching);
+  if (matching !== null) return remake !== null && makeObstacle(one, [matching], remake) === null;
+  if (removing.length > 0 || notToBeMade(one) !== null) return false;
+  return makeObstacle(one, outdated, null) === null;
+}
