@@ -207,7 +207,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   "container killed": edits((one, { id }) => one.machine.kill(id, "outside", 137)),
   "container removed": edits((one, { id }) => one.machine.remove(id, true, "outside", () => undefined)),
   "container renamed": edits((one, { id }, chance) => {
-    if (one.agent() !== null) one.machine.rename(id, `x-${chance.random.hex(3)}`, "outside");
+    // Not before the agent has written down that it is its own: see "ledger damaged".
+    if (one.disk.content().containers.has(id)) one.machine.rename(id, `x-${chance.random.hex(3)}`, "outside");
   }),
   "container stopped": edits((one, { id }) => one.machine.stop(id, 1_000, "outside", () => undefined)),
   "container edited": edits((one, { id }, chance) => one.machine.edit(id, chance.int(1, 9) * 1_048_576, "outside")),
