@@ -1,3 +1,4 @@
+// The agent's clock over a suspend and over what /proc/uptime rounds.
 import { expect, test } from "vitest";
 import { bootClock } from "./boot-clock.ts";
 

@@ -1,3 +1,4 @@
+// What the agent's command line means, and what is said when it means nothing.
 import { describe, expect, test } from "vitest";
 import { readCommand } from "./config.ts";
 

@@ -1,3 +1,4 @@
+// `agent status` over a real socket, and its words.
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

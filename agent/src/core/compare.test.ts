@@ -1,3 +1,4 @@
+// When limits count as edited from outside.
 import { defaultContainerSpec } from "@skerry/shared/model/container.ts";
 import { describe, expect, test } from "vitest";
 import { expectedLimits, limitsDrift, limitsText } from "./compare.ts";

@@ -1,3 +1,4 @@
+// Every field of a spec, and what the engine is asked for because of it.
 import { type ContainerSpec, defaultContainerSpec, type NetworkAttachment } from "@skerry/shared/model/container.ts";
 import { describe, expect, test } from "vitest";
 import { createCall, networkBody, volumeBody } from "./create-request.ts";

@@ -1,3 +1,4 @@
+// What Docker says, in words that were seen from real engines, and what it means to us.
 import { Readable } from "node:stream";
 import { DeadlineError } from "@skerry/shared/runtime/clock.ts";
 import { describe, expect, test } from "vitest";

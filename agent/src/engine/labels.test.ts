@@ -1,3 +1,4 @@
+// Labels that were sealed, changed, copied and made up.
 import type {
   AppName,
   InstallationId,
