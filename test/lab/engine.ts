@@ -4,7 +4,6 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EngineApi } from "./api.ts";
-import { run } from "./command.ts";
 import { Process } from "./process.ts";
 import {
   killAll,
@@ -184,7 +183,6 @@ export class Engine implements AsyncDisposable {
         `--host=unix://${this.socketPath}`,
         `--containerd=${this.#containerdSocket}`,
         `--cgroup-parent=/${tag}`,
-        ...(await keyPath(join(runDir, "key.json"))),
       ],
       netns,
       logFile: join(dataDir, "dockerd.log"),
@@ -215,12 +213,6 @@ export class Engine implements AsyncDisposable {
       ...(this.#options.ownNetwork ? {} : { iptables: false, "ip-masq": false, bridge: "none" }),
     };
   }
-}
-
-/** Engine 20.10 (Debian 12) would leave a key in /etc/docker. Newer ones have no such key, and refuse the flag. */
-async function keyPath(path: string): Promise<readonly string[]> {
-  const version = await run("dockerd", ["--version"]);
-  return /version 20\./.test(version) ? [`--deprecated-key-path=${path}`] : [];
 }
 
 /** Plugins that would write outside the given folders, or that dockerd never uses, are left out. */

@@ -10,9 +10,11 @@ import { Process, type ProcessOptions } from "./process.ts";
 import { Registry } from "./registry.ts";
 import {
   killAll,
+  noteEngineKey,
   removeBridgesOf,
   removeControlGroups,
   removeEmptyPluginFolder,
+  removeEngineKey,
   removeFolder,
   removeShimSockets,
   startOf,
@@ -84,6 +86,8 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   try {
     stack.defer(() => rm(runDir, { recursive: true, force: true }));
     await writeFile(join(runDir, "owner"), `${process.pid} ${await startOf(process.pid)}`);
+    await noteEngineKey(runDir);
+    stack.defer(() => removeEngineKey(runDir));
     await mkdir(folder, { recursive: true });
     stack.defer(() => removeFolder(folder));
     return await build({ tag, folder, runDir, stack, say, options });
@@ -228,6 +232,7 @@ async function removeLab(tag: string): Promise<void> {
   await unmountBelow(runDir);
   await removeNetworkOf(tag);
   await removeFolder(folder);
+  await removeEngineKey(runDir);
   // Last: while it is there, an interrupted sweep is taken up again.
   await removeFolder(runDir);
   await removeEmptyPluginFolder();

@@ -1,8 +1,8 @@
 // Finds and removes what belongs to one lab: processes, mounts, control groups, folders. It is used when a lab ends and when
 // a lab of an earlier run was killed before it could end. Everything carries the lab's tag in its name, and nothing
 // without that tag is ever touched.
-import { readdir, readFile, rm, rmdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, readFile, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { tryRun } from "./command.ts";
 import { until } from "./wait.ts";
 
@@ -99,6 +99,24 @@ export async function removeBridgesOf(dataRoot: string): Promise<void> {
 export async function removeEmptyPluginFolder(): Promise<void> {
   await rmdir("/run/docker/plugins").catch(() => undefined);
   await rmdir("/run/docker").catch(() => undefined);
+}
+
+const ENGINE_KEY = "/etc/docker/key.json";
+/** In a lab's folder: says that the key was not there before, and whether its folder was. */
+const KEY_MARK = "engine-key";
+
+/** Engine 20.10 (Debian 12) makes a key for the whole machine, and cannot be told not to. To be called before the first one starts. */
+export async function noteEngineKey(runDir: string): Promise<void> {
+  if (await exists(ENGINE_KEY)) return;
+  await writeFile(join(runDir, KEY_MARK), (await exists(dirname(ENGINE_KEY))) ? "folder was there" : "no folder");
+}
+
+/** Removes the key if it came with this lab. */
+export async function removeEngineKey(runDir: string): Promise<void> {
+  const mark = await readSilently(join(runDir, KEY_MARK));
+  if (mark === "") return;
+  await rm(ENGINE_KEY, { force: true });
+  if (mark === "no folder") await rmdir(dirname(ENGINE_KEY)).catch(() => undefined);
 }
 
 export async function removeFolder(folder: string): Promise<void> {
