@@ -474,6 +474,19 @@ describe("apply", () => {
     );
   });
 
+  test("[U11] --wait tells the last failure of what is just being tried again", async () => {
+    let looks = 0;
+    const answer: Answering = ({ method }) => {
+      if (method === "PUT") return ok(applied);
+      looks += 1;
+      const failing = workload({ good: false, state: "backing-off", reason: "exit 127", hint: "Correct it." });
+      const trying = workload({ good: false, state: "starting", reason: "it is starting" });
+      return ok(appView({ converged: false }, [looks === 1 ? failing : trying]));
+    };
+    const { err } = await apply(answer, ["--wait", "--timeout", "1s"]);
+    expect(err).toContain("starting: it is starting; before that: exit 127\n    → Correct it.");
+  });
+
   test("[U12] --wait sits out a hub that is gone for a while", async () => {
     let looks = 0;
     const answer: Answering = ({ method }) => {

@@ -274,7 +274,7 @@ describe("[U3] at 80 columns", () => {
   test("apply --wait", () =>
     golden(
       "wait",
-      `${progressLines(app, plain).slice(0, 1).join("\n")}\n${lateText("shop", app, 90_000, plain, WIDTH)}`,
+      `${progressLines(app, plain).slice(0, 1).join("\n")}\n${lateText("shop", app, new Map(), 90_000, plain, WIDTH)}`,
     ));
   test("token ls", () =>
     golden(

@@ -59,7 +59,17 @@ export function workloadName(workload: Pick<WorkloadView, "app" | "service" | "s
   return /^n[0-9a-f]{16}$/.test(slot) ? `${app}/${service}` : `${app}/${service}/${slot}`;
 }
 
+/** As people look for them: by service, then by number or by the node's name. */
+export function inOrder(workloads: readonly WorkloadView[]): WorkloadView[] {
+  const place = (workload: WorkloadView): string =>
+    workloadName(workload).includes(`/${workload.service}/`)
+      ? workload.slot.padStart(5, "0")
+      : (workload.node?.name ?? "");
+  const key = (workload: WorkloadView): string => [workload.app, workload.service, place(workload)].join("\0");
+  return [...workloads].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+}
+
 /** The same, of a workload's id. */
-export function shortId(id: WorkloadView["id"]): string {
+export function shortId(id: string): string {
   return id.replace(/\/n[0-9a-f]{16}$/, "");
 }

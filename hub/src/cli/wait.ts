@@ -6,7 +6,7 @@ import { visible } from "./escape.ts";
 import { CliFailure, EXIT, type ExitCode } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { type Paint, painter, plural, wrap } from "./render.ts";
-import { shortId, stateCell, workloadName } from "./states.ts";
+import { inOrder, shortId, stateCell, workloadName } from "./states.ts";
 
 /** Short enough to look live; each look costs the hub a millisecond. */
 const LOOK_EVERY_MS = 100;
@@ -24,10 +24,12 @@ export async function waitForApp(
   const paint = painter(io);
   const progress = quiet ? null : createProgress(io);
   let last: AppView | null = null;
+  const failures: Failures = new Map();
   for (;;) {
     const app = await look(client, applied.app, until - io.clock.monotonicMs());
     if (app === "removed") throw new CliFailure(`${applied.app} was removed by someone else meanwhile.`);
     last = app ?? last;
+    for (const workload of app === null ? [] : workloadsOf(app)) noteFailure(failures, workload);
     if (app !== null && app.revision > applied.revision) {
       throw new CliFailure(
         `Revision ${app.revision} of ${app.name} was applied meanwhile; this was ${applied.revision}.`,
@@ -43,7 +45,7 @@ export async function waitForApp(
     const leftMs = until - io.clock.monotonicMs();
     if (leftMs <= 0) {
       progress?.end("");
-      io.err(lateText(applied.app, last, timeoutMs, paint, io.errIsTerminal ? io.columns : null));
+      io.err(lateText(applied.app, last, failures, timeoutMs, paint, io.errIsTerminal ? io.columns : null));
       return EXIT.notConverged;
     }
     if (app !== null) progress?.show(progressLines(app, paint));
@@ -113,11 +115,21 @@ function countsOf(app: AppView): { good: number; wanted: number } {
   );
 }
 
+function workloadsOf(app: AppView): WorkloadView[] {
+  return app.services.flatMap(({ workloads }) => workloads);
+}
+
+/** What went wrong last with each workload: one that is tried again and again is "starting" at most moments one looks. */
+export type Failures = Map<string, Pick<WorkloadView, "reason" | "hint">>;
+
+function noteFailure(failures: Failures, workload: WorkloadView): void {
+  if (workload.state === "backing-off" || workload.state === "failed") failures.set(workload.id, workload);
+  else if (workload.good) failures.delete(workload.id);
+}
+
 /** Those at an older revision count as not there yet, however well they run. */
 function pending(app: AppView): WorkloadView[] {
-  return app.services
-    .flatMap(({ workloads }) => workloads)
-    .filter((workload) => !workload.good || workload.seenRevision !== workload.revision);
+  return inOrder(workloadsOf(app)).filter((workload) => !workload.good || workload.seenRevision !== workload.revision);
 }
 
 export function progressLines(app: AppView, paint: Paint): string[] {
@@ -143,6 +155,7 @@ function doneText(app: AppView): string {
 export function lateText(
   name: string,
   app: AppView | null,
+  failures: Failures,
   timeoutMs: number,
   paint: Paint,
   width: number | null,
@@ -155,10 +168,14 @@ export function lateText(
   const waiting = pending(app);
   for (const workload of waiting.slice(0, MAX_SHOWN)) {
     const { text, tint } = stateCell(workload);
+    const failure = failures.get(workload.id);
+    const before =
+      failure === undefined || failure.reason === workload.reason ? "" : `; before that: ${visible(failure.reason)}`;
+    const hint = workload.hint ?? failure?.hint ?? null;
     const node = workload.node === null ? "" : ` on ${workload.node.name}`;
-    const what = `${workloadName(workload)}${node}: ${paint(tint, text)}: ${visible(workload.reason)}`;
+    const what = `${workloadName(workload)}${node}: ${paint(tint, text)}: ${visible(workload.reason)}${before}`;
     lines.push(wrap("  - ", what, width, "    "));
-    if (workload.hint !== null) lines.push(wrap("    → ", visible(workload.hint), width, "      "));
+    if (hint !== null) lines.push(wrap("    → ", visible(hint), width, "      "));
   }
   if (waiting.length > MAX_SHOWN) lines.push(`  … and ${waiting.length - MAX_SHOWN} more`);
   for (const { workload, node, reason } of app.retiring.slice(0, MAX_SHOWN)) {

@@ -33,8 +33,9 @@ export function nodeText(
   }
   if (node.refusal !== null)
     parts.push(`${paint("bad", "! refuses its assignment")}: ${visible(node.refusal.message)}\n`);
-  const places = [...node.placements].sort((a, b) => (a.id < b.id ? -1 : 1));
-  parts.push(places.length === 0 ? "Nothing is placed on it.\n" : `\n${workloadsTable(places, width, paint)}`);
+  parts.push(
+    node.placements.length === 0 ? "Nothing is placed on it.\n" : `\n${workloadsTable(node.placements, width, paint)}`,
+  );
   return parts.join("");
 }
 

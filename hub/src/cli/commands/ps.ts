@@ -7,7 +7,7 @@ import { connect, listAll } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
 import { appOrService } from "../refs.ts";
 import { age, cell, type Paint, painter, reasons, table } from "../render.ts";
-import { stateCell, workloadName } from "../states.ts";
+import { inOrder, stateCell, workloadName } from "../states.ts";
 
 interface Options extends HubOptions {
   readonly app?: string;
@@ -40,14 +40,15 @@ export function workloadsTable(workloads: readonly WorkloadView[], width: number
     { title: "FOR", shrinksTo: null },
     { title: "IMAGE", shrinksTo: 10, keepsEnd: true, mayGo: true },
   ];
-  const rows = workloads.map((workload) => [
+  const sorted = inOrder(workloads);
+  const rows = sorted.map((workload) => [
     cell(workloadName(workload), "bold"),
     cell(workload.node?.name ?? "-"),
     stateCell(workload),
     cell(age(workload.forMs)),
     cell(workload.image, "dim"),
   ]);
-  const bad = workloads.filter(({ good }) => !good);
+  const bad = sorted.filter(({ good }) => !good);
   const why = bad.map((workload) => ({ name: workloadName(workload), reason: workload.reason }));
   return table(columns, rows, width, paint) + reasons(why, width, paint);
 }

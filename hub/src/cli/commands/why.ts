@@ -31,7 +31,7 @@ export function whyText(
   const mark = paint(why.good ? "good" : "bad", why.good ? "✓" : "✗");
   const lines = [wrap(`${mark} `, answer, width, "  ")];
   for (const { subject, text, hint } of why.lines) {
-    const about = subject === null ? "" : `${visible(subject)}: `;
+    const about = subject === null ? "" : `${visible(shortId(subject))}: `;
     lines.push(wrap("  - ", about + visible(text), width, "    "));
     if (hint !== null) lines.push(wrap("    → ", visible(hint), width, "      "));
   }
