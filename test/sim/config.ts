@@ -36,6 +36,8 @@ export interface ConfigWishes {
   readonly roughMs?: number;
 }
 
+/** Now and then a night goes by. */
+const LONG_MS = 8 * 3_600_000;
 const MIB = 1_048_576;
 const YEAR_MS = 365.25 * 86_400_000;
 
@@ -65,6 +67,7 @@ export function drawConfig(seed: number, wishes: ConfigWishes = {}): SiteConfig 
     });
   }
   const apps = Array.from({ length: chance.int(1, 4) }, (_, index) => drawApp(chance, `app${index + 1}`, style));
-  const roughMs = wishes.roughMs ?? chance.pick([20_000, 60_000, 120_000, 300_000]);
+  const long = chance.yes(0.03);
+  const roughMs = wishes.roughMs ?? (long ? LONG_MS : chance.pick([20_000, 60_000, 120_000, 300_000]));
   return { seed, nodes, hubRate: chance.between(0.99, 1.01), apps, style, roughMs };
 }

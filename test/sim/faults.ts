@@ -231,7 +231,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
 export function planFaults(site: Site, kinds: readonly string[], forMs: number): void {
   if (kinds.length === 0) return;
   const chance = site.chance("faults");
-  const mean = chance.pick([3_000, 8_000, 20_000]);
+  // At most some hundred faults: in a long time they are rarer, and so is what follows from them.
+  const mean = Math.max(chance.pick([3_000, 8_000, 20_000]), forMs / 150);
   for (let atMs = chance.exponential(mean); atMs < forMs; atMs += chance.exponential(mean)) {
     const kind = chance.pick(kinds);
     site.scheduler.after(atMs, () => {

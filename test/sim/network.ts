@@ -39,6 +39,8 @@ interface Options {
   readonly trace: Trace;
   /** Sees every frame as it is handed to the system. */
   readonly onSend: (link: string, direction: Direction, text: string) => void;
+  /** Sees every close() of either side. */
+  readonly onClose: (link: string, code: number, reason: string) => void;
 }
 
 /** What a kernel takes from a process before it says that its buffers are full. */
@@ -244,6 +246,7 @@ function connectionOf(carry: Carry, end: End): Connection {
     close(code, reason) {
       if (end.state !== "open" || !end.process.alive()) return;
       end.state = "closing";
+      carry.options.onClose(carry.link.name, code, reason);
       send(carry, end, { kind: "end", code, reason });
       // A websocket library waits for the other side's goodbye, but not for ever; until then frames may still come in.
       scheduler.after(chance.between(1, 2_000), () => finish(end, code, reason));

@@ -199,6 +199,7 @@ function historyChecks(site: Site, impaired: ImpairedWatch): readonly Violation[
     ...checks.nodeOrder(history),
     ...checks.atMostOne(history, impaired.between),
     ...checks.handsOff(history),
+    ...checks.noFalseAlarms(history),
     ...checks.keepStays(history),
     ...checks.eventsComplete(history, store, known, site.scheduler.nowMs() - UNDER_WAY_MS),
     ...volumesStay(site),

@@ -2,6 +2,7 @@
 // what happens to them is the business of faults.ts and operator.ts.
 import { comparePositions } from "@skerry/shared/model/assignment-hash.ts";
 import { decodeToAgent } from "@skerry/shared/protocol/codec.ts";
+import { CLOSE } from "@skerry/shared/protocol/version.ts";
 import { type Chance, createChance } from "./chance.ts";
 import type { SiteConfig } from "./config.ts";
 import { createHistory, type History } from "./history.ts";
@@ -54,6 +55,14 @@ export function createSite(config: SiteConfig, options: SiteOptions): Site {
     trace,
     onSend: (_link, direction, text) => {
       if (direction === "down") noteOffer(history, scheduler.nowMs(), hub, text);
+    },
+    onClose(link, code, reason) {
+      // Between honest sides of one version neither is ever misunderstood, nor asked for more than it takes.
+      const misread = code === CLOSE.protocolError && !reason.startsWith("no hello");
+      const wrong = misread || /too many|more is waiting/.test(reason);
+      if (!wrong) return;
+      const message = `the connection of ${link} was closed with ${code}: ${reason}`;
+      history.violations.push({ invariant: "bug", atMs: scheduler.nowMs(), message });
     },
   });
   const part: SitePart = {

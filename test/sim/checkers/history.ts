@@ -136,6 +136,19 @@ export function atMostOne(history: History, impaired: Impaired): readonly Violat
   return found;
 }
 
+/** No hub of one database refuses its own, and no machine here is a copy of another: such an alarm is a false one. */
+export function noFalseAlarms(history: History): readonly Violation[] {
+  return history.commits.flatMap(({ atMs, commit }) =>
+    commit.changes.flatMap((change) => {
+      if (change.kind !== "hub-event") return [];
+      const { event } = change;
+      const refused = event.kind === "assignment-refused" && event.reason !== "not-durable";
+      if (!refused && event.kind !== "clone-detected") return [];
+      return [{ invariant: "bug", atMs, message: `false alarm: ${JSON.stringify(event)}` }];
+    }),
+  );
+}
+
 /** [I14] No call of an agent ever changed something that it did not make. */
 export function handsOff(history: History): readonly Violation[] {
   return history.mutations

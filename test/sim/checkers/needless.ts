@@ -12,6 +12,9 @@ export type Wanted = Map<
   { readonly specHash: string; readonly fencingToken: number; readonly fenced: boolean; readonly sinceMs: number }
 >;
 
+/** From a container's change until the agent has looked: an event, or the periodic look of 30 s and a slow engine. */
+const SEEING_MS = 60_000;
+
 /** A ledger that was lost leaves what is wanted as it was: missing is not a removal. */
 export function wantedAfter(wanted: Wanted, changes: readonly LedgerChange[], nowMs: number): Wanted {
   let current = wanted;
@@ -34,10 +37,12 @@ export function wantedAfter(wanted: Wanted, changes: readonly LedgerChange[], no
 }
 
 export function needlessStop(node: string, machine: Machine, wanted: Wanted, mutation: Mutation): Violation | null {
-  const { call, target, atMs } = mutation;
+  const { call, target, atMs, askedAtMs } = mutation;
   if (target === null || !(call.startsWith("stop ") || call.startsWith("remove "))) return null;
   if (target.madeBy !== "agent" || target.status !== "running" || target.runningSinceMs === null) return null;
   if (target.health === "unhealthy" || target.edited || hasTwin(machine, target)) return null;
+  // Decided while it was unhealthy, as far as the agent could see; the engine was slow to do it.
+  if (target.recoveredAtMs !== null && target.recoveredAtMs > askedAtMs - SEEING_MS) return null;
   const workload = target.labels[LABEL.workload] ?? "";
   const want = wanted.get(workload);
   if (want === undefined || want.specHash !== target.labels[LABEL.specHash]) return null;

@@ -46,6 +46,8 @@ export const NO_FAULTS: Readonly<EngineFaults> = {
 /** One changing call of the agent, at the moment of its effect. */
 export interface Mutation {
   readonly atMs: number;
+  /** When the agent asked; the effect may come much later. */
+  readonly askedAtMs: number;
   readonly call: string;
   /** The object named, if it was there. */
   readonly target: SimContainer | null;
@@ -199,6 +201,7 @@ function perform<T>(state: State, process: Process, call: Call<T>): Promise<T> {
       fail("unreachable", "the engine did not answer"),
     );
     const { instance } = state;
+    const askedAtMs = scheduler.nowMs();
     const go = (): void => {
       if (state.instance !== instance || state.mode === "down") return fail("unreachable", "the engine broke off");
       if (state.mode === "hung") {
@@ -212,7 +215,7 @@ function perform<T>(state: State, process: Process, call: Call<T>): Promise<T> {
       }
       if (call.target !== null && chance.yes(state.faults.notFound)) return fail("not-found", "No such container");
       const lost = chance.yes(state.faults.lostAnswer * share);
-      if (call.changes) record(state, call.name, call.target);
+      if (call.changes) record(state, call.name, call.target, askedAtMs);
       try {
         call.effect((value) => {
           if (state.instance !== instance || lost) return fail("unreachable", "the engine broke off");
@@ -229,12 +232,13 @@ function perform<T>(state: State, process: Process, call: Call<T>): Promise<T> {
   });
 }
 
-function record(state: State, name: string, target: string | null): void {
+function record(state: State, name: string, target: string | null, askedAtMs: number): void {
   const { options } = state;
   const container = target === null ? null : options.machine.find(target);
   state.mutations += 1;
   options.trace.note(options.name, `engine ${name}`);
-  options.onMutation({ atMs: options.scheduler.nowMs(), call: name, target: container, text: target ?? "" });
+  const atMs = options.scheduler.nowMs();
+  options.onMutation({ atMs, askedAtMs, call: name, target: container, text: target ?? "" });
 }
 
 const short = (id: string): string => id.slice(0, 12);

@@ -48,6 +48,8 @@ export interface SimContainer {
   health: ContainerSummary["health"];
   networks: Set<string>;
   limits: ContainerDetails["limits"];
+  /** When it last turned from unhealthy to healthy. */
+  recoveredAtMs: number | null;
   /** Somebody changed it from outside since it was made. */
   edited: boolean;
   dues: Due[];
@@ -299,6 +301,7 @@ function create(state: State, request: CreateRequest, by: Actor): SimContainer {
       pidsLimit: spec.pidsLimit !== null && spec.pidsLimit > 0 ? spec.pidsLimit : null,
       restartPolicy: "no",
     },
+    recoveredAtMs: null,
     edited: false,
     dues: [],
   };
@@ -387,6 +390,7 @@ function run(state: State, container: SimContainer, life: Life, by: Actor): void
 
 function setHealth(state: State, container: SimContainer, health: "healthy" | "unhealthy"): void {
   if (container.health === health) return;
+  if (container.health === "unhealthy") container.recoveredAtMs = state.options.scheduler.nowMs();
   container.health = health;
   fact(state, container, health, "itself");
   tell(state, "container", `health_status: ${health}`, container.id);
