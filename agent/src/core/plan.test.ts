@@ -471,6 +471,26 @@ describe("drift", () => {
     });
   });
 
+  test("[N35] workloads that exchange their ports do not wait for each other", () => {
+    const publishing = (service: string, hostPort: number, hash: string) =>
+      workload(service, { hash, spec: { ports: [{ hostPort, containerPort: 80, protocol: "tcp", hostIp: "" }] } });
+    const [a, b] = [publishing("a", 1, "b2"), publishing("b", 2, "b2")];
+    const own = [container(publishing("a", 2, "a1"), { id: "1" }), container(publishing("b", 1, "a1"), { id: "2" })];
+    const ports = [
+      { port: 2, protocol: "tcp", hostIp: "", container: "shop-a-1", managed: true } as const,
+      { port: 1, protocol: "tcp", hostIp: "", container: "shop-b-1", managed: true } as const,
+    ];
+    const both = look(node(own, { desired: assignment([a, b]) }, { ports }));
+    expect(both.lanes.map(({ key }) => key)).toEqual([a.id, b.id]);
+    const images = new Map([
+      ["a:1", "there"],
+      ["b:1", null],
+    ]);
+    const one = look(node(own, { desired: assignment([a, b]) }, { ports, images }));
+    expect(one.lanes.map(({ key }) => key)).toEqual(["image:b:1 "]);
+    expect(statusOf(one, a).state).toMatchObject({ reason: "port 1/tcp is taken by container shop-b-1" });
+  });
+
   test("[N35] forged labels are reported", () => {
     const found = look(
       node([container(web)], {}, { foreignNames: new Map([["fake", { id: "f", reason: "forged" }]]) }),

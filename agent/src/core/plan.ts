@@ -16,7 +16,7 @@ import { matches, NOTHING_EXISTS, shownOf, sortExisting } from "./plan/existing.
 import { leaseOf } from "./plan/fence.ts";
 import { pullLanes } from "./plan/images.ts";
 import { groupByWorkload, ownershipConditions, planLeaving, seenState, vanishedEvents } from "./plan/leaving.ts";
-import { readyToMake } from "./plan/make.ts";
+import { exchangingPorts, readyToMake } from "./plan/make.ts";
 import { type PlanContext, type Scene, serviceKey } from "./plan/scene.ts";
 import { surroundingLanes } from "./plan/surroundings.ts";
 import { countRun, freshMemory, memoryFor, renewWait } from "./remember.ts";
@@ -29,7 +29,9 @@ export function plan(
   now: Millis,
 ): Plan {
   if (desired === null) return watchOnly(observed);
-  const { scene, events: counted } = setScene(desired, observed, memory, context, now);
+  const { scene: plain, events: counted } = setScene(desired, observed, memory, context, now);
+  const exchanging = exchangingPorts(desired.workloads.map((workload) => caseOf(plain, workload)));
+  const scene: Scene = { ...plain, exchangingPorts: exchanging };
   const cases = desired.workloads.map((workload) => caseOf(scene, workload));
   const beingMade = new Set(cases.filter(readyToMake).map(({ workload }) => workload.id));
   const decided = cases.map((one) => ({ one, decision: decideWorkload(one, beingMade) }));
@@ -92,6 +94,7 @@ function setScene(
     memories: new Map(counted.map(({ workload, memory: after }) => [workload.id, after])),
     existing: new Map(counted.map(({ workload, existing }) => [workload.id, existing])),
     services,
+    exchangingPorts: new Set(),
   };
   return { scene, events: counted.flatMap(({ events }) => events) };
 }

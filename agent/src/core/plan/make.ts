@@ -1,5 +1,6 @@
 // Make: a new container, in the place of what stands there or of nothing. Everything that it needs is looked at first; only then does
 // the lane stop, remove, create and start. Pure.
+import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { containerName } from "@skerry/shared/model/names.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { limitsDrift } from "../compare.ts";
@@ -22,7 +23,7 @@ import { runningFollowers, unmetDependency } from "./dependencies.ts";
 import { isUp } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
 import { imageNeed } from "./images.ts";
-import { nameObstacle, networkObstacle, portObstacle, volumeObstacle } from "./obstacles.ts";
+import { nameObstacle, networkObstacle, portHolder, portObstacle, volumeObstacle } from "./obstacles.ts";
 import { endedState, isEnded, stateOf } from "./states.ts";
 
 export interface Remake {
@@ -99,15 +100,40 @@ function backOffOf(one: Case): Decision | null {
 /** null: everything that the new container needs is there. Looked at before anything stops. */
 function makeObstacle(one: Case, replaced: readonly OwnContainer[], remake: Remake | null): string | null {
   const { scene, workload } = one;
+  return obstacleButPorts(one, replaced, remake) ?? portObstacle(scene, workload, replaced);
+}
+
+function obstacleButPorts(one: Case, replaced: readonly OwnContainer[], remake: Remake | null): string | null {
+  const { scene, workload } = one;
   return (
     imageObstacle(one) ??
     // What has run before is not kept down by a dependency that fails.
     (remake === null ? unmetDependency(scene, workload) : null) ??
     networkObstacle(scene, workload) ??
     volumeObstacle(scene, workload) ??
-    nameObstacle(scene, workload, replaced) ??
-    portObstacle(scene, workload, replaced)
+    nameObstacle(scene, workload, replaced)
   );
+}
+
+/** Workloads to be replaced that wait for nothing but ports which the next one in a circle of them holds. */
+export function exchangingPorts(cases: readonly Case[]): ReadonlySet<WorkloadId> {
+  const waitsFor = new Map<WorkloadId, WorkloadId>();
+  for (const one of cases) {
+    const { scene, workload, existing } = one;
+    if (existing.matching !== null || existing.outdated.length === 0 || notToBeMade(one) !== null) continue;
+    const holder = portHolder(scene, workload, existing.outdated);
+    if (holder !== null && obstacleButPorts(one, existing.outdated, null) === null) waitsFor.set(workload.id, holder);
+  }
+  return new Set([...waitsFor.keys()].filter((id) => comesBack(waitsFor, id)));
+}
+
+function comesBack(waitsFor: ReadonlyMap<WorkloadId, WorkloadId>, id: WorkloadId): boolean {
+  let next = waitsFor.get(id);
+  for (let steps = 0; next !== undefined && steps < waitsFor.size; steps += 1) {
+    if (next === id) return true;
+    next = waitsFor.get(next);
+  }
+  return false;
 }
 
 function imageObstacle(one: Case): string | null {

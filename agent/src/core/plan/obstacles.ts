@@ -1,6 +1,7 @@
 // Obstacles: what stands in the way of making or starting a container, in words that name it. Pure. Everything here is looked at
 // before anything is stopped.
 import type { Workload } from "@skerry/shared/model/assignment.ts";
+import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { containerName } from "@skerry/shared/model/names.ts";
 import type { PortInUse } from "@skerry/shared/model/node.ts";
 import type { OwnContainer } from "../observed.ts";
@@ -58,17 +59,32 @@ export function nameObstacle(scene: Scene, workload: Workload, replaced: readonl
 
 /** null: its host ports are free, or held by one of `mine`. */
 export function portObstacle(scene: Scene, workload: Workload, mine: readonly OwnContainer[]): string | null {
+  const taken = takenPort(scene, workload, mine);
+  if (taken === null) return null;
+  const { port, protocol, container, managed } = taken;
+  if (managed && scene.exchangingPorts.has(workload.id)) return null;
+  const whose = managed ? "" : ", which Skerry did not make: stop it or publish another port";
+  return `port ${port}/${protocol} is taken by container ${container}${whose}`;
+}
+
+/** The first of its host ports that another container holds, one of somebody else before one of ours. */
+function takenPort(scene: Scene, workload: Workload, mine: readonly OwnContainer[]): PortInUse | null {
   const myNames = new Set(mine.map(({ summary }) => summary.name));
-  for (const { hostPort, protocol, hostIp } of workload.spec.ports) {
-    if (hostPort === null) continue;
-    const holder = scene.observed.ports.find(
-      (used) => !myNames.has(used.container) && clashes(used, { port: hostPort, protocol, hostIp }),
-    );
-    if (holder === undefined) continue;
-    const whose = holder.managed ? "" : ", which Skerry did not make: stop it or publish another port";
-    return `port ${hostPort}/${protocol} is taken by container ${holder.container}${whose}`;
-  }
-  return null;
+  const taken = workload.spec.ports.flatMap(({ hostPort, protocol, hostIp }) =>
+    hostPort === null
+      ? []
+      : scene.observed.ports.filter(
+          (used) => !myNames.has(used.container) && clashes(used, { port: hostPort, protocol, hostIp }),
+        ),
+  );
+  return taken.find(({ managed }) => !managed) ?? taken[0] ?? null;
+}
+
+/** Whose container of ours holds a port that it wants; null: nobody's, or a port is held by somebody else. */
+export function portHolder(scene: Scene, workload: Workload, mine: readonly OwnContainer[]): WorkloadId | null {
+  const taken = takenPort(scene, workload, mine);
+  if (taken === null || !taken.managed) return null;
+  return scene.observed.own.find(({ summary }) => summary.name === taken.container)?.workload ?? null;
 }
 
 function clashes(used: PortInUse, wanted: Pick<PortInUse, "port" | "protocol" | "hostIp">): boolean {

@@ -41,6 +41,8 @@ export interface Scene {
   readonly existing: ReadonlyMap<WorkloadId, Existing>;
   /** Wanted workloads of one service, by `serviceKey`. */
   readonly services: ReadonlyMap<string, readonly Workload[]>;
+  /** Workloads that wait for nothing but each other's ports: one must give way, so none of them waits for those. */
+  readonly exchangingPorts: ReadonlySet<WorkloadId>;
 }
 
 export function serviceKey(app: AppName, service: ServiceName): string {
