@@ -41,6 +41,9 @@ async function main(): Promise<void> {
   const startedAt = performance.now();
   await mkdir(NEXT, { recursive: true });
   try {
+    // First: its date says what the bundles hold, so that a file saved while they are made counts as newer.
+    await copyFile(join(ROOT, "deploy", "skerry.sh"), join(NEXT, "skerry"));
+    await chmod(join(NEXT, "skerry"), 0o755);
     await Promise.all([
       build({
         ...common,
@@ -58,8 +61,6 @@ async function main(): Promise<void> {
         },
       }),
     ]);
-    await copyFile(join(ROOT, "deploy", "skerry.sh"), join(NEXT, "skerry"));
-    await chmod(join(NEXT, "skerry"), 0o755);
     await swap();
   } finally {
     await rm(NEXT, { recursive: true, force: true });

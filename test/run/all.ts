@@ -101,12 +101,15 @@ async function countTests(file: string): Promise<{ passed: number; failed: numbe
 }
 
 async function main(): Promise<void> {
-  // Ctrl-C reaches the suite too, which cleans up; this process waits for it and reports.
-  process.on("SIGINT", () => undefined);
+  // Ctrl-C reaches the suite too, which cleans up; this process waits for it and begins no other.
+  let interrupted = false;
+  process.on("SIGINT", () => {
+    interrupted = true;
+  });
   await mkdir(RESULTS, { recursive: true });
   const suites = chosen(process.argv.slice(2));
   const outcomes: Outcome[] = [];
-  for (const suite of suites) outcomes.push(await run(suite));
+  for (const suite of suites) if (!interrupted) outcomes.push(await run(suite));
 
   if (suites.some((suite) => REAL.includes(suite))) {
     // A suite that was killed could not end its labs itself.
@@ -121,7 +124,7 @@ async function main(): Promise<void> {
   const sum = (pick: (outcome: Outcome) => number): number => outcomes.reduce((total, next) => total + pick(next), 0);
   const failed = sum((outcome) => outcome.failed);
   console.log(`${sum((outcome) => outcome.passed)} passed, ${failed} failed`);
-  process.exitCode = failed === 0 ? 0 : 1;
+  process.exitCode = failed === 0 && !interrupted ? 0 : 1;
 }
 
 await main();
