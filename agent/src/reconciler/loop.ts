@@ -5,7 +5,6 @@
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
-import type { ServiceName, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Condition, PortInUse } from "@skerry/shared/model/node.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { BugError } from "@skerry/shared/runtime/assert.ts";
@@ -19,6 +18,7 @@ import { advance, statusesAt, type Timeline } from "../core/timeline.ts";
 import { EngineError, type EngineEvent } from "../engine/engine.ts";
 import type { LedgerChange } from "../ledger/ledger.ts";
 import { EngineHealth } from "./engine-health.ts";
+import { type Former, formerDependencies, NOTHING_KNOWN, takeIn, volumesLeft } from "./former.ts";
 import { Journal } from "./journal.ts";
 import { failsItsWorkload, Lanes } from "./lanes.ts";
 import { type Look, Observer } from "./observe.ts";
@@ -71,8 +71,7 @@ class Loop implements Reconciler {
   #nextFullMs: Millis = 0;
   #gapUntilMs: Millis = 0;
   #rebuildTold = false;
-  #former: { readonly of: Assignment | null; readonly dependencies: ReadonlyMap<WorkloadId, readonly ServiceName[]> } =
-    { of: null, dependencies: new Map() };
+  #former: Former = NOTHING_KNOWN;
 
   constructor(parts: ReconcilerParts) {
     const { clock, engine, labelKey, ledger, link, log, random } = parts;
@@ -279,7 +278,7 @@ class Loop implements Reconciler {
   }
 
   #context(desired: Assignment | null, { observed, inFlight }: Seen): PlanContext {
-    this.#rememberDependencies(desired, new Set(observed.own.map(({ workload }) => workload)));
+    this.#former = takeIn(this.#former, desired, new Set(observed.own.map(({ workload }) => workload)));
     return {
       busy: inFlight,
       pulls: this.#lanes.pulls(),
@@ -287,21 +286,11 @@ class Loop implements Reconciler {
       link: this.#parts.link(),
       bootId: this.#parts.bootId,
       chance: this.#chance,
-      formerDependencies: this.#former.dependencies,
+      formerDependencies: formerDependencies(this.#former),
     };
   }
 
   readonly #chance = (key: string): number => chanceFrom(this.#seed, key);
-
-  /** Of what stands here: a retired workload's spec is not in the assignment any more, and its dependencies order the stops. */
-  #rememberDependencies(desired: Assignment | null, standing: ReadonlySet<WorkloadId>): void {
-    if (desired === null || desired === this.#former.of) return;
-    const kept = [...this.#former.dependencies].filter(([id]) => standing.has(id));
-    const present = desired.workloads.map(
-      ({ id, spec }) => [id, spec.dependsOn.map(({ service }) => service)] as const,
-    );
-    this.#former = { of: desired, dependencies: new Map([...kept, ...present]) };
-  }
 
   #ownershipChanges({ observed, adopted }: Look): readonly LedgerChange[] {
     const lost = observed.vanished.map(({ id }): LedgerChange => ({ kind: "container", containerId: id, id: null }));
@@ -350,7 +339,15 @@ class Loop implements Reconciler {
       moment,
     );
     const records = outcome.ok ? containerRecords(action, outcome.containerId) : [];
-    this.#write([...records, ...memory.map((change): LedgerChange => ({ kind: "memory", ...change }))], events);
+    const changes = memory.map((change): LedgerChange => ({ kind: "memory", ...change }));
+    this.#write([...records, ...changes], [...events, ...this.#volumesKept(action, outcome)]);
+  }
+
+  #volumesKept(action: Action, outcome: Outcome): readonly NodeEvent[] {
+    if (action.kind !== "remove-container" || !outcome.ok) return [];
+    const { workload } = action;
+    const left = volumesLeft(this.#former, this.#journal.desired(), workload);
+    return left.map((volume) => ({ kind: "volume-kept", workload, volume }));
   }
 
   #onBug(error: unknown): void {

@@ -4,7 +4,7 @@ import { containerLabels } from "@skerry/agent/engine/labels.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import { defaultContainerSpec } from "@skerry/shared/model/container.ts";
 import { describe, expect, test } from "vitest";
-import { assignment, hashOf, tombstone, workload } from "./scenario.ts";
+import { assignment, hashOf, tombstone, volume, workload } from "./scenario.ts";
 import { createSite, type Site } from "./site.ts";
 
 const web = workload("web", { spec: { image: "sim/steady:1" } });
@@ -265,6 +265,29 @@ describe("reconciler", () => {
       "its container was removed",
       "limits were edited (memory=1048576)",
     ]);
+  });
+
+  test("[N67] a retired app goes in the reverse order of its starts; its volumes stay, and an event names them", async () => {
+    const mounts = [
+      { kind: "volume", source: "shop_data", target: "/d", readOnly: false, noCopy: false, subpath: null } as const,
+    ];
+    const db = workload("db", { spec: { image: "sim/steady:1", mounts } });
+    const dependsOn = [{ service: db.service, condition: "service_started", restart: false, required: true } as const];
+    const app = workload("app", { spec: { image: "sim/steady:1", dependsOn } });
+    const wanted = assignment([db, app]);
+    const apps = wanted.apps.map((one) => ({ ...one, volumes: [volume("shop_data")] }));
+    const site = await settled({ ...wanted, apps });
+    const [dbId, appId] = [site.container("shop-db-1").id, site.container("shop-app-1").id];
+    site.mutations.length = 0;
+    site.assign(assignment([], { retired: [tombstone(app.id), tombstone(db.id)] }));
+    await site.run(20_000);
+    const stops = site.mutations.filter(({ call }) => call.startsWith("stop")).map(({ text }) => text);
+    expect(stops).toEqual([appId, dbId]);
+    expect([...site.machine.containers.keys()]).toEqual([]);
+    expect([...site.machine.networks.values()].map(({ name }) => name)).not.toContain("shop_default");
+    expect([...site.machine.volumes.keys()]).toEqual(["shop_data"]);
+    expect(site.events()).toContainEqual({ kind: "volume-kept", workload: db.id, volume: "shop_data" });
+    expect(site.content()).toMatchObject({ memory: new Map(), containers: new Map() });
   });
 
   test("[N63] after a power cut everything starts again without a hub", async () => {
