@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import {
   closeSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -200,3 +201,42 @@ function overwritePage(path: string): void {
   writeSync(handle, Buffer.alloc(3_000, 0xff), 0, 3_000, 4_096 + 8);
   closeSync(handle);
 }
+
+test("[G21] every commit that returned is there after a power cut: identity, assignment and events, on a real file system", () => {
+  const root = mkdtempSync(join(tmpdir(), "skerry-power-"));
+  const at = join(root, "at");
+  const image = join(root, "disk.img");
+  const cut = join(root, "cut.img");
+  const sh = (...words: string[]): unknown => execFileSync(words[0] ?? "", words.slice(1), { stdio: "pipe" });
+  mkdirSync(at);
+  writeFileSync(image, "");
+  truncateSync(image, 16 * 1_048_576);
+  sh("mkfs.ext4", "-q", image);
+  sh("mount", "-o", "loop", image, at);
+  const { ledger } = openSqliteLedger({ folder: join(at, "agent") });
+  try {
+    ledger.commit([{ kind: "identity", identity: anIdentity }]);
+    for (let generation = 1; generation <= 8; generation += 1) {
+      ledger.commit([
+        { kind: "assignment", assignment: anAssignment(generation) },
+        { kind: "event", atMs: 0, wallMs: 0, event: { kind: "gap", lost: generation } },
+      ]);
+      // What only the kernel's cache holds is not in the image.
+      copyFileSync(image, cut);
+      const after = mkdtempSync(join(root, "after-"));
+      sh("mount", "-o", "loop", cut, after);
+      try {
+        const found = openSqliteLedger({ folder: join(after, "agent") });
+        expect(found.rebuilt).toBeNull();
+        expect(found.ledger.content()).toEqual(ledger.content());
+        found.ledger.close();
+      } finally {
+        sh("umount", after);
+      }
+    }
+  } finally {
+    ledger.close();
+    sh("umount", at);
+    rmSync(root, { recursive: true, force: true });
+  }
+});
