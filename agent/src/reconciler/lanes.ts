@@ -1,7 +1,7 @@
 // Lanes: the plan's actions under way. One lane per key at a time; a lane ends at its first failure; dear calls wait for a slot; right
 // before each call it is asked whether it is still wanted. Decides nothing: the next look does.
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
-import { equalJitterMs } from "@skerry/shared/runtime/backoff.ts";
+import { backoffCeilingMs, equalJitterMs } from "@skerry/shared/runtime/backoff.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
@@ -23,8 +23,12 @@ const OTHERS_AT_ONCE = 64;
 
 /** Failures that are no workload's own: networks, volumes, removals. The cap is low: what blocks them is usually short. */
 const REST = { baseMs: 1_000, capMs: 30_000 } as const;
-/** The same lane so often within the span is an engine that does not show what it was told: it rests instead of turning in a loop. */
-const BRAKE = { launches: 10, spanMs: 10_000, restMs: 10_000 } as const;
+/**
+ * The same lane so often within the span is an engine that does not show what it was told: it rests instead of turning in a loop, twice
+ * as long each time, and starts afresh after a quiet time.
+ */
+const BRAKE = { launches: 10, spanMs: 10_000, quietMs: 900_000 } as const;
+const BRAKE_REST = { baseMs: 10_000, capMs: 300_000 } as const;
 
 export interface LaneParts extends ExecuteParts {
   readonly random: Random;
@@ -45,6 +49,13 @@ interface Flight {
   readonly done: Promise<void>;
 }
 
+interface Launches {
+  readonly sinceMs: Millis;
+  readonly count: number;
+  /** Times that it was braked. */
+  readonly brakes: number;
+}
+
 interface Failing {
   readonly failures: number;
   readonly rest: Rest;
@@ -57,7 +68,7 @@ export class Lanes {
   /** By lane: the container that it has made. */
   readonly #created = new Map<string, string>();
   readonly #failing = new Map<string, Failing>();
-  readonly #launches = new Map<string, { readonly sinceMs: Millis; readonly count: number }>();
+  readonly #launches = new Map<string, Launches>();
   readonly #starts = new Slots(STARTS_AT_ONCE);
   readonly #pullSlots = new Slots(PULLS_AT_ONCE);
   readonly #others = new Slots(OTHERS_AT_ONCE);
@@ -130,7 +141,7 @@ export class Lanes {
       if (now - rest.untilMs > REST.capMs * 2) this.#failing.delete(key);
     }
     for (const [key, { sinceMs }] of this.#launches) {
-      if (now - sinceMs > BRAKE.spanMs) this.#launches.delete(key);
+      if (now - sinceMs > BRAKE.quietMs) this.#launches.delete(key);
     }
   }
 
@@ -211,19 +222,17 @@ export class Lanes {
 
   #brake({ key }: Lane): boolean {
     const now = this.#parts.clock.monotonicMs();
-    const held = this.#launches.get(key);
-    if (held === undefined || now - held.sinceMs > BRAKE.spanMs) {
-      this.#launches.set(key, { sinceMs: now, count: 1 });
-      return false;
-    }
-    this.#launches.set(key, { sinceMs: held.sinceMs, count: held.count + 1 });
-    if (held.count < BRAKE.launches) return false;
+    const held = this.#launches.get(key) ?? { sinceMs: now, count: 0, brakes: 0 };
+    const { count, sinceMs, brakes } = now - held.sinceMs > BRAKE.spanMs ? { ...held, sinceMs: now, count: 0 } : held;
+    this.#launches.set(key, { sinceMs, count: count + 1, brakes });
+    if (count < BRAKE.launches) return false;
     this.#parts.log.error("the same actions were planned too often: the engine does not show what it was told", {
       lane: key,
     });
     const reason = "repairing it had no effect that the engine shows; trying again shortly";
-    this.#failing.set(key, { failures: 1, rest: { sinceMs: now, untilMs: now + BRAKE.restMs, reason } });
-    this.#launches.delete(key);
+    const restMs = backoffCeilingMs(BRAKE_REST, brakes + 1);
+    this.#failing.set(key, { failures: 1, rest: { sinceMs: now, untilMs: now + restMs, reason } });
+    this.#launches.set(key, { sinceMs: now, count: 0, brakes: brakes + 1 });
     return true;
   }
 }

@@ -290,6 +290,27 @@ describe("reconciler", () => {
     expect(site.content()).toMatchObject({ memory: new Map(), containers: new Map() });
   });
 
+  test("[N68] a repair that the engine never shows is not tried at full speed", async () => {
+    const site = await settled();
+    site.machine.rename(site.container("shop-web-1").id, "odd", "outside");
+    site.machine.rename = () => undefined;
+    site.mutations.length = 0;
+    await site.run(600_000);
+    expect(site.mutations.length).toBeGreaterThan(10);
+    expect(site.mutations.length).toBeLessThan(80);
+  });
+
+  test("[N53] an event stream that breaks is opened again, and what it missed is looked for", async () => {
+    const site = await settled();
+    site.engine.down();
+    site.engine.up(true);
+    await site.run(5_000);
+    const died = site.nowMs();
+    site.machine.kill(site.container("shop-web-1").id, "outside", 137);
+    while (site.container("shop-web-1").status !== "running") await site.run(5);
+    expect(site.nowMs() - died).toBeLessThan(1_000);
+  });
+
   test("[N63] after a power cut everything starts again without a hub", async () => {
     const site = await settled(assignment([web, workload("db", { spec: { image: "sim/steady:1" } })]));
     site.powerCut();
