@@ -292,7 +292,9 @@ class Loop implements Reconciler {
 
   readonly #chance = (key: string): number => chanceFrom(this.#seed, key);
 
-  #ownershipChanges({ observed, adopted }: Look): readonly LedgerChange[] {
+  #ownershipChanges({ observed, adopted: unrecorded, inFlight }: Seen): readonly LedgerChange[] {
+    // A lane in flight records what it makes by itself.
+    const adopted = unrecorded.filter(({ workload }) => !inFlight.has(workload));
     const lost = observed.vanished.map(({ id }): LedgerChange => ({ kind: "container", containerId: id, id: null }));
     const found = adopted.map(
       ({ id, workload }): LedgerChange => ({ kind: "container", containerId: id, id: workload }),
