@@ -101,7 +101,7 @@ describe("agent status", () => {
       }),
       workload("shop/d/1", { kind: "pulling", doneBytes: 1, totalBytes: 4 }),
       workload("shop/e/1", { kind: "completed", exit: { ...exit, code: 0 } }),
-      workload("shop/f/1", { kind: "failed", reason: "no such key" }),
+      workload("shop/f/1", { kind: "failed", reason: "no such key", exit: null }),
       workload("shop/g/1", { kind: "fenced" }),
     ];
     const lines = statusText({ ...joined, workloads }, 0)
