@@ -26,12 +26,16 @@ export function drawApp(chance: Chance, name: string, style: AppStyle): AppSpec 
   return finish(name, services);
 }
 
+/** Room for new names, and for a site that settles within its time. */
+const MOST_SERVICES = 5;
+
 /** The next revision: something about it is different. */
 export function changeApp(chance: Chance, spec: AppSpec, style: AppStyle): AppSpec {
   const services = [...spec.services];
   const index = chance.int(0, services.length - 1);
   const service = services[index];
-  const what = chance.pick(["image", "environment", "replicas", "constraints", "add", "remove", "policy"] as const);
+  const add = services.length < MOST_SERVICES ? (["add"] as const) : [];
+  const what = chance.pick(["image", "environment", "replicas", "constraints", "remove", "policy", ...add] as const);
   if (service === undefined || (what === "remove" && services.length < 2)) return bump(spec, services, index);
   switch (what) {
     case "remove":
@@ -41,7 +45,7 @@ export function changeApp(chance: Chance, spec: AppSpec, style: AppStyle): AppSp
         services.map((one) => withoutDependency(one, service.name)),
       );
     case "add":
-      services.push(drawService(chance, spec.name, `s${services.length + 1}x${chance.int(1, 9)}`, [], style));
+      services.push(drawService(chance, spec.name, freshName(chance, services), [], style));
       return finish(spec.name, services);
     case "image": {
       const tag = chance.int(2, 9);
@@ -61,6 +65,15 @@ export function changeApp(chance: Chance, spec: AppSpec, style: AppStyle): AppSp
       return finish(spec.name, services);
     case "environment":
       return bump(spec, services, index);
+  }
+}
+
+/** Service names are unique in a file; one that was removed may come back as something else. */
+function freshName(chance: Chance, services: readonly ServiceSpec[]): string {
+  const taken = new Set<string>(services.map(({ name }) => name));
+  for (;;) {
+    const name = `s${chance.int(1, 9)}`;
+    if (!taken.has(name)) return name;
   }
 }
 
