@@ -3,7 +3,10 @@
 import { LABEL } from "@skerry/agent/engine/labels.ts";
 import type { Disconnect } from "@skerry/shared/model/app.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
-import { expectedEnds, managed, nodeGaps } from "./checkers/settled.ts";
+import type { Chance } from "./chance.ts";
+import { expectedEnds, managed, nodeGaps, siteGaps } from "./checkers/settled.ts";
+import { kindOf } from "./engine/life.ts";
+import type { SimContainer } from "./engine/machine.ts";
 import type { Violation } from "./history.ts";
 import { copyHubDisk, emptyHubDisk } from "./hub-disk.ts";
 import type { SimNode } from "./node.ts";
@@ -21,6 +24,8 @@ const violation = (site: Site, invariant: string, message: string): Violation =>
 
 /** The longest pause between two tries to reach the hub, and what follows a connection. */
 const OTHER_HUB_MS = 75_000;
+/** A stop with its grace, a create and a start, the first pause of the back-off (1 s), and a health check that passes. */
+const DRIFT_MS = 20_000;
 const DAY_MS = 86_400_000;
 /** [I9] gives a minute from when the engine is ready; health checks of the simulated images pass within seconds. */
 const AUTONOMY_MS = 60_000;
@@ -155,7 +160,58 @@ const emptyDatabase: Epilogue = async (site) => {
   return changed(site, "I33", before);
 };
 
+/** [I10] In calm times one edit of each kind, on every node: all is as it was within seconds. */
+const drift: Epilogue = async (site) => {
+  const chance = site.chance("drift");
+  for (const edit of EDITS) {
+    for (const node of site.nodes) edit(node, chance);
+    await pass(site, DRIFT_MS);
+    const gaps = siteGaps(site);
+    if (gaps.length > 0)
+      return gaps.map((gap) => violation(site, "I10", `${DRIFT_MS / 1_000} s after an edit: ${gap}`));
+  }
+  return [];
+};
+
+const steady = (node: SimNode): readonly SimContainer[] =>
+  managed(node).filter(({ status, request }) => status === "running" && kindOf(request.spec.image) === "steady");
+
+const onOne =
+  (what: (node: SimNode, container: SimContainer) => void) =>
+  (node: SimNode, chance: Chance): void => {
+    const running = steady(node);
+    if (running.length > 0) what(node, chance.pick(running));
+  };
+
+const killed = onOne((node, { id }) => node.machine.kill(id, "outside", 137));
+const removed = onOne((node, { id }) => node.machine.remove(id, true, "outside", () => undefined));
+const renamed = onOne((node, { id }) => node.machine.rename(id, `other-${id.slice(0, 6)}`, "outside"));
+const limited = onOne((node, { id }) => node.machine.edit(id, 7_340_032, "outside"));
+const detached = onOne((node, { id, networks }) => {
+  for (const network of [...networks]) node.machine.disconnect(network, id, "outside");
+});
+const EDITS: readonly ((node: SimNode, chance: Chance) => void)[] = [killed, removed, renamed, limited, detached];
+
+/** [I11] A new revision in which no container's spec is another: nothing is touched. */
+const sameSpecs: Epilogue = async (site) => {
+  const before = fingerprints(site, ["keep", "replace", "fence"]);
+  const mutations = site.history.mutations.length;
+  for (const { spec } of site.hub.loop()?.world.apps.values() ?? []) {
+    const services = spec.services.map((service) => ({ ...service, spread: [...service.spread, "rack"] }));
+    site.hub.submit({ kind: "apply-app", spec: { ...spec, services }, source: "sim", ifRevision: null });
+  }
+  const unsettled = await settle(site);
+  const calls = site.history.mutations.slice(mutations).filter(({ target }) => target?.status === "running");
+  return [
+    ...unsettled,
+    ...changed(site, "I8", before, ["keep", "replace", "fence"]),
+    ...calls.map(({ call, node }) => violation(site, "I11", `${node}: ${call}, for a revision without another spec`)),
+  ];
+};
+
 export const EPILOGUES: Readonly<Record<string, Epilogue>> = {
+  drift,
+  sameSpecs,
   restartAll,
   restartHub,
   offlineReboot,
