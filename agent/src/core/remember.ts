@@ -105,7 +105,13 @@ function countExit(memory: WorkloadMemory, own: OwnContainer, workload: Workload
   if (last !== null) return { memory: last.memory, events: [exited, ...last.events] };
   // A stable run wipes the slate: this end is the first failure.
   const before = exit.ranMs >= stableRunMs(restart) ? 0 : memory.failures;
-  const next = addFailure({ ...known, failures: before }, workload, "run", exitInWords(exit), moment);
+  const next = addFailure(
+    { ...known, failures: before },
+    workload,
+    "run",
+    exitInWords(exit, workload.spec.memoryBytes),
+    moment,
+  );
   const counted = { ...next.memory, restarts: next.memory.ended === null ? memory.restarts + 1 : memory.restarts };
   return { memory: counted, events: [exited, ...next.events] };
 }
@@ -115,7 +121,7 @@ function lastEnd(memory: WorkloadMemory, { id, spec }: Workload, exit: Exit): Re
   if (wantsRestart(spec.restart, exit.code)) return null;
   const resting: WorkloadMemory = { ...memory, nextTry: null, during: null, reason: "" };
   if (exit.code === 0) return { memory: { ...resting, ended: { kind: "completed", exit } }, events: [] };
-  const reason = `${exitInWords(exit)}, and its restart policy is "no"`;
+  const reason = `${exitInWords(exit, spec.memoryBytes)}, and its restart policy is "no"`;
   return {
     memory: { ...resting, ended: { kind: "failed", reason } },
     events: [{ kind: "workload-failed", workload: id, reason }],

@@ -7,6 +7,7 @@ import { type CallKind, errorKind, toEngineError } from "./docker-errors.ts";
 import { containerDetails, containerSummary } from "./docker-read.ts";
 import { PullTally, readJsonLines } from "./docker-stream.ts";
 import type { EngineErrorKind } from "./engine.ts";
+import { plainly } from "./engine-words.ts";
 
 const item = {
   Id: "c1",
@@ -44,6 +45,36 @@ describe("what Docker says", () => {
     ["create", 501, "not implemented", "invalid"],
   ])("[E46] %s %i %s is %s", (call, status, message, kind) => {
     expect(errorKind(call, status, message)).toBe(kind);
+  });
+
+  test.each<[string, RegExp]>([
+    [
+      'failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "nope": executable file not found in $PATH: unknown',
+      /^its image has no command "nope": .* \(engine: exec: "nope": executable file not found in \$PATH\)$/,
+    ],
+    [
+      'failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: exec: "/a/b": stat /a/b: no such file or directory: unknown',
+      /^its image has no command "\/a\/b"/,
+    ],
+    [
+      "driver failed programming external connectivity on endpoint shop-web-1 (0a1b): Bind for 0.0.0.0:8080 failed: port is already allocated",
+      /^port 8080 of this node is taken/,
+    ],
+    [
+      "driver failed programming external connectivity on endpoint shop-web-1 (0a1b): Error starting userland proxy: listen tcp4 0.0.0.0:80: bind: address already in use",
+      /^port 80 of this node is taken/,
+    ],
+    ['invalid mount config for type "bind": bind source path does not exist: /mnt/usb', /^this node has no \/mnt\/usb/],
+    [
+      '(HTTP code 500) server error - Get "https://r.test/v2/": dial tcp: lookup r.test on 10.0.0.1:53: dial udp 10.0.0.1:53: connect: network is unreachable',
+      /^this node cannot find r\.test: .*\(engine: Get "https/,
+    ],
+    ["manifest for r.test/web:9 not found: manifest unknown: manifest unknown", /no such image or tag/],
+    ["pull access denied for web, repository does not exist or may require 'docker login'", /needs a login/],
+    ["no matching manifest for linux/arm/v7 in the manifest list entries", /not made for linux\/arm\/v7/],
+    ["Minimum memory limit allowed is 6MB", /^create shop-web-1: Minimum memory limit allowed is 6MB$/],
+  ])("[E55] %s is said in plain words", (message, words) => {
+    expect(plainly("create shop-web-1", message)).toMatch(words);
   });
 
   test("[E47] no answer is unreachable: the outcome is unknown, and the words name the socket and the next step", () => {

@@ -27,6 +27,7 @@ import {
   type EngineFacts,
   type PullProgress,
 } from "./engine.ts";
+import { plainly } from "./engine-words.ts";
 import { processAgeMs } from "./process-age.ts";
 
 /** A healthy engine answers in milliseconds, one on a slow SD card under load within seconds. */
@@ -346,7 +347,7 @@ class DockerEngine implements Engine {
       shownAtMs = nowMs;
       progress(tally.now());
     });
-    if (failure !== null) throw new EngineError("retry", `pull ${reference}: ${oneLine(failure)}`);
+    if (failure !== null) throw new EngineError("retry", plainly(`pull ${reference}`, oneLine(failure)));
     progress(tally.now());
   }
 

@@ -122,9 +122,10 @@ function addApps(program: Command, finish: Finish, io: Io): void {
       .summary("check a Compose file, without a hub")
       .description(
         "Says everything that is wrong with a Compose file, with line and column. Needs no hub. Without FILE it takes compose.yaml, compose.yml, docker-compose.yaml or docker-compose.yml; - is standard input.",
-      ),
+      )
+      .option("-f, --file <file>", "the same, as `apply` takes it"),
   ).addOption(json());
-  lazily(validate, finish, io, () => import("./commands/validate.ts"), ["file"]);
+  lazily(validate, finish, io, () => import("./commands/validate.ts"), ["path"]);
   const apply = addFileOptions(
     program
       .command("apply [name]")

@@ -130,7 +130,7 @@ const MAX_NAMES = 3;
 
 /** What is wrong, below a table: each reason once, with the names that it holds for. */
 export function reasons(
-  of: readonly { readonly name: string; readonly reason: string }[],
+  of: readonly { readonly name: string; readonly reason: string; readonly hint?: string | null }[],
   width: number | null,
   paint: Paint,
 ): string {
@@ -138,7 +138,9 @@ export function reasons(
   const lines = [...groups].slice(0, MAX_REASONS).map(([reason, members]) => {
     const names = members.slice(0, MAX_NAMES).map(({ name }) => paint("bold", visible(name)));
     const more = members.length > MAX_NAMES ? ` and ${members.length - MAX_NAMES} more` : "";
-    return `${wrap("- ", `${names.join(", ")}${more}: ${visible(reason)}`, width, "  ")}\n`;
+    const hint = members[0]?.hint ?? null;
+    const next = hint === null ? "" : `${wrap("  → ", visible(hint), width, "    ")}\n`;
+    return `${wrap("- ", `${names.join(", ")}${more}: ${visible(reason)}`, width, "  ")}\n${next}`;
   });
   if (groups.size > MAX_REASONS) lines.push(`… and ${groups.size - MAX_REASONS} more reasons\n`);
   return lines.length === 0 ? "" : `\n${lines.join("")}`;

@@ -94,7 +94,7 @@ test("[A14] a failing workload makes its app troubled, with its words", async ()
   await hub.reportAll(node, {
     kind: "backing-off",
     during: "run",
-    reason: "exited",
+    reason: "its command was not found (exit 127)",
     exit: { code: 127, oom: false, error: "", ranMs: 10 },
     attempt: 2,
     nextTryInMs: 4_000,

@@ -71,6 +71,27 @@ test("[A41] why answers for an app, a service, a workload and a node", async () 
   }
 });
 
+test("[A41] why names what to do, and the events of the service that is asked for", async () => {
+  const node = await hub.join("pi-a");
+  await hub.apply("shop", `${WEB}  db:\n    image: db:1\n`);
+  await hub.reportAll(node, {
+    kind: "backing-off",
+    during: "run",
+    reason: "killed by the kernel at its memory limit of 16 MB (exit 137)",
+    exit: { code: 137, oom: true, error: "", ranMs: 10 },
+    attempt: 2,
+    nextTryInMs: 4_000,
+  });
+  const { answer, lines, events } = (await hub.call("GET", "/v1/why/shop/web")).body;
+  expect(answer).toMatch(/^shop\/web: 0 of 1 good; web\/1: killed by the kernel .* of 16 MB \(exit 137\); try 2 in/);
+  expect(lines[0].hint).toContain("limits.memory");
+  expect(events.length).toBeGreaterThan(0);
+  expect(new Set(events.map((event: { workload: string }) => event.workload))).toEqual(new Set(["shop/web/1"]));
+  expect((await hub.call("GET", "/v1/why/pi-a")).body.answer).toContain("0 of 2 workloads good");
+  await hub.reportAll(node, { kind: "running", health: "none" });
+  expect((await hub.call("GET", "/v1/why/shop/web")).body.answer).toBe("shop/web: its one copy is good.");
+});
+
 test("[A42] /healthz is 200 while the hub takes changes, and says why when it does not", async () => {
   const nobody = { token: null };
   expect(await hub.call("GET", "/healthz", undefined, nobody)).toMatchObject({ status: 200, body: { status: "ok" } });

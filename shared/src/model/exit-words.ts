@@ -1,9 +1,14 @@
 // What a container's exit means, in words. Apart from the schema of an exit, so that core/ can use it without loading zod.
 import type { Exit } from "./report.ts";
 
-/** "137" means nothing to most people. */
-export function exitInWords(exit: Exit): string {
-  if (exit.oom) return `killed by the kernel at its memory limit (exit ${exit.code})`;
+const MEBIBYTE = 1_048_576;
+
+/** "137" means nothing to most people. `memoryLimitBytes`: of the container that ended, where it is known. */
+export function exitInWords(exit: Exit, memoryLimitBytes: number | null = null): string {
+  if (exit.oom) {
+    const limit = memoryLimitBytes === null ? "" : ` of ${Math.round((memoryLimitBytes / MEBIBYTE) * 10) / 10} MB`;
+    return `killed by the kernel at its memory limit${limit} (exit ${exit.code})`;
+  }
   if (exit.code === 0) return "ended by itself without an error (exit 0)";
   if (exit.code === 125) return "the engine could not run it (exit 125)";
   if (exit.code === 126) return "its command is not executable (exit 126)";

@@ -58,7 +58,7 @@ export function make(one: Case, replaced: readonly OwnContainer[], remake: Remak
   const obstacle = makeObstacle(one, replaced, remake) ?? followersObstacle(one);
   // A matching one that waits to be made anew still is what it is.
   if (obstacle !== null) return running === undefined ? waitFor(one, obstacle) : stay(one, stateOf(running));
-  const reason = remake?.reason ?? `replaced by spec ${workload.specHash.slice(0, 12)}`;
+  const reason = remake?.reason ?? `replaced by the one of revision ${workload.revision}`;
   const name = containerName(workload.app, workload.service, workload.slot);
   return act(one, {
     actions: [

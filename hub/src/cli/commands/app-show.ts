@@ -42,9 +42,7 @@ export function appText(
     `\n${servicesTable(app.services, width, paint)}`,
   ];
   const workloads = app.services.flatMap((service) => service.workloads);
-  if (workloads.length > 0) parts.push(`\n${workloadsTable(workloads, width, paint)}`);
-  const hints = new Set(workloads.flatMap(({ hint, good }) => (hint === null || good ? [] : [hint])));
-  for (const hint of hints) parts.push(`${wrap("→ ", visible(hint), width, "  ")}\n`);
+  if (workloads.length > 0) parts.push(`\n${workloadsTable(workloads, width, paint, { hints: true })}`);
   for (const { workload, node, reachable, reason } of app.retiring) {
     const when = reachable ? "" : " (the node is not heard from)";
     parts.push(

@@ -66,8 +66,9 @@ function nodeFacts(node: NodeView, zoneOffsetMinutes: (atMs: number) => number):
   }
   const { memoryBytes, nanoCpus } = node.reserved;
   pairs.push(["Reserved", `${bytes(memoryBytes)} memory, ${(nanoCpus / 1e9).toFixed(2)} CPU`]);
-  const ports = node.ports.map(({ port, protocol, container }) => `${port}/${protocol} (${container})`);
-  if (ports.length > 0) pairs.push(["Ports", ports.join(", ")]);
+  // The engine lists a port once for IPv4 and once for IPv6.
+  const ports = new Set(node.ports.map(({ port, protocol, container }) => `${port}/${protocol} (${container})`));
+  if (ports.size > 0) pairs.push(["Ports", [...ports].join(", ")]);
   const accepted = node.accepted === null ? "none yet" : `${node.accepted.epoch}.${node.accepted.generation}`;
   pairs.push(["Assignment", `${node.assigned.epoch}.${node.assigned.generation} given, ${accepted} accepted`]);
   return pairs;

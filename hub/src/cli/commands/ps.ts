@@ -32,7 +32,13 @@ export async function run(io: Io, options: Options): Promise<ExitCode> {
   return EXIT.done;
 }
 
-export function workloadsTable(workloads: readonly WorkloadView[], width: number | null, paint: Paint): string {
+/** `hints`: with what to do about each that is not good. */
+export function workloadsTable(
+  workloads: readonly WorkloadView[],
+  width: number | null,
+  paint: Paint,
+  { hints }: { readonly hints: boolean } = { hints: false },
+): string {
   const columns = [
     { title: "WORKLOAD", shrinksTo: null },
     { title: "NODE", shrinksTo: 8 },
@@ -49,6 +55,10 @@ export function workloadsTable(workloads: readonly WorkloadView[], width: number
     cell(workload.image, "dim"),
   ]);
   const bad = sorted.filter(({ good }) => !good);
-  const why = bad.map((workload) => ({ name: workloadName(workload), reason: workload.reason }));
+  const why = bad.map((workload) => ({
+    name: workloadName(workload),
+    reason: workload.reason,
+    hint: hints ? workload.hint : null,
+  }));
   return table(columns, rows, width, paint) + reasons(why, width, paint);
 }

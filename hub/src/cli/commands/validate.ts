@@ -8,11 +8,14 @@ import { problemLines } from "../problems.ts";
 import { painter, plural } from "../render.ts";
 
 interface Options extends FileOptions {
+  /** The file as an argument, which counts before the option. */
+  readonly path?: string;
   readonly json?: boolean;
 }
 
 export async function run(io: Io, options: Options): Promise<ExitCode> {
-  const { source, result } = await compileFile(io, options, { standInName: true });
+  const given = options.path === undefined ? options : { ...options, file: options.path };
+  const { source, result } = await compileFile(io, given, { standInName: true });
   const problems = result.ok ? [] : result.error;
   const warnings = result.ok ? result.value.warnings : [];
   if (options.json === true) {

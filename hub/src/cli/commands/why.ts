@@ -26,7 +26,7 @@ export function whyText(
   zoneOffsetMinutes: (atMs: number) => number,
 ): string {
   // Most answers begin with their subject.
-  const names = why.answer.startsWith(why.target);
+  const names = why.answer.startsWith(why.target.replace(/^node\//, ""));
   const answer = names ? visible(why.answer) : `${paint("bold", visible(why.target))}: ${visible(why.answer)}`;
   const mark = paint(why.good ? "good" : "bad", why.good ? "✓" : "✗");
   const lines = [wrap(`${mark} `, answer, width, "  ")];
@@ -40,10 +40,16 @@ export function whyText(
     for (const event of why.events) {
       const time = localTime(event.atMs, zoneOffsetMinutes(event.atMs)).slice(5);
       const subject = visible(
-        event.workload === null ? (event.node?.name ?? event.app ?? "hub") : shortId(event.workload),
+        event.workload === null ? (event.node?.name ?? event.app ?? "hub") : copyName(event.workload, event.node),
       );
       lines.push(wrap(`  ${paint("dim", time)} `, `${subject}: ${visible(event.text)}`, width, " ".repeat(6)));
     }
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** A copy that is known by its node is called by both. */
+function copyName(workload: string, node: Why["events"][number]["node"]): string {
+  const short = shortId(workload);
+  return short === workload || node === null ? short : `${short} on ${node.name}`;
 }

@@ -2,8 +2,10 @@
 import type { AppName, NodeId, Slot, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadId } from "@skerry/shared/model/names.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
+import { byText } from "../../core/lookup.ts";
 import { refusalText } from "../../core/refusal-text.ts";
 import type { App, Node, World } from "../../core/world.ts";
+import type { EventRow } from "../../store/store.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError, quoted } from "../errors.ts";
 import { nodeNamed } from "../lookup.ts";
@@ -40,7 +42,10 @@ export function whyAnswer(deps: HttpDeps, target: string): Why {
   if (second === undefined) return answered(deps, target, whyApp(world, app, now), query);
   const service = appView(world, app, now).services.find(({ name }) => name === second);
   if (service === undefined) throw notFound(target);
-  if (third === undefined) return answered(deps, target, whyService(world, service), query);
+  if (third === undefined) {
+    const events = serviceEvents(deps, service);
+    return { target, ...whyService(world, app, service), events: events.map((row) => eventView(world, row)) };
+  }
   // A slot is a number or a node; a text that is neither names nothing that is there.
   const slot = nodeNamed(world, third)?.id ?? third;
   const workload = workloadView(world, workloadId(app.name, service.name, slot as Slot), now);
@@ -65,6 +70,16 @@ function answered(
 ): Why {
   const rows = deps.store.events({ ...query, afterId: null, limit: EVENTS });
   return { target, ...answer, events: rows.map((row) => eventView(deps.loop.world, row)) };
+}
+
+/** The last ones of its copies together, of those that are not good before the others. */
+function serviceEvents({ loop, store }: HttpDeps, { workloads }: ServiceView): readonly EventRow[] {
+  const isGood = ({ id }: WorkloadView): number => (workloadCondition(loop.world, id) === "good" ? 1 : 0);
+  const asked = workloads.toSorted((a, b) => isGood(a) - isGood(b)).slice(0, MAX_WORKLOAD_LINES);
+  return asked
+    .flatMap(({ id }) => store.events({ app: null, node: null, workload: id, afterId: null, limit: EVENTS }))
+    .sort((a, b) => a.id - b.id)
+    .slice(-EVENTS);
 }
 
 function whyApp(world: World, app: App, now: Millis): Answer {
@@ -96,11 +111,14 @@ const emptyLine = ({ name, reason }: ServiceView): Line => ({
   hint: reason.startsWith("runs nowhere") ? "Join a node, set the labels the file asks for, or change the file." : null,
 });
 
-function whyService(world: World, service: ServiceView): Answer {
+function whyService(world: World, app: App, service: ServiceView): Answer {
+  const good = service.condition === "good";
+  const { counts } = service;
+  const tally = good || counts.wanted === 0 ? "" : `${counts.good} of ${counts.wanted} good; `;
   return {
     kind: "service",
-    good: service.condition === "good",
-    answer: `${service.name}: ${service.counts.good} of ${service.counts.wanted} copies are good; ${service.reason}.`,
+    good,
+    answer: `${app.name}/${service.name}: ${tally}${service.reason}.`,
     lines: [
       ...(service.workloads.length === 0 ? [emptyLine(service)] : []),
       ...workloadLines(world, service.workloads),
@@ -117,7 +135,12 @@ function whyWorkload(world: World, view: WorkloadView): Answer {
   const where = view.node === null ? "" : ` on ${view.node.name}`;
   const lines: Line[] = [];
   if (view.hint !== null) lines.push({ subject: null, text: view.reason, hint: view.hint });
-  if (view.restarts > 0) lines.push({ subject: null, text: `restarted ${view.restarts} times`, hint: null });
+  if (view.restarts > 0)
+    lines.push({
+      subject: null,
+      text: view.restarts === 1 ? "restarted once" : `restarted ${view.restarts} times`,
+      hint: null,
+    });
   return {
     kind: "workload",
     good: view.good,
@@ -142,7 +165,10 @@ function whyNode(world: World, node: Node, now: Millis): Answer {
   }
   lines.push(...brakeLines(world, now), ...workloadLines(world, view.placements));
   const good = view.reachability.kind === "ready" && lines.length === 0;
-  return { kind: "node", good, answer: `${node.name}: ${view.reachability.kind}: ${view.reachability.reason}.`, lines };
+  const { wanted, good: goodOnes } = view.workloads;
+  const tally = wanted === 0 ? "nothing is placed on it" : `${goodOnes} of ${wanted} workloads good`;
+  const { kind, reason } = view.reachability;
+  return { kind: "node", good, answer: `${node.name}: ${kind} (${reason}); ${tally}.`, lines };
 }
 
 function refusalHint(node: Node): string {
@@ -165,11 +191,14 @@ function workloadLines(world: World, views: readonly WorkloadView[]): Line[] {
 /** Node by node, why the slot has none. */
 function refusalLines(world: World, view: WorkloadView | undefined): Line[] {
   const refusals = view === undefined ? [] : (world.unplaced.get(view.id)?.refusals ?? []);
-  return refusals.slice(0, MAX_REFUSAL_LINES).map((refusal) => ({
-    subject: world.nodes.get(refusal.node)?.name ?? refusal.node,
-    text: refusalText(refusal),
-    hint: null,
-  }));
+  return refusals
+    .map((refusal) => ({
+      subject: world.nodes.get(refusal.node)?.name ?? refusal.node,
+      text: refusalText(refusal),
+      hint: null,
+    }))
+    .sort((a, b) => byText(a.subject, b.subject))
+    .slice(0, MAX_REFUSAL_LINES);
 }
 
 function brakeLines(world: World, now: Millis): Line[] {

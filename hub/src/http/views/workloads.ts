@@ -3,7 +3,7 @@
 
 import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
-import { workloadParts } from "@skerry/shared/model/names.ts";
+import { containerName, workloadParts } from "@skerry/shared/model/names.ts";
 import type { WorkloadState } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
@@ -85,7 +85,7 @@ function placedView(world: World, placement: Placement, now: Millis): WorkloadVi
     seenRevision: status.specHash === null ? null : status.revision,
     containerId: status.containerId,
     restarts: status.restarts,
-    ...(silent ?? saidByNode(placement, seen, ageMs ?? 0)),
+    ...(silent ?? saidByNode(node, placement, seen, ageMs ?? 0)),
   };
 }
 
@@ -122,9 +122,11 @@ function assigned(world: World, node: Node, placement: Placement): Shown {
   return { state: "assigned", reason, hint: null };
 }
 
-function saidByNode(placement: Placement, seen: SeenStatus, ageMs: number): Shown {
+function saidByNode(node: Node, placement: Placement, seen: SeenStatus, ageMs: number): Shown {
   const { status } = seen;
-  const shown = stateShown(status.state, ageMs);
+  const { app, service, slot } = placement;
+  const look = `See what it said, on ${node.name}: docker logs ${containerName(app, service, slot)}`;
+  const shown = stateShown(status.state, ageMs, look);
   const current = status.specHash === placement.specHash;
   if (current) return { ...shown, health: healthOf(status.state) };
   if (status.specHash === null) return shown;
@@ -144,7 +146,8 @@ const HEALTH = {
   unhealthy: "running; its health check fails",
 } as const;
 
-function stateShown(state: WorkloadState, ageMs: number): Shown {
+/** `look`: how to see the container's output. */
+function stateShown(state: WorkloadState, ageMs: number, look: string): Shown {
   switch (state.kind) {
     case "waiting":
       return { state: "waiting", reason: state.reason, hint: null };
@@ -159,13 +162,13 @@ function stateShown(state: WorkloadState, ageMs: number): Shown {
         hint: state.health === "unhealthy" ? "The events show what its health check said." : null,
       };
     case "backing-off":
-      return backingOff(state, ageMs);
+      return backingOff(state, ageMs, look);
     case "completed":
       return { state: "completed", reason: exitInWords(state.exit), hint: null };
     case "failed":
       return {
         state: "failed",
-        reason: state.exit === null ? state.reason : `${state.reason}: ${exitInWords(state.exit)}`,
+        reason: state.reason,
         hint: "It is not tried again until the file changes: correct it and apply.",
       };
     case "fenced":
@@ -181,19 +184,31 @@ function stateShown(state: WorkloadState, ageMs: number): Shown {
   }
 }
 
-const STEP = {
-  pull: ["its image could not be pulled", "Check the image's name, and that the node reaches the registry."],
-  create: ["its container could not be made", "Correct what the message names, and apply."],
-  start: ["its container could not be started", "Correct what the message names, and apply."],
-  run: ["it ended", "Look at its output and its command; docker logs on the node shows it."],
-} as const;
+type BackingOff = Extract<WorkloadState, { readonly kind: "backing-off" }>;
 
-function backingOff(state: Extract<WorkloadState, { readonly kind: "backing-off" }>, ageMs: number): Shown {
-  const [what, hint] = STEP[state.during];
-  const why = state.exit === null ? `${what}: ${state.reason}` : exitInWords(state.exit);
+/** What failed, where the node's own reason does not say so, and what to do. */
+function stepFailed({ during, exit }: BackingOff, look: string): readonly [string, string] {
+  switch (during) {
+    case "pull":
+      return ["", "Check the image's name, and that the node reaches the registry."];
+    case "create":
+      return ["its container could not be made: ", "Correct what the message names, and apply."];
+    case "start":
+      return ["its container could not be started: ", "Correct what the message names, and apply."];
+    case "run":
+      return ["", exit?.oom === true ? MORE_MEMORY : look];
+    default:
+      return assertNever(during);
+  }
+}
+
+const MORE_MEMORY = "Give it more with deploy.resources.limits.memory, or make it need less, and apply.";
+
+function backingOff(state: BackingOff, ageMs: number, look: string): Shown {
+  const [what, hint] = stepFailed(state, look);
   const left = state.nextTryInMs - ageMs;
   const next = left > 0 ? `in ${durationInWords(left)}` : "now";
-  return { state: "backing-off", reason: `${why}; try ${state.attempt + 1} ${next}`, hint };
+  return { state: "backing-off", reason: `${what}${state.reason}; try ${state.attempt} ${next}`, hint };
 }
 
 function pullText(doneBytes: number, totalBytes: number): string {

@@ -1,0 +1,66 @@
+// The engine's complaint → plain words with the next step, and the engine's own words, shortened, behind them. Pure. Only for people:
+// what to do about a failure is decided from the engine's own words (docker-errors), never from these.
+
+/** Of the engine's own words: enough to search the web for, few enough to leave the plain ones readable. */
+const MAX_RAW_LENGTH = 120;
+/** What wraps the one part that says something; each was seen from a real engine. */
+const WRAPPINGS =
+  /^(?:\(HTTP code \d+\) [a-z ]+ - |failed to create (?:shim )?task(?: for container)?: |OCI runtime create failed: |runc create failed: |container_linux\.go:\d+: |starting container process caused: |unable to start container process: |error during container init: |driver failed programming external connectivity on endpoint \S+ \([0-9a-f]+\): |Error response from daemon: )+/;
+
+const KNOWN: readonly (readonly [RegExp, (found: readonly string[]) => string])[] = [
+  [
+    /exec: "([^"]*)": (?:executable file not found|stat \S+ no such file|no such file)/,
+    ([, command]) => `its image has no command "${command}": correct command or entrypoint in the file`,
+  ],
+  [
+    /exec: "([^"]*)": (?:.*: )?permission denied/,
+    ([, command]) => `"${command}" in its image may not be executed: make it executable, or run it by a shell`,
+  ],
+  [/exec format error/, () => "its image is for another processor than this node's: use an image made for it"],
+  [
+    /(?:Bind for|listen (?:tcp|udp)\d?) \S*?:(\d+)(?: failed)?: (?:port is already allocated|bind: address already in use)/,
+    ([, port]) => `port ${port} of this node is taken by something else: stop that, or publish another port`,
+  ],
+  [
+    /bind source path does not exist: (\S+)/,
+    ([, path]) => `this node has no ${path}: make it, mount the disk that holds it, or change the volume`,
+  ],
+  [/no space left on device/, () => "this node's disk is full: free some space"],
+  [
+    /manifest (?:for \S+ )?(?:not found|unknown)/,
+    () => "the registry has no such image or tag: correct the name, or push it",
+  ],
+  [/no matching manifest for (\S+)/, ([, kind]) => `the image is not made for ${kind}, which this node is`],
+  [
+    /pull access denied|unauthorized|authentication required|denied: /,
+    () => "the registry does not give it out: it does not exist there, or needs a login on this node",
+  ],
+  [/toomanyrequests|rate limit/i, () => "the registry has had too many requests from here: it is tried again later"],
+  [/x509|certificate/, () => "the registry's certificate is not trusted on this node (or its clock is wrong)"],
+  [
+    /lookup (\S+?)(?: on \S+)?: .*(?:no such host|server misbehaving|network is unreachable|i\/o timeout|connection refused|temporary failure)/i,
+    ([, host]) => `this node cannot find ${host}: check the name, and the node's link and name service`,
+  ],
+  [
+    /network is unreachable|no route to host|connection refused|i\/o timeout|TLS handshake timeout|Client\.Timeout/,
+    () => "this node does not reach the registry: check its link, and that the registry is up",
+  ],
+];
+
+/** The engine's words alone, without what wraps them. */
+export function unwrapped(message: string): string {
+  return message.replace(WRAPPINGS, "").replace(/: unknown\.?$/, "");
+}
+
+/** `what` was tried and the engine answered `message`: one line for a person. */
+export function plainly(what: string, message: string): string {
+  const said = unwrapped(message);
+  for (const [pattern, words] of KNOWN) {
+    const found = pattern.exec(said);
+    if (found !== null) return `${words(found)} (engine: ${shortened(said)})`;
+  }
+  return `${what}: ${said}`;
+}
+
+const shortened = (text: string): string =>
+  text.length <= MAX_RAW_LENGTH ? text : `${text.slice(0, MAX_RAW_LENGTH - 1)}…`;
