@@ -84,7 +84,8 @@ async function leaveUp(fleet: Fleet, screen: Screen, ended: AbortSignal): Promis
   screen.say("That was the story. Everything is still up: try it in another terminal.");
   screen.say("");
   for (const line of [
-    `export SKERRY_HUB=${fleet.hub.url} SKERRY_TOKEN=$(cat ${fleet.hub.dataDir}/admin-token)`,
+    `export SKERRY_HUB=${fleet.hub.url}`,
+    `export SKERRY_TOKEN=$(cat ${fleet.hub.dataDir}/admin-token)`,
     `export PATH=${SKERRY.replace(/\/skerry$/, "")}:$PATH`,
     "skerry nodes",
     "skerry ps",

@@ -1,15 +1,17 @@
 // The demo's terminal: lines that stay, and below them a live panel that is drawn over itself. Without a terminal only the lines
 // and, after each step, the panel once. It shows; it decides nothing.
+import { stripVTControlCharacters } from "node:util";
 import pc from "picocolors";
 
-/** Wide enough for three columns of states, narrow enough for any terminal. */
+/** Wide enough for three columns of states, narrow enough to be read. */
 const WIDTH = 80;
 
 export class Screen {
   readonly #live: boolean;
   readonly #out: NodeJS.WriteStream;
   #panel: readonly string[] = [];
-  #drawn = 0;
+  /** Lengths of the panel's lines on the screen. */
+  #drawn: readonly number[] = [];
 
   constructor(out: NodeJS.WriteStream) {
     this.#out = out;
@@ -18,7 +20,7 @@ export class Screen {
 
   say(text: string): void {
     this.#erase();
-    for (const line of wrap(text)) this.#out.write(`${line}\n`);
+    for (const line of wrap(text, Math.min(WIDTH, this.#columns))) this.#out.write(`${line}\n`);
     this.#draw();
   }
 
@@ -28,7 +30,7 @@ export class Screen {
   }
 
   passed(text: string, seconds: number): void {
-    this.say(`   ${pc.green("✔")} ${text} ${pc.dim(`(${seconds.toFixed(1)} s)`)}`);
+    this.say(`   ${pc.green("✔")} ${text} ${pc.dim(`(${seconds.toFixed(1)}\u00a0s)`)}`);
   }
 
   failed(text: string): void {
@@ -45,31 +47,46 @@ export class Screen {
   /** Leaves the panel as it is in the scroll-back; without a terminal, prints it now. */
   keepPanel(): void {
     if (this.#live) {
-      this.#drawn = 0;
+      this.#drawn = [];
     } else {
       for (const line of this.#panel) this.#out.write(`${line}\n`);
     }
     this.#panel = [];
   }
 
-  #erase(): void {
-    if (this.#live && this.#drawn > 0) this.#out.write(`\u001b[${this.#drawn}A\u001b[0J`);
-    this.#drawn = 0;
+  get #columns(): number {
+    return this.#live ? this.#out.columns : WIDTH;
   }
 
+  #erase(): void {
+    // A terminal that was made narrower since has broken the lines in two.
+    const rows = this.#drawn.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / this.#columns)), 0);
+    if (rows > 0) this.#out.write(`\u001b[${rows}A\r\u001b[0J`);
+    this.#drawn = [];
+  }
+
+  /** Each line takes one row, and all of them fit: what has left the screen cannot be drawn over. */
   #draw(): void {
     if (!this.#live) return;
-    for (const line of this.#panel) this.#out.write(`${line}\n`);
-    this.#drawn = this.#panel.length;
+    const lines = this.#panel.slice(0, this.#out.rows - 1).map((line) => cut(line, this.#columns));
+    for (const line of lines) this.#out.write(`${line}\n`);
+    this.#drawn = lines.map(lengthOf);
   }
 }
 
-function wrap(text: string): readonly string[] {
+const lengthOf = (text: string): number => stripVTControlCharacters(text).length;
+
+/** Without its colours when it is too long: they may end in what is cut away. */
+function cut(line: string, width: number): string {
+  return lengthOf(line) <= width ? line : `${stripVTControlCharacters(line).slice(0, width - 1)}…`;
+}
+
+function wrap(text: string, width: number): readonly string[] {
   const indent = /^ */.exec(text)?.[0] ?? "";
   const lines: string[] = [];
   let line = "";
   for (const word of text.slice(indent.length).split(" ")) {
-    if (line !== "" && indent.length + line.length + 1 + word.length > WIDTH) {
+    if (line !== "" && indent.length + lengthOf(line) + 1 + lengthOf(word) > width) {
       lines.push(indent + line);
       line = word;
     } else {
