@@ -64,6 +64,7 @@ async function run(start: AgentStart): Promise<void> {
     version: "0.1.0-sim",
     config: { metered: node.config.metered },
   });
+  node.onAgent(() => agent.stop());
   await agent.run();
 }
 

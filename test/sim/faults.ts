@@ -69,6 +69,10 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     site.hub.kill();
     later(site, spell(chance), site.hub.start);
   },
+  "hub stopped"(site, chance) {
+    site.hub.stop();
+    later(site, 200 + spell(chance), site.hub.start);
+  },
   "hub power cut"(site, chance) {
     site.hub.powerCut();
     later(site, spell(chance), site.hub.start);
@@ -93,6 +97,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     const one = node(site, chance);
     one.killAgent();
     later(site, chance.exponential(6_000), one.startAgent);
+  },
+  "agent stopped"(site, chance) {
+    const one = node(site, chance);
+    one.stopAgent();
+    later(site, 8_000 + chance.exponential(6_000), one.startAgent);
   },
   "agent crash in a commit"(site, chance) {
     const one = node(site, chance);

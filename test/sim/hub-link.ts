@@ -1,6 +1,6 @@
 // The hub's link server on the simulated network, and the join call beside it, as main.ts joins them to real sockets.
 import type { ControlLoop } from "@skerry/hub/control-loop.ts";
-import { createLinkServer } from "@skerry/hub/link/server.ts";
+import { createLinkServer, type LinkServer } from "@skerry/hub/link/server.ts";
 import type { Store } from "@skerry/hub/store/store.ts";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
@@ -17,7 +17,11 @@ interface Parts {
   readonly planted: SitePart["planted"];
 }
 
-export function startLinkServer(network: Network, process: Process, { clock, log, store, loop, planted }: Parts): void {
+export function startLinkServer(
+  network: Network,
+  process: Process,
+  { clock, log, store, loop, planted }: Parts,
+): LinkServer {
   const server = createLinkServer({
     clock,
     log,
@@ -26,4 +30,5 @@ export function startLinkServer(network: Network, process: Process, { clock, log
     hubVersion: "0.1.0-sim",
   });
   network.listen(process, (connection, from) => server.attach(bugHubConnection(planted, connection), from));
+  return server;
 }

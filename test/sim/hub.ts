@@ -3,6 +3,7 @@
 import { type ControlLoop, createControlLoop } from "@skerry/hub/control-loop.ts";
 import type { Command, CommandOutcome } from "@skerry/hub/core/command.ts";
 import { DEFAULT_SETTINGS } from "@skerry/hub/core/decide.ts";
+import type { LinkServer } from "@skerry/hub/link/server.ts";
 import { createMemoryDisk, type MemoryDisk, openMemoryStore } from "@skerry/hub/store/memory.ts";
 import { type Store, StoreError } from "@skerry/hub/store/store.ts";
 import type { InstallationId, SpecHash } from "@skerry/shared/model/ids.ts";
@@ -26,6 +27,8 @@ export interface SimHub {
   process(): Process | null;
   start(): void;
   kill(): void;
+  /** As an update does: it says goodbye, writes down what it has, and ends. */
+  stop(): void;
   powerCut(): void;
   setDiskFull(full: boolean): void;
   /** Kills it in the next commit: before anything is written, or after it is durable and before anybody hears. */
@@ -50,7 +53,7 @@ export function createHub(part: SitePart, rate: number): SimHub {
   });
   const installation = `i${part.chance("installation").random.hex(8)}` as InstallationId;
   let disk = createMemoryDisk({ installation, epoch: 1 });
-  let running: { process: Process; loop: ControlLoop } | null = null;
+  let running: { process: Process; loop: ControlLoop; server: LinkServer | null } | null = null;
   let crash: "before" | "after" | null = null;
   let full = false;
   let snapshot: MemoryDisk | null = null;
@@ -122,13 +125,25 @@ export function createHub(part: SitePart, rate: number): SimHub {
         const log = logTo(trace, "hub");
         const parts = { clock: process.clock, random: process.random, log, store };
         const loop = createControlLoop({ ...parts, settings: DEFAULT_SETTINGS });
-        running = { process, loop };
+        running = { process, loop, server: null };
         loop.start();
         if (store.tokens().length === 0) makeToken(loop);
-        startLinkServer(network, process, { ...parts, loop, planted: part.planted });
+        const server = startLinkServer(network, process, { ...parts, loop, planted: part.planted });
+        if (process.alive()) running = { process, loop, server };
       });
     },
     kill: () => die("hub is killed"),
+    stop() {
+      const now = running;
+      if (now === null) return;
+      now.process.step(() => {
+        now.server?.stop();
+        now.loop.stop();
+      });
+      scheduler.after(100, () => {
+        if (running?.process === now.process) die("hub stops");
+      });
+    },
     powerCut() {
       die("hub loses its power");
       host.powerOff();

@@ -36,7 +36,11 @@ export interface SimNode {
   id(): NodeId | null;
   agent(): Process | null;
   startAgent(): void;
+  /** Called by the agent's start: how to stop it. */
+  onAgent(stop: () => Promise<void>): void;
   killAgent(): void;
+  /** As an update does: it waits for calls in flight, and ends. */
+  stopAgent(): void;
   /** The power goes: agent and engine with it. `boot` brings both back. */
   powerCut(): void;
   boot(engineAfterMs: number): void;
@@ -61,7 +65,10 @@ interface State {
   crash: { when: "before" | "after"; power: boolean } | null;
   crashAtMutation: boolean;
   lease: SavedLease | null;
+  stop: (() => Promise<void>) | null;
 }
+
+const STOP_DEADLINE_MS = 10_000;
 
 export function createNode(part: SitePart, config: NodeConfig, hub: SimHub): SimNode {
   const { name } = config;
@@ -78,6 +85,7 @@ export function createNode(part: SitePart, config: NodeConfig, hub: SimHub): Sim
     crash: null,
     crashAtMutation: false,
     lease: null,
+    stop: null,
   };
   const host = createHost({ scheduler, seed: part.seed, name, wrongClocks: part.wrongClocks, rate: config.rate });
   host.setWallErrorMs(config.wallErrorMs);
@@ -157,7 +165,22 @@ export function createNode(part: SitePart, config: NodeConfig, hub: SimHub): Sim
         if (part.crashed(name, error)) crash("agent crashed");
       });
       state.agent = process;
+      state.stop = null;
       process.step(() => startAgent({ part, node, hub, process }));
+    },
+    stopAgent() {
+      const process = state.agent;
+      if (process === null) return;
+      trace.note(name, "agent is stopped");
+      const end = (): void => {
+        if (state.agent === process) die("agent stops");
+      };
+      process.step(() => void state.stop?.().then(end));
+      // Its supervisor waits no longer.
+      scheduler.after(STOP_DEADLINE_MS, end);
+    },
+    onAgent(stop) {
+      state.stop = stop;
     },
     killAgent: () => die("agent is killed"),
     powerCut,
