@@ -67,7 +67,7 @@ describe("what Docker says", () => {
     ['invalid mount config for type "bind": bind source path does not exist: /mnt/usb', /^this node has no \/mnt\/usb/],
     [
       '(HTTP code 500) server error - Get "https://r.test/v2/": dial tcp: lookup r.test on 10.0.0.1:53: dial udp 10.0.0.1:53: connect: network is unreachable',
-      /^this node cannot find r\.test: .*\(engine: Get "https/,
+      /^this node cannot find r\.test: .*\(engine: ….*network is unreachable\)$/,
     ],
     ["manifest for r.test/web:9 not found: manifest unknown: manifest unknown", /no such image or tag/],
     ["pull access denied for web, repository does not exist or may require 'docker login'", /needs a login/],

@@ -1,8 +1,8 @@
 // The engine's complaint → plain words with the next step, and the engine's own words, shortened, behind them. Pure. Only for people:
 // what to do about a failure is decided from the engine's own words (docker-errors), never from these.
 
-/** Of the engine's own words: enough to search the web for, few enough to leave the plain ones readable. */
-const MAX_RAW_LENGTH = 120;
+/** Of the engine's own words: enough to search the web for, few enough to leave the plain ones readable. The cause stands at the end. */
+const MAX_RAW_LENGTH = 90;
 /** What wraps the one part that says something; each was seen from a real engine. */
 const WRAPPINGS =
   /^(?:\(HTTP code \d+\) [a-z ]+ - |failed to create (?:shim )?task(?: for container)?: |OCI runtime create failed: |runc create failed: |container_linux\.go:\d+: |starting container process caused: |unable to start container process: |error during container init: |driver failed programming external connectivity on endpoint \S+ \([0-9a-f]+\): |Error response from daemon: )+/;
@@ -63,4 +63,4 @@ export function plainly(what: string, message: string): string {
 }
 
 const shortened = (text: string): string =>
-  text.length <= MAX_RAW_LENGTH ? text : `${text.slice(0, MAX_RAW_LENGTH - 1)}…`;
+  text.length <= MAX_RAW_LENGTH ? text : `…${text.slice(1 - MAX_RAW_LENGTH)}`;

@@ -32,12 +32,13 @@ export function whyText(
   const lines = [wrap(`${mark} `, answer, width, "  ")];
   for (const { subject, text, hint } of why.lines) {
     const about = subject === null ? "" : `${visible(shortId(subject))}: `;
-    lines.push(wrap("  - ", about + visible(text), width, "    "));
+    // A line that the answer has said already is there for what to do.
+    if (subject !== null || !why.answer.includes(text)) lines.push(wrap("  - ", about + visible(text), width, "    "));
     if (hint !== null) lines.push(wrap("    → ", visible(hint), width, "      "));
   }
   if (why.events.length > 0) {
     lines.push("", "Last events:");
-    for (const event of why.events) {
+    for (const event of why.events.filter((each, at) => !saidAgain(each, why.events[at + 1]))) {
       const time = localTime(event.atMs, zoneOffsetMinutes(event.atMs)).slice(5);
       const subject = visible(
         event.workload === null ? (event.node?.name ?? event.app ?? "hub") : copyName(event.workload, event.node),
@@ -52,4 +53,9 @@ export function whyText(
 function copyName(workload: string, node: Why["events"][number]["node"]): string {
   const short = shortId(workload);
   return short === workload || node === null ? short : `${short} on ${node.name}`;
+}
+
+/** A failure, and right after it the same with when the next try is. */
+function saidAgain(event: Why["events"][number], next: Why["events"][number] | undefined): boolean {
+  return next !== undefined && event.workload === next.workload && next.text.startsWith(`${event.text};`);
 }

@@ -100,9 +100,17 @@ function whyApp(world: World, app: App, now: Millis): Answer {
   return {
     kind: "app",
     good: view.condition === "good",
-    answer: `${app.name} (revision ${app.revision}): ${view.reason}.`,
+    answer: `${app.name} (revision ${app.revision}): ${inShort(view, view.services)}.`,
     lines,
   };
+}
+
+/** Where some are not good, their own lines say why. */
+function inShort(of: Pick<ServiceView, "condition" | "reason">, services: readonly ServiceView[]): string {
+  const wanted = services.reduce((sum, { counts }) => sum + counts.wanted, 0);
+  const good = services.reduce((sum, { counts }) => sum + counts.good, 0);
+  if (of.condition === "good" || good === wanted) return of.reason;
+  return `${good} of ${wanted} ${wanted === 1 ? "workload is" : "workloads are"} good`;
 }
 
 const emptyLine = ({ name, reason }: ServiceView): Line => ({
@@ -112,13 +120,10 @@ const emptyLine = ({ name, reason }: ServiceView): Line => ({
 });
 
 function whyService(world: World, app: App, service: ServiceView): Answer {
-  const good = service.condition === "good";
-  const { counts } = service;
-  const tally = good || counts.wanted === 0 ? "" : `${counts.good} of ${counts.wanted} good; `;
   return {
     kind: "service",
-    good,
-    answer: `${app.name}/${service.name}: ${tally}${service.reason}.`,
+    good: service.condition === "good",
+    answer: `${app.name}/${service.name}: ${inShort(service, [service])}.`,
     lines: [
       ...(service.workloads.length === 0 ? [emptyLine(service)] : []),
       ...workloadLines(world, service.workloads),
@@ -166,7 +171,10 @@ function whyNode(world: World, node: Node, now: Millis): Answer {
   lines.push(...brakeLines(world, now), ...workloadLines(world, view.placements));
   const good = view.reachability.kind === "ready" && lines.length === 0;
   const { wanted, good: goodOnes } = view.workloads;
-  const tally = wanted === 0 ? "nothing is placed on it" : `${goodOnes} of ${wanted} workloads good`;
+  const tally =
+    wanted === 0
+      ? "nothing is placed on it"
+      : `${goodOnes} of ${wanted} ${wanted === 1 ? "workload is" : "workloads are"} good`;
   const { kind, reason } = view.reachability;
   return { kind: "node", good, answer: `${node.name}: ${kind} (${reason}); ${tally}.`, lines };
 }
