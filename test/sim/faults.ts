@@ -217,7 +217,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   "container removed": edits((one, { id }) => one.machine.remove(id, true, "outside", () => undefined)),
   "container renamed": edits((one, { id }, chance) => {
     // Not before the agent has written down that it is its own: see "ledger damaged".
-    if (one.disk.content().containers.has(id)) one.machine.rename(id, `x-${chance.random.hex(3)}`, "outside");
+    if (one.agent() !== null && one.disk.content().containers.has(id))
+      one.machine.rename(id, `x-${chance.random.hex(3)}`, "outside");
   }),
   "container stopped": edits((one, { id }) => one.machine.stop(id, 1_000, "outside", () => undefined)),
   "container edited": edits((one, { id }, chance) => one.machine.edit(id, chance.int(1, 9) * 1_048_576, "outside")),
