@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { nodeId, Scenario } from "../../../test/unit/hub/scenario.ts";
 
-test("a refusal ends when the node says at its next hello that it holds the newest assignment", () => {
+test("[H88] a refusal ends when the node says at its next hello that it holds the newest assignment", () => {
   const s = new Scenario();
   s.join();
   s.applyApp("a", {});
