@@ -2,7 +2,7 @@
 // Containers run on when it ends. Mistakes of the person who starts it are said in one message with the next step, never as a stack.
 import { readFileSync } from "node:fs";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
-import { jsonLog, type Log } from "@skerry/shared/runtime/log.ts";
+import { jsonLog, type Log, plainLog } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
 import { type Agent, createAgent } from "./agent.ts";
@@ -103,7 +103,7 @@ async function run(config: AgentConfig): Promise<void> {
 
 function buildMachine(config: AgentConfig): Machine {
   const clock = bootClock();
-  const log = jsonLog(
+  const log = (process.stderr.isTTY ? plainLog : jsonLog)(
     (line) => process.stderr.write(`${line}\n`),
     () => clock.wallMs(),
     config.logLevel,
@@ -228,4 +228,7 @@ function stopOnSignal(agent: Agent, log: Log): void {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// No top-level await: the bundle is CommonJS. What is not expected ends the process, as there.
+void main(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});

@@ -235,7 +235,7 @@ function welcome({ url, adminToken }: RunningHub, config: HubConfig): string {
     "Next, in another terminal:",
     `  export SKERRY_HUB=${local} SKERRY_TOKEN=$(cat ${adminToken.file})`,
     "  skerry token create     # then, on each node: skerry agent --hub URL --token TOKEN",
-    "  skerry apply compose.yaml",
+    "  skerry apply -f compose.yaml --wait",
     "Ctrl-C stops the hub; what runs on the nodes runs on.",
     "",
   ];

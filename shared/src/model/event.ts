@@ -79,7 +79,15 @@ export function eventLevel(event: NodeEvent): EventLevel {
   }
 }
 
-const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`;
+/** "0.8 s", "12 s", "5 min", "3 h", "9 days": one unit is enough. */
+function inWords(ms: number): string {
+  const seconds = ms / 1_000;
+  if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h`;
+  return `${Math.round(seconds / 86_400)} days`;
+}
 
 /** One plain sentence without the subject (the workload or node stands in its own column). */
 export function eventText(event: NodeEvent): string {
@@ -91,7 +99,7 @@ export function eventText(event: NodeEvent): string {
     case "assignment-refused":
       return `refused generation ${event.generation}: ${event.reason}`;
     case "image-pulled":
-      return `pulled ${event.image} in ${seconds(event.tookMs)}`;
+      return `pulled ${event.image} in ${inWords(event.tookMs)}`;
     case "image-pull-failed":
       return `could not pull ${event.image}: ${event.reason}`;
     case "container-created":
@@ -99,7 +107,7 @@ export function eventText(event: NodeEvent): string {
     case "container-started":
       return "started";
     case "container-exited":
-      return `${exitInWords(event.exit)} after ${seconds(event.exit.ranMs)}`;
+      return `${exitInWords(event.exit)} after ${inWords(event.exit.ranMs)}`;
     case "container-unhealthy":
       return `unhealthy: ${event.output}`;
     case "container-healthy":
@@ -109,19 +117,19 @@ export function eventText(event: NodeEvent): string {
     case "drift":
       return `changed from outside: ${event.what}; repairing`;
     case "backing-off":
-      return `${event.reason}; try ${event.attempt} in ${seconds(event.nextTryInMs)}`;
+      return `${event.reason}; try ${event.attempt} in ${inWords(event.nextTryInMs)}`;
     case "workload-failed":
       return `given up: ${event.reason}`;
     case "fenced":
-      return `stopped by its fence: no word from the hub for ${seconds(event.silentForMs)}`;
+      return `stopped by its fence: no word from the hub for ${inWords(event.silentForMs)}`;
     case "engine-lost":
       return `engine does not answer: ${event.reason}`;
     case "engine-back":
-      return `engine answers again after ${seconds(event.downMs)}${event.restarted ? " (it was restarted)" : ""}`;
+      return `engine answers again after ${inWords(event.downMs)}${event.restarted ? " (it was restarted)" : ""}`;
     case "link-lost":
       return `lost the hub: ${event.reason}; carrying on`;
     case "link-back":
-      return `hub reached again after ${seconds(event.downMs)}`;
+      return `hub reached again after ${inWords(event.downMs)}`;
     case "ledger-rebuilt":
       return `ledger rebuilt from labels (${event.reason}): ${event.adopted} containers adopted`;
     case "gap":

@@ -32,7 +32,9 @@ export async function run(io: Io, options: Options): Promise<ExitCode> {
   if (options.name !== undefined && !appNameSchema.safeParse(options.name).success) {
     throw usage(
       `${JSON.stringify(options.name)} is not an app's name.`,
-      'Names have a-z, 0-9, "-" and "_", and 63 characters at most.',
+      /\.ya?ml$/.test(options.name)
+        ? `If it is the file: skerry apply -f ${options.name}`
+        : 'Names have a-z, 0-9, "-" and "_", and 63 characters at most.',
     );
   }
   const ready = await compileFile(io, options, { standInName: false });

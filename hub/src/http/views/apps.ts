@@ -148,7 +148,8 @@ function shortName(view: WorkloadView): string {
   return slot.startsWith("n") ? `${service} on ${view.node?.name ?? slot}` : `${service}/${slot}`;
 }
 
-const allGood = (count: number): string => (count === 1 ? "its one copy is good" : `all ${count} copies are good`);
+const ALL_GOOD: Readonly<Record<number, string>> = { 1: "its one copy is good", 2: "both copies are good" };
+const allGood = (count: number): string => ALL_GOOD[count] ?? `all ${count} copies are good`;
 
 function emptyCondition(world: World, spec: ServiceSpec): Judged {
   if (spec.mode.kind === "replicated" && spec.mode.replicas === 0) {
