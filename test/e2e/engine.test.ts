@@ -36,7 +36,7 @@ test("[I8] an engine that is killed with live-restore keeps its containers, and 
 
 test("[I23] an engine that hangs is reported, nothing piles up, and it is well again when it answers", async () => {
   const before = await fingerprints(fleet(), "engine");
-  node().engine.pause();
+  await node().engine.pause();
   await until(
     "the node says that its engine does not answer",
     async () => {

@@ -117,9 +117,12 @@ describe("a lab of three nodes", () => {
 
   test("a paused engine hangs, and answers again when it is resumed", async () => {
     const { engine } = lab.node(2);
-    engine.pause();
-    await expect(engine.api.ping(500)).rejects.toThrow("no answer from the engine");
-    engine.resume();
+    await engine.pause();
+    try {
+      await expect(engine.api.ping(500)).rejects.toThrow("no answer from the engine");
+    } finally {
+      engine.resume();
+    }
     expect(await engine.api.ping()).toBe(true);
   });
 

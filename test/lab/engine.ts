@@ -94,8 +94,8 @@ export class Engine implements AsyncDisposable {
   }
 
   /** The daemon hangs: calls are accepted by the kernel and never answered. */
-  pause(): void {
-    this.#dockerd?.pause();
+  async pause(): Promise<void> {
+    await this.#dockerd?.pause();
   }
 
   resume(): void {

@@ -3,11 +3,13 @@
 // stops them in order. A process must never outlive its lab: what is started here is stopped by `stop()`.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { withSystemPath } from "./command.ts";
 import { until } from "./wait.ts";
 
 /** How long a program gets to end by itself before it is killed. */
 const STOP_GRACE_MS = 15_000;
+const PAUSED_WITHIN_MS = 10_000;
 /** Output kept in memory for waiting and for failure messages; the log file has all of it. */
 const KEEP_LINES = 5_000;
 const LAST_WORDS = 15;
@@ -102,8 +104,10 @@ export class Process implements AsyncDisposable {
     await this.exited.catch(() => undefined);
   }
 
-  pause(): void {
+  /** Freezes it, and returns when every thread stands still: on a busy machine one may go on for a moment. */
+  async pause(): Promise<void> {
     this.signal("SIGSTOP");
+    await until(`${this.name} stands still`, () => standsStill(this.pid), PAUSED_WITHIN_MS);
   }
 
   resume(): void {
@@ -147,6 +151,16 @@ export class Process implements AsyncDisposable {
     }
     this.#child.once("close", () => file?.end());
   }
+}
+
+async function standsStill(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`);
+  const states = threads.map(async (thread) => {
+    const text = await readFile(`/proc/${pid}/task/${thread}/stat`, "utf8");
+    // The name in parentheses may hold anything; the state follows it.
+    return text.slice(text.lastIndexOf(")") + 2, text.lastIndexOf(")") + 3);
+  });
+  return (await Promise.all(states)).every((state) => state === "T");
 }
 
 function spawnIn(options: ProcessOptions): ChildProcess {
