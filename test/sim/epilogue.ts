@@ -201,7 +201,9 @@ const sameSpecs: Epilogue = async (site) => {
     site.hub.submit({ kind: "apply-app", spec: { ...spec, services }, source: "sim", ifRevision: null });
   }
   const unsettled = await settle(site);
-  const calls = site.history.mutations.slice(mutations).filter(({ target }) => target?.status === "running");
+  const calls = site.history.mutations
+    .slice(mutations)
+    .filter(({ target }) => target?.status === "running" && kindOf(target.request.spec.image) === "steady");
   return [
     ...unsettled,
     ...changed(site, "I8", before, ["keep", "replace", "fence"]),

@@ -82,9 +82,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     later(site, spell(chance), site.hub.start);
   },
   "hub paused"(site, chance) {
-    const process = site.hub.process();
-    process?.pause();
-    later(site, spell(chance), () => process?.resume());
+    site.hub.pause();
+    later(site, spell(chance), site.hub.resume);
   },
   "hub disk full"(site, chance) {
     site.hub.setDiskFull(true);
@@ -267,7 +266,7 @@ export function healEverything(site: Site): void {
   site.hub.calm();
   // Only the expiry of join tokens goes by this clock, and people set it right when machines cannot join.
   site.hub.host.setWallErrorMs(0);
-  site.hub.process()?.resume();
+  site.hub.resume();
   for (const one of site.nodes) {
     one.link.setOpen("up", true);
     one.link.setOpen("down", true);

@@ -27,6 +27,11 @@ export interface SimHub {
   process(): Process | null;
   start(): void;
   kill(): void;
+  /** Stands still, while frames wait unread; and goes on. */
+  pause(): void;
+  resume(): void;
+  /** When it last went on after standing still. */
+  resumedAtMs(): number;
   /** As an update does: it says goodbye, writes down what it has, and ends. */
   stop(): void;
   powerCut(): void;
@@ -56,6 +61,7 @@ export function createHub(part: SitePart, rate: number): SimHub {
   let running: { process: Process; loop: ControlLoop; server: LinkServer | null } | null = null;
   let crash: "before" | "after" | null = null;
   let full = false;
+  let resumedAtMs = Number.NEGATIVE_INFINITY;
   let snapshot: MemoryDisk | null = null;
   const die = (why: string): void => {
     if (running === null) return;
@@ -133,6 +139,13 @@ export function createHub(part: SitePart, rate: number): SimHub {
       });
     },
     kill: () => die("hub is killed"),
+    pause: () => running?.process.pause(),
+    resume() {
+      if (running?.process.isPaused() !== true) return;
+      resumedAtMs = scheduler.nowMs();
+      running.process.resume();
+    },
+    resumedAtMs: () => resumedAtMs,
     stop() {
       const now = running;
       if (now === null) return;

@@ -1,4 +1,5 @@
-// npm run sim -- --seeds N --from S [--trace] [--epilogue NAME] [--bug NAME]: runs seeds, prints what failed and the line that repeats it.
+// npm run sim -- --seeds N --from S [--trace] [--faults NAME,NAME] [--policy keep|replace|fence] [--epilogue NAME] [--bug NAME]
+// Runs seeds, prints what failed and the line that repeats it.
 import { parseArgs } from "node:util";
 import type { Bug } from "./mutants.ts";
 import { runSeed } from "./run.ts";
@@ -10,15 +11,24 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     bug: { type: "string" },
     epilogue: { type: "string" },
+    faults: { type: "string" },
+    policy: { type: "string" },
     quiet: { type: "boolean", default: false },
   },
 });
 const count = Number(values.seeds);
 const from = Number(values.from);
 if (!Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(from) || from < 0) {
-  console.error("usage: npm run sim -- [--seeds N] [--from S] [--trace] [--epilogue NAME] [--bug NAME]");
+  console.error(
+    "usage: npm run sim -- [--seeds N] [--from S] [--trace] [--faults NAME,NAME] [--policy NAME] [--epilogue NAME] [--bug NAME]",
+  );
   process.exit(2);
 }
+
+const policies = (["keep", "replace", "fence"] as const)
+  .filter((one) => one === values.policy)
+  .map((one) => [one])
+  .at(0);
 
 const startedMs = performance.now();
 const failed = new Map<string, number[]>();
@@ -30,6 +40,8 @@ for (let seed = from; seed < from + count; seed += 1) {
     keepTrace: values.trace,
     bug: (values.bug as Bug | undefined) ?? null,
     ...(values.epilogue === undefined ? {} : { epilogue: values.epilogue }),
+    ...(values.faults === undefined ? {} : { faults: values.faults.split(",") }),
+    ...(policies === undefined ? {} : { wishes: { policies } }),
   });
   simulatedMs += result.simulatedMs;
   for (const line of result.lines) console.log(line);

@@ -58,12 +58,18 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   });
   const violations: Violation[] = [];
   const impaired = watchImpaired(site);
+  const onUnhandled = (reason: unknown): void => {
+    const text = reason instanceof Error ? (reason.stack ?? reason.message) : String(reason);
+    violations.push({ invariant: "bug", atMs: site.scheduler.nowMs(), message: `unhandled rejection: ${text}` });
+  };
+  process.on("unhandledRejection", onUnhandled);
   try {
     violations.push(...(await story(site, options, impaired)));
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     violations.push({ invariant: "bug", atMs: site.scheduler.nowMs(), message: text });
   }
+  process.off("unhandledRejection", onUnhandled);
   violations.push(...site.history.violations);
   return {
     seed,

@@ -1,11 +1,12 @@
 // [I23] as it happens: the hub shows a workload as good only if it truly ran so, on that node and from that spec, not long ago.
 import { workloadView } from "@skerry/hub/http/views/workloads.ts";
+import { HEARTBEAT_METERED_MS, HEARTBEAT_MS, LEASE_PERIODS } from "@skerry/shared/protocol/version.ts";
 import type { Violation } from "../history.ts";
 import type { Site } from "../site.ts";
 
-/** Three heartbeats of silence, of 15 s or for metered nodes of 240 s, … */
-const LEASE_MS = 45_000;
-const LEASE_METERED_MS = 720_000;
+/** Three heartbeats of silence, … */
+const LEASE_MS = LEASE_PERIODS * HEARTBEAT_MS;
+const LEASE_METERED_MS = LEASE_PERIODS * HEARTBEAT_METERED_MS;
 /** … after an agent that sees without events (30 s), through an engine that answers late (20 s a call), over a slow link. */
 const SEEING_MS = 120_000;
 
@@ -14,6 +15,8 @@ export function findFalseGreen(site: Site): readonly Violation[] {
   if (loop === null || site.hub.process()?.isPaused() !== false) return [];
   const { world } = loop;
   const now = site.hub.host.monotonicMs();
+  // What nodes said while it stood still is read now, and counts as said now: that is as good as news gets, for a lease.
+  if (site.scheduler.nowMs() - site.hub.resumedAtMs() < LEASE_MS) return [];
   const found: Violation[] = [];
   for (const placement of world.placements.values()) {
     const view = workloadView(world, placement.workload, now);
