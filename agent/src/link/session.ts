@@ -3,6 +3,7 @@
 import type { Assignment, Position } from "@skerry/shared/model/assignment.ts";
 import { assignmentHashInput } from "@skerry/shared/model/assignment-hash.ts";
 import type { Condition } from "@skerry/shared/model/node.ts";
+import type { Report } from "@skerry/shared/model/report.ts";
 import { decodeToAgent, encodeToHub } from "@skerry/shared/protocol/codec.ts";
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
 import type { ToAgent, Welcome } from "@skerry/shared/protocol/to-agent.ts";
@@ -23,13 +24,16 @@ import { accept, type Offered, wholeOf } from "../core/accept.ts";
 import { nextReport, type Told } from "../core/report.ts";
 import { type Identity, type Ledger, LedgerError, toOutboxItem } from "../ledger/ledger.ts";
 import { closeFailure, type LinkFailure } from "./failure.ts";
-import { isUrgent } from "./urgent.ts";
+import { isFiguresOnly, isUrgent } from "./urgent.ts";
 
 /** A change worth knowing at once goes at once, unless the last report is younger: a deploy of thirty containers is a few frames, not ninety. */
 const URGENT_REPORT_PERIOD_MS = 250;
-/** Progress, figures and the like. */
+/** Progress and the like. */
 const REPORT_PERIOD_MS = 10_000;
 const REPORT_PERIOD_METERED_MS = 300_000;
+/** Figures that swing all day: a report of 0.6 KB each time, headers included, is 0.2 MB a day at the most, and 15 KB where it is metered. */
+const FIGURES_PERIOD_MS = 300_000;
+const FIGURES_PERIOD_METERED_MS = 3_600_000;
 /** A hundred events with long reasons must stay far below the frame's limit; the rest follows after the acknowledgement. */
 const MAX_EVENTS_CHARACTERS = 262_144;
 /** With so much unsent the link is slower than what is said: reports and events wait, beats go on. */
@@ -118,7 +122,7 @@ export class Session {
     if (this.#phase !== "open") return;
     const next = nextReport(this.#lastTold, this.#parts.told());
     if (next === null) return;
-    this.#scheduleReport(isUrgent(this.#lastTold, next.report) ? URGENT_REPORT_PERIOD_MS : this.#reportPeriodMs());
+    this.#scheduleReport(this.#periodMs(next.report));
   }
 
   /** Events may have been added to the outbox. */
@@ -359,7 +363,7 @@ export class Session {
       return;
     }
     this.#beat();
-    if (this.#reportDueAtMs === null) this.reportSoon();
+    this.reportSoon();
     this.sendEvents();
   }
 
@@ -367,6 +371,12 @@ export class Session {
   #silentMs(): number {
     if (this.#firstUnansweredAtMs === null) return 0;
     return this.#parts.clock.monotonicMs() - Math.max(this.#firstUnansweredAtMs, this.#heardAtMs);
+  }
+
+  #periodMs(report: Report): number {
+    if (isUrgent(this.#lastTold, report)) return URGENT_REPORT_PERIOD_MS;
+    if (!isFiguresOnly(this.#lastTold, report)) return this.#reportPeriodMs();
+    return this.#parts.metered ? FIGURES_PERIOD_METERED_MS : FIGURES_PERIOD_MS;
   }
 
   #reportPeriodMs(): number {

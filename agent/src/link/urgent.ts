@@ -1,4 +1,4 @@
-// Which changes a hub should know at once. Pure. The rest (progress, figures, ports) waits for its period.
+// Which changes a hub should know at once, and which can wait long. Pure. The rest (progress, ports) waits for its period.
 import type { Report, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Told } from "../core/report.ts";
 
@@ -9,6 +9,12 @@ export function isUrgent(last: Told | null, report: Report): boolean {
   if (report.observed.epoch !== epoch || report.observed.generation !== generation) return true;
   const before = new Map(last.workloads.map((status) => [status.id, status]));
   return report.workloads.some((status) => turned(before.get(status.id), status));
+}
+
+/** Memory, disk, load, temperature: for people, who look at them now and then. The first figures are more than that: news. */
+export function isFiguresOnly(last: Told | null, report: Report): boolean {
+  if (last?.figures == null || report.figures === null || isUrgent(last, report)) return false;
+  return report.workloads.length === 0 && report.facts === null && report.ports === null;
 }
 
 function turned(before: WorkloadStatus | undefined, now: WorkloadStatus): boolean {

@@ -37,27 +37,27 @@ describe("leases", () => {
   test("[H20] the heartbeat follows from the tightest after on a node; nodes that only keep get the slow one", () => {
     const s = fleet(1);
     s.joinSilently({ facts: { metered: true } });
-    expect([heartbeatMs(s.world, nodeId(1)), heartbeatMs(s.world, nodeId(2))]).toEqual([15_000, 240_000]);
+    expect([heartbeatMs(s.world, nodeId(1)), heartbeatMs(s.world, nodeId(2))]).toEqual([20_000, 240_000]);
     s.applyApp("a", { ...replace(30_000), constraints: ["node.hostname == pi-1"] });
     expect(heartbeatMs(s.world, nodeId(1))).toBe(10_000);
     s.applyApp("b", { ...replace(1_000), constraints: ["node.hostname == pi-1"] });
     expect(heartbeatMs(s.world, nodeId(1))).toBe(333);
     s.removeApp("b");
     s.removeApp("a");
-    expect(heartbeatMs(s.world, nodeId(1))).toBe(15_000);
+    expect(heartbeatMs(s.world, nodeId(1))).toBe(20_000);
   });
 
   test("[H21] a node is unreachable when its lease has ended, and ready again at its next word", () => {
     const s = fleet(2);
-    s.pass(44_999, nodeId(2));
+    s.pass(59_999, nodeId(2));
     expect(s.world.reachability.get(nodeId(1))?.kind).toBe("ready");
     s.pass(1, nodeId(2));
-    expect(s.world.reachability.get(nodeId(1))).toMatchObject({ kind: "unreachable", lastHeardMs: 0, sinceMs: 45_000 });
+    expect(s.world.reachability.get(nodeId(1))).toMatchObject({ kind: "unreachable", lastHeardMs: 0, sinceMs: 60_000 });
     s.pass(5_000, nodeId(2));
     s.connect(nodeId(1));
     expect(s.events().slice(-2)).toEqual([
-      { kind: "node-unreachable", node: nodeId(1), silentForMs: 45_000 },
-      { kind: "node-ready", node: nodeId(1), silentForMs: 50_000 },
+      { kind: "node-unreachable", node: nodeId(1), silentForMs: 60_000 },
+      { kind: "node-ready", node: nodeId(1), silentForMs: 65_000 },
     ]);
   });
 
@@ -78,7 +78,7 @@ describe("leases", () => {
     s.applyApp("a", { ...replace(3_000), constraints: ["node.hostname == pi-1"] });
     s.accept(nodeId(1));
     s.removeApp("a");
-    s.pass(44_999, nodeId(2));
+    s.pass(59_999, nodeId(2));
     expect(s.world.reachability.get(nodeId(1))?.kind).toBe("ready");
     s.pass(1, nodeId(2));
     expect(s.world.reachability.get(nodeId(1))?.kind).toBe("unreachable");

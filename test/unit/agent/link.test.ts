@@ -236,7 +236,7 @@ describe("events and reports", () => {
     expect(wire.frames("events")).toHaveLength(0);
   });
 
-  test("[K17] a turned state is told at once, at most four times a second; progress and figures wait for their period", async () => {
+  test("[K17] a turned state is told at once, at most four times a second; progress waits ten seconds, figures alone five minutes", async () => {
     const kit = linkKit();
     const wire = await kit.connect();
     await kit.clock.pass(1_000);
@@ -260,6 +260,14 @@ describe("events and reports", () => {
     expect(await tell({ ...kit.told, figures }, 9_000)).toBe(3);
     wire.say({ type: "beat-ack", n: 1 });
     expect(await tell(kit.told, 1_000)).toBe(4);
+    const busier = { ...kit.told, figures: { ...figures, load1: 8 } };
+    expect(await tell(busier, 14_000)).toBe(4);
+    for (let beat = 2; beat <= 21; beat += 1) {
+      wire.say({ type: "beat-ack", n: beat });
+      await kit.clock.pass(15_000);
+    }
+    expect(wire.frames("report")).toHaveLength(5);
+    expect(wire.frames("report").at(-1)?.report.figures?.load1).toBe(8);
   });
 
   test("[K18] a link that does not drain gets beats and nothing else", async () => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { CliFailure, EXIT, type ExitCode } from "../failure.ts";
 
 /** Beside the bundle, or in a checkout. */
-const PLACES = ["agent.mjs", "../agent.mjs", "../../../../agent/src/main.ts"];
+const PLACES = ["agent.cjs", "../agent.cjs", "../../../../agent/src/main.ts"];
 
 export async function run(words: readonly string[]): Promise<ExitCode> {
   const program = PLACES.map((place) => join(import.meta.dirname, place)).find((place) => existsSync(place));
