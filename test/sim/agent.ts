@@ -1,7 +1,7 @@
 // The real agent on a simulated node: joins if it must, then runs from what its disk holds. Everything it is given is simulated.
 import { createAgent, type FactsSource } from "@skerry/agent/agent.ts";
 import type { Engine } from "@skerry/agent/engine/engine.ts";
-import type { Identity, Ledger } from "@skerry/agent/ledger/ledger.ts";
+import { type Identity, type Ledger, LedgerError } from "@skerry/agent/ledger/ledger.ts";
 import { openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
 import { DialError } from "@skerry/agent/link/failure.ts";
 import type { NodeName, SpecHash } from "@skerry/shared/model/ids.ts";
@@ -44,7 +44,7 @@ async function run(start: AgentStart): Promise<void> {
   const clock = bugAgentClock(part.planted, process.clock);
   const opened = openMemoryLedger(node.disk);
   const { rebuilt } = opened;
-  const ledger = bugLedger(part.planted, opened.ledger, node.host.bootId());
+  const ledger = bugLedger(part.planted, mortal(opened.ledger, process), node.host.bootId());
   const runId = random.hex(4);
   const log = logTo(part.trace, node.name);
   await joined(start, ledger);
@@ -66,6 +66,21 @@ async function run(start: AgentStart): Promise<void> {
   });
   node.onAgent(() => agent.stop());
   await agent.run();
+}
+
+/** A process that dies in a commit meets an error that its code knows how to go on after: nothing that it then does has an effect. */
+function mortal(ledger: Ledger, process: Process): Ledger {
+  return {
+    content: () => ledger.content(),
+    close: () => ledger.close(),
+    commit(changes) {
+      try {
+        ledger.commit(changes);
+      } catch (error) {
+        throw process.alive() ? error : new LedgerError("broken", "the process is dead");
+      }
+    },
+  };
 }
 
 /** Never settles after its process is dead; rejects at the deadline, as a real dialer does. */

@@ -6,11 +6,6 @@ import type { Random } from "@skerry/shared/runtime/random.ts";
 import { createChance } from "./chance.ts";
 import type { Scheduler } from "./scheduler.ts";
 
-/** Thrown at a process that dies in the middle of a synchronous call: nothing that it still does has any effect. */
-export class Killed extends Error {
-  override name = "Killed";
-}
-
 export interface Host {
   readonly name: string;
   /** New at each boot. */
@@ -133,7 +128,7 @@ function createProcess({ scheduler, host, name, rate, random, onCrash }: Process
       work();
     } catch (error) {
       // What a process throws after it was killed in the middle of a call never happened.
-      if (alive() && !(error instanceof Killed)) onCrash(error);
+      if (alive()) onCrash(error);
     }
   };
   const clock: Clock = {
