@@ -162,8 +162,10 @@ async function stopParts({ store, loop, link, http, upgrades, state }: Parts, cl
 }
 
 /** Until the hub speaks TLS itself, which comes with the issue on trust. */
+const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.");
+
 function warnOfPlainText(log: Log, host: string): void {
-  if (host === "localhost" || host === "::1" || host.startsWith("127.")) return;
+  if (isLoopback(host)) return;
   log.warn("without TLS, tokens and files travel readable: use a network you trust, a VPN, or a TLS proxy", { host });
 }
 
@@ -236,6 +238,7 @@ function welcome({ url, adminToken }: RunningHub, config: HubConfig): string {
     `  export SKERRY_HUB=${local} SKERRY_TOKEN=$(cat ${adminToken.file})`,
     "  skerry token create     # then, on each node: skerry agent --hub URL --token TOKEN",
     "  skerry apply -f compose.yaml --wait",
+    ...(isLoopback(config.host) ? ["Only this machine reaches it so; for nodes elsewhere: --listen 0.0.0.0:7443"] : []),
     "Ctrl-C stops the hub; what runs on the nodes runs on.",
     "",
   ];
