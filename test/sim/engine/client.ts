@@ -21,7 +21,7 @@ export interface EngineFaults {
   lostAnswer: number;
   /** Of each call: no effect and no answer. */
   lostCall: number;
-  /** Of each call that names a container: "no such container", though it is there. */
+  /** Of each call that names a container, save a removal: "no such container" (or sandbox), though it is there. */
   notFound: number;
   /** Times as slow. */
   slowness: number;
@@ -213,7 +213,8 @@ function perform<T>(state: State, process: Process, call: Call<T>): Promise<T> {
       if (call.changes && chance.yes(state.faults.failure)) {
         return fail(chance.pick(["retry", "retry", "conflict"] as const), "something went wrong");
       }
-      if (call.target !== null && chance.yes(state.faults.notFound)) return fail("not-found", "No such container");
+      if (call.target !== null && !call.name.startsWith("remove ") && chance.yes(state.faults.notFound))
+        return fail("not-found", "No such container");
       const lost = chance.yes(state.faults.lostAnswer * share);
       if (call.changes) record(state, call.name, call.target, askedAtMs);
       try {
