@@ -1,5 +1,6 @@
 // Docker keeps the contract, on a real engine of the lab; and what only a real one can show: that each field of a spec takes effect
 // inside the container, and what is said when the engine is gone, hangs or is not to be reached.
+import { readFile } from "node:fs/promises";
 import { dockerEngine } from "@skerry/agent/engine/docker.ts";
 import { type Engine, EngineError } from "@skerry/agent/engine/engine.ts";
 import { type ContainerSpec, defaultContainerSpec } from "@skerry/shared/model/container.ts";
@@ -211,7 +212,10 @@ describe("engine: Docker alone", () => {
   test("[E31] an engine that hangs is given up after a deadline, and answers again when it goes on", async () => {
     const { pid } = lab.node(1).engine;
     process.kill(pid, "SIGSTOP");
+    // The signal is on its way when the call returns: the kernel says when all threads have stopped.
+    const stopped = async (): Promise<boolean> => /^State:\s+T/m.test(await readFile(`/proc/${pid}/status`, "utf8"));
     try {
+      await until("the engine has stopped", stopped, SOON_MS);
       const startedAt = systemClock.monotonicMs();
       await expect(engine.ping()).rejects.toMatchObject({ kind: "unreachable" });
       expect(systemClock.monotonicMs() - startedAt).toBeLessThan(10_000);
