@@ -3,8 +3,9 @@
 import { fork } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Fleet, FleetHub, freePort, joinToken } from "../lab/fleet.ts";
+import { Fleet, FleetHub, joinToken } from "../lab/fleet.ts";
 import { Process } from "../lab/process.ts";
+import { freePort } from "../lab/registry.ts";
 import { until } from "../lab/wait.ts";
 import type { FromCrowd, ToCrowd } from "./crowd.ts";
 import { type Bench, median, percentile, round } from "./figures.ts";

@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../lab/command.ts";
-import { type Fleet, freePort, joinToken, SKERRY, skerryCommand, startFleet } from "../lab/fleet.ts";
+import { type Fleet, joinToken, SKERRY, skerryCommand, startFleet } from "../lab/fleet.ts";
+import { freePort } from "../lab/registry.ts";
 import { until } from "../lab/wait.ts";
 import { compose, SOON_MS, START_WITHIN_MS, service, untilGood } from "./site.ts";
 

@@ -5,11 +5,11 @@ import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
-import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { run, withSystemPath } from "./command.ts";
 import { type Lab, type LabNode, type LabOptions, startLab } from "./lab.ts";
 import type { Process, ProcessOptions } from "./process.ts";
+import { freePort } from "./registry.ts";
 import { until } from "./wait.ts";
 
 export const SKERRY = join(import.meta.dirname, "..", "..", "dist", "skerry");
@@ -323,16 +323,4 @@ export function skerryCommand(words: readonly string[], env: Readonly<Record<str
       resolve({ code, stdout, stderr });
     });
   });
-}
-
-export async function freePort(address: string): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, address, resolve);
-  });
-  const bound = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (bound === null || typeof bound === "string") throw new Error("no port could be had");
-  return bound.port;
 }
