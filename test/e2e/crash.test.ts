@@ -1,7 +1,18 @@
 // kill -9 of the hub and of an agent at every point of an apply: nothing is lost, doubled or half-done.
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { startEngineProxy } from "../lab/engineproxy.ts";
 import { sleep, until } from "../lab/wait.ts";
-import { compose, fingerprints, fleetForThisFile, runningEverywhere, SOON_MS, service, untilGood } from "./site.ts";
+import {
+  compose,
+  fingerprints,
+  fleetForThisFile,
+  removeApp,
+  runningEverywhere,
+  SOON_MS,
+  service,
+  untilGood,
+} from "./site.ts";
 
 const fleet = fleetForThisFile({ nodes: 2 });
 /** An apply of two services takes about a second: kills at these times hit accept, create, start and report. */
@@ -44,6 +55,55 @@ test(
       fleet().node(1).startAgent();
       await rightAgain(index + 1);
     }
+  },
+  KILLS_WITHIN_MS,
+);
+
+/** The engine calls that replace a container, in their order, and the one that a new app begins with. */
+const STEPS: readonly (readonly [string, string, RegExp])[] = [
+  ["make the network", "POST", /^\/networks\/create/],
+  ["stop", "POST", /^\/containers\/[^/]+\/stop/],
+  ["remove", "DELETE", /^\/containers\//],
+  ["create", "POST", /^\/containers\/create/],
+  ["start", "POST", /^\/containers\/[^/]+\/start/],
+];
+
+test(
+  "[I5] [I13] the agent is killed between every step of an apply: before the engine saw the call, and after it was done",
+  async () => {
+    const node = fleet().node(1);
+    const proxy = fleet().lab.use(
+      await startEngineProxy(join(fleet().lab.runDir, "proxy.sock"), node.engine.socketPath),
+    );
+    await node.killAgent();
+    node.dockerSocket = proxy.socketPath;
+    node.startAgent();
+    await rightAgain(KILL_AGENT_AFTER_MS.length);
+    let round = 1_000;
+    for (const [step, method, path] of STEPS) {
+      for (const kind of ["hang", "break-answer"] as const) {
+        // Only a new app makes a network.
+        if (step === "make the network") await removeApp(fleet(), "crash");
+        const from = proxy.calls.length;
+        proxy.on(method, path, { kind }, 1);
+        round += 1;
+        await fleet().apply("crash", file(round));
+        const asked = (): boolean =>
+          proxy.calls
+            .slice(from)
+            .some(
+              (call) => call.method === method && path.test(call.path) && (kind === "hang" || call.status !== null),
+            );
+        await until(`the agent asks to ${step} (${kind})`, asked, SOON_MS);
+        await node.killAgent();
+        proxy.heal();
+        node.startAgent();
+        await rightAgain(round);
+      }
+    }
+    await node.killAgent();
+    node.dockerSocket = node.engine.socketPath;
+    node.startAgent();
   },
   KILLS_WITHIN_MS,
 );

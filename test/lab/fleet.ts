@@ -129,6 +129,8 @@ export class FleetNode {
   readonly site: LabNode;
   readonly dataDir: string;
   agent: Process | null = null;
+  /** Where the agent looks for its engine; a test may put a proxy there before it starts the agent. */
+  dockerSocket: string;
   #booted: readonly string[] = [];
   readonly #lab: Lab;
   readonly #hub: FleetHub;
@@ -138,6 +140,7 @@ export class FleetNode {
     this.#lab = lab;
     this.#hub = hub;
     this.site = site;
+    this.dockerSocket = site.engine.socketPath;
     this.name = name;
     this.dataDir = join(site.folder, "agent");
     this.#words = words;
@@ -162,7 +165,7 @@ export class FleetNode {
         "--data",
         this.dataDir,
         "--docker",
-        this.engine.socketPath,
+        this.dockerSocket,
         // As /run: gone with the power, and with the lab.
         "--run-dir",
         dirname(this.engine.socketPath),
