@@ -78,8 +78,9 @@ test(
     await node.killAgent();
     node.dockerSocket = proxy.socketPath;
     node.startAgent();
-    await rightAgain(KILL_AGENT_AFTER_MS.length);
     let round = 1_000;
+    await fleet().apply("crash", file(round));
+    await rightAgain(round);
     for (const [step, method, path] of STEPS) {
       for (const kind of ["hang", "break-answer"] as const) {
         // Only a new app makes a network.
