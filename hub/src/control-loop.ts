@@ -298,12 +298,7 @@ class Loop implements ControlLoop {
     }
     const failed = this.#commit(changes, "nodes", null);
     // What was heard was heard, also when it cannot be stored: no node is called silent because the hub's disk is full.
-    if (failed !== null)
-      this.#apply(
-        changes.filter(
-          (change) => change.kind === "heard" || change.kind === "observed" || change.kind === "reachability-set",
-        ),
-      );
+    if (failed !== null) this.#apply(changes.filter(({ kind }) => HEARD.has(kind)));
     for (const finish of finished) finish();
     for (const input of taken) input.done({ kind: failed === null ? "done" : "lost" });
   }
@@ -479,10 +474,19 @@ function submitRefusal(error: StoreError): SubmitRefusal {
   }
 }
 
+/** What follows from a word alone, whatever becomes of its content. */
+const HEARD: ReadonlySet<Change["kind"]> = new Set<VolatileChange["kind"]>([
+  "heard",
+  "observed",
+  "reachability-set",
+  "word-set",
+]);
+
 const VOLATILE: Readonly<Record<VolatileChange["kind"], true>> = {
   "reachability-set": true,
   heard: true,
   observed: true,
+  "word-set": true,
   "unplaced-set": true,
   "unplaced-cleared": true,
   "brake-set": true,

@@ -50,6 +50,8 @@ export interface TestHub {
   apply(app: string, compose: string, more?: object, options?: CallOptions): Promise<Answer>;
   /** A node that joined, said hello and its facts. */
   join(name: string, more?: { labels?: Record<string, string>; memoryBytes?: number }): Promise<NodeId>;
+  /** It connects anew. */
+  greet(node: NodeId): Promise<void>;
   frame(node: NodeId, frame: Exclude<ToHub, Hello>): Promise<void>;
   /** Everything that is placed on the node is in this state there. */
   reportAll(node: NodeId, state: WorkloadState): Promise<void>;
@@ -158,16 +160,18 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
       const joined = await call("POST", "/v1/nodes/join", { credential, name, labels }, { token });
       const node: NodeId = joined.body.node;
       nodes.set(node, credential);
-      await new Promise<void>((resolve) => {
-        loop.greet(
-          hello(node, credential),
-          () => null,
-          () => resolve(),
-        );
-      });
+      await hub.greet(node);
       await report(node, { whole: true, facts: facts(name, memoryBytes) });
       return node;
     },
+    greet: (node) =>
+      new Promise<void>((resolve) => {
+        loop.greet(
+          hello(node, nodes.get(node) ?? ""),
+          () => null,
+          () => resolve(),
+        );
+      }),
     frame,
     report,
     reportAll: async (node, workloadState) => {

@@ -6,7 +6,7 @@ import type { Report, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "./change.ts";
-import { comeBackMs } from "./liveness.ts";
+import { comeBackMs, isAfterPause } from "./liveness.ts";
 import { serviceAt } from "./lookup.ts";
 import { afterMs, NO_USAGE, tighter, withoutWorkload, withWorkload } from "./usage.ts";
 import type {
@@ -20,6 +20,7 @@ import type {
   Tombstone,
   Unplaced,
   Usage,
+  Word,
   World,
 } from "./world.ts";
 
@@ -130,6 +131,7 @@ const NOTHING_SEEN: Observation = {
   ports: [],
   conditions: [],
   heardMs: null,
+  word: { kind: "awaits-report", sinceMs: null },
 };
 
 function oldObservation(statuses: readonly WorkloadStatus[]): Observation {
@@ -180,6 +182,7 @@ type VolatileOnly = Extract<
       | "reachability-set"
       | "heard"
       | "observed"
+      | "word-set"
       | "unplaced-set"
       | "unplaced-cleared"
       | "brake-set"
@@ -197,6 +200,12 @@ function applyVolatile(world: MutableWorld, change: VolatileOnly): void {
       return setHeard(world, change.node, change.atMs);
     case "observed":
       return setObserved(world, change.node, change.report, change.atMs);
+    case "word-set":
+      world.observations.set(change.node, {
+        ...(world.observations.get(change.node) ?? NOTHING_SEEN),
+        word: change.word,
+      });
+      return;
     case "unplaced-set":
       return setUnplaced(world, change.unplaced);
     case "unplaced-cleared":
@@ -397,7 +406,15 @@ function setObserved(world: MutableWorld, node: NodeId, report: Report, atMs: Mi
     ports: report.ports ?? before.ports,
     conditions: report.conditions ?? before.conditions,
     heardMs: atMs,
+    word: report.whole ? wordOfWhole(world, before.word, atMs) : before.word,
   });
+}
+
+/** A whole report takes the place of all that was said before, unless it may have waited unread while the hub stood still. */
+function wordOfWhole(world: World, before: Word, atMs: Millis): Word {
+  if (before.kind === "current") return before;
+  const openedSince = before.kind === "awaits-report" && (before.sinceMs ?? 0) >= world.listeningSinceMs;
+  return openedSince || isAfterPause(world, atMs) ? { kind: "current" } : { kind: "awaits-word" };
 }
 
 function setUnplaced(world: MutableWorld, unplaced: Unplaced): void {

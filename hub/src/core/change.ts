@@ -4,7 +4,7 @@ import type { OutboxItem } from "@skerry/shared/model/event.ts";
 import type { AppName, NodeId, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
-import type { App, Brake, Node, Placement, Reachability, Tombstone, Unplaced } from "./world.ts";
+import type { App, Brake, Node, Placement, Reachability, Tombstone, Unplaced, Word } from "./world.ts";
 
 /** Said by the hub itself; node events keep their own union. */
 export type HubEvent =
@@ -59,6 +59,7 @@ export type VolatileChange =
   | { readonly kind: "reachability-set"; readonly node: NodeId; readonly reachability: Reachability }
   | { readonly kind: "heard"; readonly node: NodeId; readonly atMs: Millis }
   | { readonly kind: "observed"; readonly node: NodeId; readonly report: Report; readonly atMs: Millis }
+  | { readonly kind: "word-set"; readonly node: NodeId; readonly word: Word }
   | { readonly kind: "unplaced-set"; readonly unplaced: Unplaced }
   | { readonly kind: "unplaced-cleared"; readonly workload: WorkloadId }
   | { readonly kind: "brake-set"; readonly brake: Brake | null }

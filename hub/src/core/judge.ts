@@ -43,6 +43,7 @@ export function judge(world: World, now: Millis): Judgement | null {
   const reachability = news.size === 0 ? world.reachability : new Map([...world.reachability, ...news]);
   const changes: Change[] = [...news].map(([node, state]) => ({ kind: "reachability-set", node, reachability: state }));
   for (const node of lost) changes.push({ kind: "hub-event", event: unreachableEvent(world, node, now) });
+  if (stalled) changes.push(...doubted(world));
   const existing = sorted(world.dirtyNodes).filter((id) => world.nodes.has(id));
   return {
     seen: { ...listening, reachability },
@@ -53,6 +54,12 @@ export function judge(world: World, now: Millis): Judgement | null {
     brakeWasOn: world.brake !== null,
   };
 }
+
+/** Nobody's earlier word is shown as how things are: whoever fell silent in the pause looks like all others. */
+const doubted = (world: World): readonly Change[] =>
+  sorted(world.observations.keys())
+    .filter((node) => world.observations.get(node)?.word.kind === "current")
+    .map((node) => ({ kind: "word-set", node, word: { kind: "awaits-word" } }));
 
 const awaited = (world: World, id: NodeId, now: Millis): Reachability => ({
   kind: "awaited",

@@ -22,6 +22,8 @@ const CLOCK_RATE_PERCENT = 101;
 const DEFAULT_STOP_GRACE_MS = 10_000;
 /** Between a node's decision to stop a fenced copy and the engine having killed it: its loop, and slow engine calls on a small machine. */
 export const FENCE_MARGIN_MS = 3_000;
+/** What waited unread while the hub stood still is read within this: as much as may wait in its sockets takes far less. */
+export const BACKLOG_MS = 2_000;
 /** Half a lease is a beat and a half: a beat so late makes a node suspect, and counts when the hub asks whether it is itself cut off. */
 const SUSPECT_SHARE_OF_LEASE = 0.5;
 
@@ -47,6 +49,9 @@ export function comeBackMs(world: World, node: NodeId): number {
   const cap = world.nodes.get(node)?.facts?.metered === true ? RECONNECT_CAP_METERED_MS : RECONNECT_CAP_MS;
   return MISSED_BEATS * heartbeatMs(world, node) + cap;
 }
+
+/** true: what comes at `atMs` was said after the hub's last pause, and did not wait unread meanwhile. */
+export const isAfterPause = (world: World, atMs: Millis): boolean => atMs > world.listeningSinceMs + BACKLOG_MS;
 
 /** From when the hub counts a node's silence. */
 export function silentSinceMs(world: World, node: NodeId): Millis {

@@ -2,7 +2,9 @@
 import type { OutboxItem } from "@skerry/shared/model/event.ts";
 import { describe, expect, test } from "vitest";
 import { facts, nodeId, Scenario, status, workload } from "../../../test/unit/hub/scenario.ts";
-import { greeted } from "./received.ts";
+import { workloadCondition } from "../http/views/condition.ts";
+import { BACKLOG_MS } from "./liveness.ts";
+import { greeted, received } from "./received.ts";
 
 const first = nodeId(1);
 const hash = "0".repeat(64) as never;
@@ -67,6 +69,92 @@ describe("positions", () => {
     expect(s.world.nodes.get(first)?.refusal?.reason).toBe("not-durable");
     s.obey(first);
     expect(s.world.nodes.get(first)?.refusal).toBeNull();
+  });
+});
+
+describe("whether a word still counts", () => {
+  const good = (s: Scenario): boolean => workloadCondition(s.world, workload("a/web/1")) === "good";
+  const part = { whole: false, observed: { epoch: 1, generation: 1 }, workloads: [], gone: [] };
+  const rest = { facts: null, figures: null, ports: null, conditions: null };
+
+  test("[H89] what was said on an earlier connection is not shown as good before the whole report of the new one", () => {
+    const s = running();
+    expect(good(s)).toBe(true);
+    s.disconnect(first);
+    expect(good(s)).toBe(true);
+    s.connect(first);
+    expect(good(s)).toBe(false);
+    s.beat(first);
+    s.frame(first, { type: "report", report: { ...part, ...rest } });
+    expect(good(s)).toBe(false);
+    s.obey(first);
+    expect(good(s)).toBe(true);
+  });
+
+  test("[H89] a lease that ends and a beat that comes after all do not make an old word new, nor a current one old", () => {
+    const s = running();
+    s.pass(60_000);
+    expect(s.world.reachability.get(first)?.kind).toBe("unreachable");
+    expect(good(s)).toBe(false);
+    s.beat(first);
+    expect(good(s)).toBe(true);
+    s.connect(first);
+    s.pass(60_000);
+    s.beat(first);
+    expect(good(s)).toBe(false);
+  });
+
+  /** The hub stands still for ten minutes, and reads then what waited. */
+  function paused(s: Scenario): void {
+    s.now += 600_000;
+    s.decide();
+  }
+
+  test("[H90] after a pause of the hub nothing is good before a word that cannot have waited meanwhile", () => {
+    const s = running();
+    paused(s);
+    expect(s.world.reachability.get(first)?.kind).toBe("ready");
+    expect(good(s)).toBe(false);
+    s.beat(first);
+    s.report(
+      first,
+      [...(s.assignment(first)?.workloads ?? [])].map(({ id, revision, specHash }) =>
+        status(id, { kind: "running", health: "none" }, revision, specHash),
+      ),
+    );
+    expect(good(s)).toBe(false);
+    s.now += BACKLOG_MS + 1;
+    expect(good(s)).toBe(false);
+    s.beat(first);
+    expect(good(s)).toBe(true);
+  });
+
+  test("[H90] frames that are read before the pause is noticed change nothing in that", () => {
+    const s = running();
+    s.now += 600_000;
+    const beat = received(s.world, first, { type: "beat", n: 1 }, s.now);
+    if (beat.ok) s.apply(beat.value);
+    s.decide();
+    expect(good(s)).toBe(false);
+  });
+
+  test("[H90] a connection that was opened after the pause needs no more than its whole report", () => {
+    const s = running();
+    paused(s);
+    s.connect(first);
+    s.obey(first);
+    expect(good(s)).toBe(true);
+  });
+
+  test("[H90] the word of a connection that stood through the pause unreported waits like any other", () => {
+    const s = running();
+    s.connect(first);
+    paused(s);
+    s.obey(first);
+    expect(good(s)).toBe(false);
+    s.now += BACKLOG_MS + 1;
+    s.beat(first);
+    expect(good(s)).toBe(true);
   });
 });
 

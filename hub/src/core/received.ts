@@ -12,7 +12,7 @@ import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
-import { leaseMs } from "./liveness.ts";
+import { isAfterPause, leaseMs } from "./liveness.ts";
 import type { Node, World } from "./world.ts";
 
 /** What a node may list: what it should run, as much again that is on its way out, and no more. */
@@ -28,7 +28,13 @@ export function received(world: World, id: NodeId, frame: Frame, now: Millis): R
   const node = world.nodes.get(id);
   if (node === undefined) return err(`node ${id} is not known here`);
   const said = contentChanges(world, node, frame, now);
-  return said.ok ? ok([...heardChanges(world, node, now), ...said.value]) : said;
+  return said.ok ? ok([...heardChanges(world, node, now), ...wordChanges(world, node, now), ...said.value]) : said;
+}
+
+/** After a pause of the hub any new word will do: on one connection nothing overtakes, so a change would have been told before it. */
+function wordChanges(world: World, { id }: Node, now: Millis): readonly Change[] {
+  const waits = world.observations.get(id)?.word.kind === "awaits-word" && isAfterPause(world, now);
+  return waits ? [{ kind: "word-set", node: id, word: { kind: "current" } }] : [];
 }
 
 function contentChanges(world: World, node: Node, frame: Frame, now: Millis): Result<readonly Change[], string> {
@@ -90,7 +96,10 @@ export function greeted(
     position === null || (hashMatches !== false && comparePositions(position, node.assigned) <= 0)
       ? position
       : node.accepted;
-  const changes: Change[] = [...readyChanges(world, node.id, now)];
+  const changes: Change[] = [
+    ...readyChanges(world, node.id, now),
+    { kind: "word-set", node: node.id, word: { kind: "awaits-report", sinceMs: now } },
+  ];
   // What it refused before it has taken since, and its word for that was lost on the way.
   const current = believed !== null && comparePositions(believed, node.assigned) === 0;
   const refusal = current ? null : node.refusal;

@@ -124,7 +124,17 @@ export interface Observation {
   readonly conditions: readonly Condition[];
   /** Hub's monotonic time of the last report; null: not since this hub started. */
   readonly heardMs: Millis | null;
+  readonly word: Word;
 }
+
+/** Whether what a node said may be shown as how things are. Reports tell only what changed, so their age alone does not say. */
+export type Word =
+  | { readonly kind: "current" }
+  /** Of an earlier connection: the first report of the one that was opened at `sinceMs` takes its place. null: before this hub's start. */
+  | { readonly kind: "awaits-report"; readonly sinceMs: Millis | null }
+  /** The hub stood still: who fell silent meanwhile cannot be told from who did not, before it speaks again. */
+  | { readonly kind: "awaits-word" };
+
 /** `seenMs`: hub's monotonic time of receipt; null: said before this hub started. */
 export interface SeenStatus {
   readonly status: WorkloadStatus;

@@ -166,3 +166,22 @@ test("[A14] what a node saw before its engine fell silent is shown as unknown, n
   await hub.report(node, { conditions: [] });
   expect(await shown()).toMatchObject({ state: "running", good: true });
 });
+
+test("[A14] what a node said on an earlier connection, or before the hub stood still, is shown as unknown, with why", async () => {
+  const node = await hub.join("pi-a");
+  await hub.apply("shop", WEB);
+  await hub.reportAll(node, { kind: "running", health: "none" });
+  const shown = async () => (await hub.call("GET", "/v1/workloads?app=shop")).body.items[0];
+  await hub.greet(node);
+  expect(await shown()).toMatchObject({ state: "unknown", good: false, last: "running" });
+  expect((await shown()).reason).toBe("node pi-a: it has connected anew and not yet reported; it last said: running");
+  await hub.reportAll(node, { kind: "running", health: "none" });
+  expect(await shown()).toMatchObject({ state: "running", good: true });
+  hub.advance(600_000);
+  await hub.frame(node, { type: "beat", n: 1 });
+  await expect.poll(shown).toMatchObject({ state: "unknown", good: false, last: "running" });
+  expect((await shown()).reason).toContain("this hub stood still and waits for its next word");
+  hub.advance(3_000);
+  await hub.frame(node, { type: "beat", n: 2 });
+  expect(await shown()).toMatchObject({ state: "running", good: true });
+});

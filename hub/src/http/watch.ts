@@ -197,6 +197,7 @@ type Noted = Extract<
     readonly kind:
       | "observed"
       | "reachability-set"
+      | "word-set"
       | "unplaced-set"
       | "unplaced-cleared"
       | "placement-set"
@@ -206,6 +207,7 @@ type Noted = Extract<
 const NOTED: ReadonlySet<Change["kind"]> = new Set<Noted["kind"]>([
   "observed",
   "reachability-set",
+  "word-set",
   "unplaced-set",
   "unplaced-cleared",
   "placement-set",
@@ -217,6 +219,7 @@ const PASSING_ONLY: ReadonlySet<Change["kind"]> = new Set<VolatileChange["kind"]
   "observed",
   "heard",
   "reachability-set",
+  "word-set",
   "unplaced-set",
   "unplaced-cleared",
   "brake-set",
@@ -246,6 +249,9 @@ function note(world: World, filter: WatchFilter, unsaid: Unsaid, change: Noted):
       unsaid.nodes.add(change.node);
       // What is known of its workloads turns into "unknown" and back with it.
       touch(world.placementsByNode.get(change.node) ?? []);
+      return;
+    case "word-set":
+      if (ofNode(change.node)) touch(world.placementsByNode.get(change.node) ?? []);
       return;
     case "observed":
       if (!ofNode(change.node)) return;

@@ -15,8 +15,6 @@ export function findFalseGreen(site: Site): readonly Violation[] {
   if (loop === null || site.hub.process()?.isPaused() !== false) return [];
   const { world } = loop;
   const now = site.hub.host.monotonicMs();
-  // What nodes said while it stood still is read now, and counts as said now: that is as good as news gets, for a lease.
-  if (site.scheduler.nowMs() - site.hub.resumedAtMs() < LEASE_MS) return [];
   const found: Violation[] = [];
   for (const placement of world.placements.values()) {
     const view = workloadView(world, placement.workload, now);

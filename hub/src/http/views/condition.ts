@@ -19,10 +19,10 @@ export function workloadCondition(world: World, id: WorkloadId): AppCondition {
   return stateCondition(seen.status.state, seen.status.specHash === placement.specHash);
 }
 
-/** A node's word counts while it is heard, sees its engine, and has said it to this hub. */
+/** A node's word counts while it is heard, sees its engine, and has said it on its newest connection and since the hub last stood still. */
 export function isHeard(world: World, node: NodeId, seen: SeenStatus | null): boolean {
   if (world.reachability.get(node)?.kind !== "ready") return false;
-  return blindness(world, node) === null && (seen === null || seen.seenMs !== null);
+  return blindness(world, node) === null && (seen === null || world.observations.get(node)?.word.kind === "current");
 }
 
 /** A node that cannot see its engine says so, and repeats what it saw before: that is no present state. */

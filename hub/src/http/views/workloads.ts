@@ -97,7 +97,7 @@ function silenceOf(world: World, node: Node, seen: SeenStatus | null, now: Milli
   const { kind, reason, silentForMs } = reachabilityView(world, node.id, now);
   const blind = blindness(world, node.id);
   const last = seen === null ? "nothing was ever said of it" : `it last said: ${seen.status.state.kind}`;
-  const why = kind !== "ready" ? reason : (blind?.message ?? "it has not reported since this hub started");
+  const why = kind !== "ready" ? reason : (blind?.message ?? doubt(world, node));
   return {
     state: "unknown",
     reason: `node ${node.name}: ${why}; ${last}`,
@@ -105,6 +105,23 @@ function silenceOf(world: World, node: Node, seen: SeenStatus | null, now: Milli
     last: seen?.status.state.kind ?? null,
     forMs: silentForMs,
   };
+}
+
+/** Why the last word of a node that is heard is not taken for how things are. */
+function doubt(world: World, { id }: Node): string {
+  const word = world.observations.get(id)?.word ?? { kind: "awaits-report", sinceMs: null };
+  switch (word.kind) {
+    case "awaits-report":
+      return word.sinceMs === null
+        ? "it has not reported since this hub started"
+        : "it has connected anew and not yet reported";
+    case "awaits-word":
+      return "this hub stood still and waits for its next word";
+    case "current":
+      return "it is heard";
+    default:
+      return assertNever(word);
+  }
 }
 
 function assigned(world: World, node: Node, placement: Placement): Shown {
