@@ -74,9 +74,13 @@ export function addSurroundings({ registry }: Metrics, surroundings: Surrounding
   gauge("skerry_hub_watchers", "Clients of /v1/watch.", surroundings.watchers);
 }
 
+/** Sums of gauges that stand beside them, under names that only counters may have: Prometheus's own check refuses them. */
+const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
+
 /** Of the process: memory, CPU, event loop. Once per process, so only main asks for them. */
-export function addProcessMetrics(metrics: Metrics): void {
-  collectDefaultMetrics({ register: metrics.registry });
+export function addProcessMetrics({ registry }: Metrics): void {
+  collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
 }
 
 function addWorldGauges(registry: Registry, world: () => World): void {
