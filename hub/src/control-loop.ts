@@ -489,6 +489,7 @@ const VOLATILE: Readonly<Record<VolatileChange["kind"], true>> = {
   "word-set": true,
   "unplaced-set": true,
   "unplaced-cleared": true,
+  "settled-since": true,
   "brake-set": true,
   dirty: true,
   decided: true,

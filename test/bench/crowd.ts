@@ -1,9 +1,11 @@
 // A crowd of simulated nodes in a process of its own: each joins over HTTP, holds a real websocket, beats, accepts what it is given
 // and reports it as running. It speaks the protocol through the shared codec and runs no containers. Talks to the bench over IPC.
+
 import { randomBytes } from "node:crypto";
 import { Agent, request } from "node:http";
 import type { Position, Workload } from "@skerry/shared/model/assignment.ts";
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
+import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { decodeToAgent, encodeToHub } from "@skerry/shared/protocol/codec.ts";
 import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
@@ -134,6 +136,7 @@ function reportOf(
         containerId: `c${number}-${workload.id}-${workload.specHash.slice(0, 8)}`,
         imageId: null,
         restarts: 0,
+        ...plainStatus,
       }),
     ),
     gone: [],

@@ -134,8 +134,8 @@ function takeOn({ loop, submit }: Run, at: Exclude<Step, { kind: "apply" | "join
 
 const HELLO = {
   type: "hello",
-  protocol: 1,
-  protocolMinimum: 1,
+  protocol: 2,
+  protocolMinimum: 2,
   credential: "",
   bootId: "b",
   runId: "r",

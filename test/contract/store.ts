@@ -1,5 +1,6 @@
 // The contract of Store, as one suite for every implementation. What an implementation does beyond it (locks, migrations, a full
 // disk) is tested in its own file.
+
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { OutboxItem } from "@skerry/shared/model/event.ts";
 import type {
@@ -12,10 +13,13 @@ import type {
   SpecHash,
   WorkloadId,
 } from "@skerry/shared/model/ids.ts";
+import { plainStatus, RUN_INTENT } from "@skerry/shared/model/plain.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { expect, test } from "vitest";
 import type { DurableChange, JoinToken } from "../../hub/src/core/change.ts";
+import type { GateResult, Rollout } from "../../hub/src/core/rollout-state.ts";
 import type { App, Node, Placement } from "../../hub/src/core/world.ts";
+import { FIRST_STEP } from "../../hub/src/core/world.ts";
 import type { StoreLimits } from "../../hub/src/store/limits.ts";
 import type { Commit, EventQuery, Store } from "../../hub/src/store/store.ts";
 
@@ -38,8 +42,21 @@ export const appSpec = (name: string): AppSpec => ({ name: appName(name), servic
 
 export function app(name: string, revision: number, older: App["older"] = []): App {
   const spec = { ...appSpec(name), volumes: [volume(`data${revision}`)] };
-  return { name: appName(name), revision, spec, older, appliedBy: "admin", appliedAtMs: 1_000 + revision };
+  return {
+    name: appName(name),
+    revision,
+    spec,
+    older,
+    appliedBy: "admin",
+    appliedAtMs: 1_000 + revision,
+    ...{ lastGood: null, failedSpecs: [] },
+  };
 }
+export const rollout = (name: string, revision: number): Rollout => ({
+  ...{ app: appName(name), revision, kind: "update", from: null, by: "admin", reason: "applied", startedAtMs: 5 },
+  state: { kind: "progressing" },
+  services: [{ service: "web" as ServiceName, batch: 1, canary: "none" }],
+});
 const volume = (key: string): AppSpec["volumes"][number] => ({
   key,
   engineName: key,
@@ -66,6 +83,8 @@ export function node(number: number, fields: Partial<Node> = {}): Node {
     accepted: null,
     refusal: null,
     eventsAcked: 0,
+    availabilitySaid: null,
+    drainDeadlineMs: null,
     ...fields,
   };
 }
@@ -84,6 +103,8 @@ export function placement(id: string, onNode: NodeId, revision: number, fields: 
     fencingToken: 0,
     sinceGeneration: 1,
     silentRunMs: null,
+    intent: RUN_INTENT,
+    step: FIRST_STEP,
     ...fields,
   };
 }
@@ -107,6 +128,7 @@ export const status = (id: string, restarts: number): WorkloadStatus => ({
   containerId: "c1",
   imageId: null,
   restarts,
+  ...plainStatus,
 });
 
 export const nodeEvents = (of: NodeId, ...seqs: number[]): DurableChange => ({
@@ -157,8 +179,15 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         reason: "scaled down",
         silentRunMs: 5,
       };
+      const said = { by: "admin", atMs: 7, reason: "moving house" };
+      const wish = { app: appName("shop"), service: null, slot: null, stopped: said, restarts: 2, paused: null };
+      const gate = (id: string): GateResult => ({
+        ...{ workload: workload(id), revision: 1, specHash: hash("a"), attempt: 0, result: { kind: "passed" } },
+      });
       const full = node(1, {
-        availability: "cordoned",
+        availability: "draining",
+        availabilitySaid: said,
+        drainDeadlineMs: 99,
         assigned: { epoch: 1, generation: 4 },
         accepted: { epoch: 1, generation: 3 },
         refusal: { reason: "fork", message: "other content" },
@@ -177,6 +206,15 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
           { kind: "tombstone-set", tombstone: { ...tombstone, workload: workload("shop/web/9") } },
           { kind: "tombstone-set", tombstone: { ...tombstone, node: nodeId(2) } },
           { kind: "fencing-token-set", workload: kept.workload, token: 3 },
+          { kind: "rollout-set", rollout: rollout("shop", 1) },
+          { kind: "rollout-set", rollout: { ...rollout("shop", 1), state: { kind: "done", atMs: 8 } } },
+          { kind: "rollout-set", rollout: rollout("gone", 1) },
+          { kind: "wish-set", wish },
+          { kind: "wish-set", wish: { ...wish, app: appName("gone"), service: "web" as ServiceName } },
+          { kind: "wish-set", wish: { ...wish, slot: "1" as Slot, service: "web" as ServiceName } },
+          { kind: "gate-set", gate: gate("shop/web/1") },
+          { kind: "gate-set", gate: gate("shop/web/2") },
+          { kind: "gate-set", gate: gate("shop/web/3") },
           { kind: "token-set", token: token("t1", 2) },
           { kind: "token-set", token: token("t2", 1) },
         ]),
@@ -186,6 +224,8 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
           { kind: "app-removed", app: appName("gone") },
           { kind: "placement-removed", workload: workload("shop/web/3") },
           { kind: "tombstone-removed", node: nodeId(1), workload: workload("shop/web/9") },
+          { kind: "wish-removed", key: "shop/web/1" },
+          { kind: "gate-removed", workload: workload("shop/web/2") },
           { kind: "token-removed", id: "t2" },
           { kind: "node-removed", node: nodeId(2) },
         ]),
@@ -200,8 +240,12 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         placements: [kept],
         tombstones: [tombstone, { ...tombstone, node: nodeId(2) }],
         fencingTokens: new Map([[kept.workload, 3]]),
+        rollouts: [{ ...rollout("shop", 1), state: { kind: "done", atMs: 8 } }],
+        wishes: [wish],
+        gates: [gate("shop/web/1")],
         observed: new Map(),
       });
+      expect(after.rollouts(appName("shop"), 10)).toHaveLength(1);
       expect(after.tokens()).toEqual([token("t1", 2)]);
       expect(after.credentialHash(nodeId(1))).toBe(hash("1"));
       expect(after.credentialHash(nodeId(2))).toBeNull();

@@ -1,9 +1,11 @@
 // Random apps, as the Compose compiler would give them, and random changes to them. An app's images say how its containers behave
 // (engine/life.ts), so an app alone says what its end state must be.
+
 import type { AppSpec, AppVolume, Disconnect, ServiceSpec } from "@skerry/shared/model/app.ts";
 import { specHashInput } from "@skerry/shared/model/assignment-hash.ts";
 import { type ContainerSpec, defaultContainerSpec } from "@skerry/shared/model/container.ts";
 import type { AppName, ServiceName, SpecHash } from "@skerry/shared/model/ids.ts";
+import { defaultServiceUpdate } from "@skerry/shared/model/plain.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Chance } from "./chance.ts";
 import { imageOf, type Kind, MISSING_IMAGE } from "./engine/life.ts";
@@ -171,6 +173,7 @@ function drawService(
     reservedMemoryBytes: chance.yes(0.3) ? chance.int(1, 4) * 64 * 1_048_576 : null,
     reservedNanoCpus: null,
     disconnect: drawDisconnect(chance, style, hasVolume),
+    ...defaultServiceUpdate,
   };
 }
 

@@ -1,5 +1,6 @@
 // A hub in process for tests of its HTTP API: real SQLite in a folder of its own, the real control loop, and nodes that are a few calls.
 // Time can be moved forward; nothing sleeps.
+
 import { mkdtempSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,6 +8,7 @@ import { join } from "node:path";
 import type { Position } from "@skerry/shared/model/assignment.ts";
 import type { InstallationId, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
+import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { Report, WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Hello, ToHub } from "@skerry/shared/protocol/to-hub.ts";
 import { type Clock, systemClock } from "@skerry/shared/runtime/clock.ts";
@@ -213,15 +215,15 @@ function statuses(loop: ControlLoop, node: NodeId, state: WorkloadState): Worklo
     const placement = loop.world.placements.get(id);
     if (placement === undefined) return [];
     const { revision, specHash } = placement;
-    return [{ id, revision, specHash, state, forMs: 0, containerId: "c1", imageId: null, restarts: 0 }];
+    return [{ id, revision, specHash, state, forMs: 0, containerId: "c1", imageId: null, restarts: 0, ...plainStatus }];
   });
 }
 
 function hello(node: NodeId, credential: string): Hello {
   return {
     type: "hello",
-    protocol: 1,
-    protocolMinimum: 1,
+    protocol: 2,
+    protocolMinimum: 2,
     node,
     credential,
     bootId: "b1",

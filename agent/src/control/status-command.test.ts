@@ -1,8 +1,10 @@
 // `agent status` over a real socket, and its words.
+
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
+import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ControlAnswer } from "./answer.ts";
@@ -13,6 +15,7 @@ const workload = (id: string, state: WorkloadState): WorkloadStatus => ({
   // Three parts, as an id has.
   ...{ id: id as WorkloadId, revision: 1, specHash: null, state, forMs: 65_000, containerId: null, imageId: null },
   restarts: 0,
+  ...plainStatus,
 });
 const joined: Extract<ControlAnswer, { state: "joined" }> = {
   ...{

@@ -145,6 +145,8 @@ function stateText(state: WorkloadState, forTime: string): string {
       return `completed: ${exitInWords(state.exit)}`;
     case "failed":
       return `given up: ${state.reason}`;
+    case "stopped":
+      return "stopped, as an operator wants";
     case "fenced":
       return "stopped by its fence until the hub is heard again";
     case "stopping":

@@ -1,9 +1,11 @@
 // Plan: what to do next, worked out from what is wanted, what is seen and what is remembered. Pure: the same input gives the same plan.
 // Level-triggered: it never asks what happened, only what is. Every lane that it returns is meant to be started; a workload's trouble
 // stays in that workload's lane.
+
 import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
+import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Lane, Plan } from "./action.ts";
@@ -124,7 +126,17 @@ function statusOf({ workload, existing }: Case, { state, memory }: Decision): Wo
   if (shown === null) {
     const { id, revision } = workload;
     const { restarts } = memory;
-    return { id, revision, specHash: null, state, forMs: 0, containerId: null, imageId: null, restarts };
+    return {
+      id,
+      revision,
+      specHash: null,
+      state,
+      forMs: 0,
+      containerId: null,
+      imageId: null,
+      restarts,
+      ...plainStatus,
+    };
   }
   const status = ownStatus(workload.id, shown, state);
   // Made under an older revision of the same spec: it is what the newer revision asks for.
@@ -143,6 +155,7 @@ function ownStatus(id: WorkloadId, own: OwnContainer, state: WorkloadState): Wor
     containerId: own.summary.id,
     imageId: own.summary.imageId,
     restarts: 0,
+    ...plainStatus,
   };
 }
 

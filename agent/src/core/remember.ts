@@ -99,7 +99,13 @@ export function countRun(memory: WorkloadMemory, own: OwnContainer, workload: Wo
 function countExit(memory: WorkloadMemory, own: OwnContainer, workload: Workload, moment: Moment): Remembered {
   const exit = exitOf(own.details);
   const { restart } = workload.spec;
-  const exited: NodeEvent = { kind: "container-exited", workload: workload.id, containerId: own.summary.id, exit };
+  const exited: NodeEvent = {
+    kind: "container-exited",
+    workload: workload.id,
+    containerId: own.summary.id,
+    exit,
+    tail: [],
+  };
   const known: WorkloadMemory = { ...memory, lastExit: exit };
   const last = lastEnd(known, workload, exit);
   if (last !== null) return { memory: last.memory, events: [exited, ...last.events] };

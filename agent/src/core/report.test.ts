@@ -1,5 +1,7 @@
 // What is told to the hub, and what is not worth telling; and since when a status has been what it is.
+
 import type { NodeFigures } from "@skerry/shared/model/node.ts";
+import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { describe, expect, test } from "vitest";
 import { container, workload } from "../../../test/unit/agent/scenario.ts";
@@ -10,7 +12,18 @@ const web = workload("web");
 
 function status(state: WorkloadState, options: Partial<WorkloadStatus> = {}): WorkloadStatus {
   const { id, revision, specHash } = web;
-  return { id, revision, specHash, state, forMs: 0, containerId: "c1", imageId: "i1", restarts: 0, ...options };
+  return {
+    id,
+    revision,
+    specHash,
+    state,
+    forMs: 0,
+    containerId: "c1",
+    imageId: "i1",
+    restarts: 0,
+    ...plainStatus,
+    ...options,
+  };
 }
 
 const running = status({ kind: "running", health: "healthy" });

@@ -208,6 +208,7 @@ class ReconnectingLink implements Link {
         onConditions: (conditions) => {
           this.#sessionConditions = conditions;
         },
+        onOpenStream: () => undefined,
         onEnd: (failure, withinMs) => this.#onEnd(session, failure, withinMs),
       },
     });

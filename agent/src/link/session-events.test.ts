@@ -42,13 +42,13 @@ function openSession(disk: MemoryDisk) {
     }),
     handlers: {
       ...{ onWelcome: nothing, onBeatSent: nothing, onBeatAcked: nothing },
-      ...{ onAccepted: nothing, onConditions: nothing, onEnd: nothing },
+      ...{ onAccepted: nothing, onConditions: nothing, onOpenStream: nothing, onEnd: nothing },
     },
   });
   session.start();
   const receive = (frame: Parameters<typeof encodeToAgent>[0]) => handlers?.onFrame(encodeToAgent(frame));
   receive({
-    ...{ type: "welcome", protocol: 1, installation: anIdentity.installation },
+    ...{ type: "welcome", protocol: 2, installation: anIdentity.installation },
     ...{ hubVersion: "1", heartbeatMs: 15_000, eventsAcked: 0 },
   });
   const eventFrames = () => sent.filter((text) => text.startsWith('{"type":"events"'));

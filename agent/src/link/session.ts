@@ -61,6 +61,8 @@ export interface SessionHandlers {
   onAccepted(assignment: Assignment): void;
   /** What lasts: an assignment refused, the ledger full. Replaces what was said before. */
   onConditions(conditions: readonly Condition[]): void;
+  /** The hub wants the stream socket; `ticket` is single use. */
+  onOpenStream(ticket: string): void;
   /** Called exactly once. `reconnectWithinMs`: the hub's own window, when it named one. */
   onEnd(failure: LinkFailure, reconnectWithinMs: number | null): void;
 }
@@ -240,6 +242,9 @@ export class Session {
         return;
       case "goodbye":
         this.#onGoodbye(message.reason, message.reconnectWithinMs);
+        return;
+      case "open-stream":
+        this.#parts.handlers.onOpenStream(message.ticket);
         return;
       default:
         assertNever(message, "message to the agent");

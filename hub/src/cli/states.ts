@@ -14,6 +14,7 @@ const STATE_TINTS: Readonly<Record<ShownState, Tint | null>> = {
   "backing-off": "bad",
   completed: "good",
   failed: "bad",
+  stopped: "busy",
   fenced: "busy",
   stopping: "busy",
   unknown: "busy",

@@ -1,5 +1,6 @@
 // A Compose file's text becomes an AppSpec, or a list of everything that is wrong with it.
 // It must never throw on any text, read files or the environment by itself, or ignore a key in silence.
+
 import {
   type AppNetwork,
   type AppSpec,
@@ -15,6 +16,7 @@ import {
   type SpecHash,
   serviceNameSchema,
 } from "@skerry/shared/model/ids.ts";
+import { defaultServiceUpdate } from "@skerry/shared/model/plain.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import { checkKeys } from "./check-keys.ts";
@@ -172,6 +174,7 @@ function compileService(
     reservedMemoryBytes: container.resources.reservedMemoryBytes,
     reservedNanoCpus: container.resources.reservedNanoCpus,
     disconnect,
+    ...defaultServiceUpdate,
   };
   return { spec, networks, volumes };
 }

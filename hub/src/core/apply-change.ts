@@ -8,6 +8,7 @@ import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "./change.ts";
 import { comeBackMs, isAfterPause } from "./liveness.ts";
 import { serviceAt } from "./lookup.ts";
+import { type GateResult, isWishOf, type Rollout, type Wish, wishKey } from "./rollout-state.ts";
 import { afterMs, NO_USAGE, tighter, withoutWorkload, withWorkload } from "./usage.ts";
 import type {
   App,
@@ -34,6 +35,9 @@ export interface LoadedWorld {
   readonly placements: readonly Placement[];
   readonly tombstones: readonly Tombstone[];
   readonly fencingTokens: ReadonlyMap<WorkloadId, number>;
+  readonly rollouts: readonly Rollout[];
+  readonly wishes: readonly Wish[];
+  readonly gates: readonly GateResult[];
   readonly observed: ReadonlyMap<NodeId, readonly WorkloadStatus[]>;
 }
 
@@ -53,6 +57,10 @@ interface MutableWorld {
   readonly tombstoneNodes: Map<WorkloadId, Set<NodeId>>;
   readonly usage: Map<NodeId, Usage>;
   readonly fencingTokens: Map<WorkloadId, number>;
+  readonly rollouts: Map<AppName, Rollout>;
+  readonly wishes: Map<string, Wish>;
+  readonly gates: Map<WorkloadId, GateResult>;
+  readonly settledSinceMs: Map<string, Millis>;
   readonly reachability: Map<NodeId, Reachability>;
   readonly observations: Map<NodeId, Observation>;
   readonly unplaced: Map<WorkloadId, Unplaced>;
@@ -71,6 +79,9 @@ export function emptyWorld(installation: InstallationId, epoch: number, now: Mil
     placements: [],
     tombstones: [],
     fencingTokens: new Map(),
+    rollouts: [],
+    wishes: [],
+    gates: [],
     observed: new Map(),
   };
   return worldFrom({ installation, epoch, seq: 0, ...nothing }, now);
@@ -87,6 +98,9 @@ export function worldFrom(loaded: LoadedWorld, now: Millis): World {
   }
   for (const tombstone of loaded.tombstones) setTombstone(world, tombstone);
   for (const [workload, token] of loaded.fencingTokens) world.fencingTokens.set(workload, token);
+  for (const rollout of loaded.rollouts) world.rollouts.set(rollout.app, rollout);
+  for (const wish of loaded.wishes) world.wishes.set(wishKey(wish), wish);
+  for (const gate of loaded.gates) world.gates.set(gate.workload, gate);
   for (const [node, statuses] of loaded.observed) world.observations.set(node, oldObservation(statuses));
   for (const app of world.apps.keys()) world.dirtyApps.add(app);
   for (const node of world.nodes.keys()) {
@@ -112,6 +126,10 @@ function blankWorld({ installation, epoch, seq }: LoadedWorld, now: Millis): Mut
     tombstoneNodes: new Map(),
     usage: new Map(),
     fencingTokens: new Map(),
+    rollouts: new Map(),
+    wishes: new Map(),
+    gates: new Map(),
+    settledSinceMs: new Map(),
     reachability: new Map(),
     observations: new Map(),
     unplaced: new Map(),
@@ -156,11 +174,27 @@ export function applyChange(world: World, change: Change): void {
     case "placement-set":
       return setPlacement(target, change.placement);
     case "placement-removed":
+      target.gates.delete(change.workload);
       return removePlacement(target, change.workload);
     case "tombstone-set":
       return setTombstone(target, change.tombstone);
     case "tombstone-removed":
       return removeTombstone(target, change.node, change.workload);
+    case "rollout-set":
+      target.rollouts.set(change.rollout.app, change.rollout);
+      return;
+    case "wish-set":
+      target.wishes.set(wishKey(change.wish), change.wish);
+      return;
+    case "wish-removed":
+      target.wishes.delete(change.key);
+      return;
+    case "gate-set":
+      target.gates.set(change.gate.workload, change.gate);
+      return;
+    case "gate-removed":
+      target.gates.delete(change.workload);
+      return;
     case "fencing-token-set":
       target.fencingTokens.set(change.workload, change.token);
       return;
@@ -185,6 +219,7 @@ type VolatileOnly = Extract<
       | "word-set"
       | "unplaced-set"
       | "unplaced-cleared"
+      | "settled-since"
       | "brake-set"
       | "dirty"
       | "decided";
@@ -210,6 +245,12 @@ function applyVolatile(world: MutableWorld, change: VolatileOnly): void {
       return setUnplaced(world, change.unplaced);
     case "unplaced-cleared":
       return clearUnplaced(world, change.workload);
+    case "settled-since": {
+      const key = `${change.app}/${change.service}`;
+      if (change.atMs === null) world.settledSinceMs.delete(key);
+      else world.settledSinceMs.set(key, change.atMs);
+      return;
+    }
     case "brake-set":
       world.brake = change.brake;
       return;
@@ -251,6 +292,10 @@ export function copyWorld(world: World): World {
     tombstoneNodes: sets(world.tombstoneNodes),
     usage: new Map(world.usage),
     fencingTokens: new Map(world.fencingTokens),
+    rollouts: new Map(world.rollouts),
+    wishes: new Map(world.wishes),
+    gates: new Map(world.gates),
+    settledSinceMs: new Map(world.settledSinceMs),
     reachability: new Map(world.reachability),
     observations: new Map(world.observations),
     unplaced: new Map(world.unplaced),
@@ -274,6 +319,8 @@ function setApp(world: MutableWorld, app: App): void {
 }
 
 function removeApp(world: MutableWorld, name: AppName): void {
+  world.rollouts.delete(name);
+  for (const key of [...world.wishes.keys()]) if (isWishOf(name, key)) world.wishes.delete(key);
   const standing = [...(world.placementsByApp.get(name) ?? [])].map((id) => placementOf(world, id));
   withUsageAnew(world, standing, () => world.apps.delete(name));
 }

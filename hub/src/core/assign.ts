@@ -1,10 +1,12 @@
 // Assignments: what one node should run, built from placements, revisions and tombstones. Pure; the shell adds the hash.
 // The content of a position never changes: a node refuses other content under the same position.
+
 import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
 import type { AssignedApp, Assignment, AssignmentDelta, Retired, Workload } from "@skerry/shared/model/assignment.ts";
 import { comparePositions } from "@skerry/shared/model/assignment-hash.ts";
 import { sameJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId } from "@skerry/shared/model/ids.ts";
+import { PLAIN_CHANGE_OVER } from "@skerry/shared/model/plain.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import { byText, serviceOf, sorted, specAt } from "./lookup.ts";
 import type { Placement, World } from "./world.ts";
@@ -54,6 +56,10 @@ function workloadOf(world: World, placement: Placement): Workload | null {
     spec: service.container,
     disconnect: service.disconnect,
     fencingToken: placement.fencingToken,
+    probes: service.probes,
+    intent: placement.intent,
+    changeOver: PLAIN_CHANGE_OVER,
+    times: service.times,
   };
 }
 

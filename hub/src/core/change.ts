@@ -1,9 +1,10 @@
 // Change: the only way that the World moves. The control loop commits durable ones to the store in one transaction, then applies
 // all of them to the World, then tells callers and nodes. `decide` returns changes; so do the handlers of what comes in.
 import type { OutboxItem } from "@skerry/shared/model/event.ts";
-import type { AppName, NodeId, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { AppName, NodeId, Revision, ServiceName, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
+import type { GateResult, Rollout, Wish } from "./rollout-state.ts";
 import type { App, Brake, Node, Placement, Reachability, Tombstone, Unplaced, Word } from "./world.ts";
 
 /** Said by the hub itself; node events keep their own union. */
@@ -22,6 +23,29 @@ export type HubEvent =
   | { readonly kind: "brake-off" }
   | { readonly kind: "assignment-refused"; readonly node: NodeId; readonly reason: string; readonly message: string }
   | { readonly kind: "clone-detected"; readonly node: NodeId }
+  | { readonly kind: "rollout-started"; readonly app: AppName; readonly revision: number; readonly reason: string }
+  | {
+      readonly kind: "rollout-batch";
+      readonly app: AppName;
+      readonly service: ServiceName;
+      readonly batch: number;
+      readonly slots: number;
+    }
+  | { readonly kind: "rollout-paused"; readonly app: AppName; readonly revision: number; readonly reason: string }
+  | { readonly kind: "rollout-resumed"; readonly app: AppName; readonly revision: number; readonly by: string }
+  | { readonly kind: "rollout-done"; readonly app: AppName; readonly revision: number }
+  | { readonly kind: "rollout-failed"; readonly app: AppName; readonly revision: number; readonly reason: string }
+  /** An operator's wish: "stopped", "started", "restarted", "paused", "unpaused", with its reason. */
+  | {
+      readonly kind: "wish-changed";
+      readonly app: AppName;
+      readonly target: string;
+      readonly what: string;
+      readonly by: string;
+      readonly reason: string;
+    }
+  | { readonly kind: "preempted"; readonly workload: WorkloadId; readonly node: NodeId; readonly by: WorkloadId }
+  | { readonly kind: "drained"; readonly node: NodeId }
   | { readonly kind: "token-created"; readonly token: string; readonly by: string }
   | { readonly kind: "token-removed"; readonly token: string; readonly by: string };
 
@@ -38,7 +62,8 @@ export interface JoinToken {
 
 /** Durable: in the store before anything else sees them. */
 export type DurableChange =
-  | { readonly kind: "app-set"; readonly app: App; readonly source: string }
+  /** `source`: the file's text; or that of an older revision, for an undo, a rollback or a scale. */
+  | { readonly kind: "app-set"; readonly app: App; readonly source: string | { readonly sameAs: Revision } }
   | { readonly kind: "app-removed"; readonly app: AppName }
   | { readonly kind: "node-set"; readonly node: Node }
   /** Its secret's hash; one per node. Never read back into the World. */
@@ -49,6 +74,12 @@ export type DurableChange =
   | { readonly kind: "tombstone-set"; readonly tombstone: Tombstone }
   | { readonly kind: "tombstone-removed"; readonly node: NodeId; readonly workload: WorkloadId }
   | { readonly kind: "fencing-token-set"; readonly workload: WorkloadId; readonly token: number }
+  /** The store keeps one for each revision; the World the app's newest. */
+  | { readonly kind: "rollout-set"; readonly rollout: Rollout }
+  | { readonly kind: "wish-set"; readonly wish: Wish }
+  | { readonly kind: "wish-removed"; readonly key: string }
+  | { readonly kind: "gate-set"; readonly gate: GateResult }
+  | { readonly kind: "gate-removed"; readonly workload: WorkloadId }
   | { readonly kind: "token-set"; readonly token: JoinToken }
   | { readonly kind: "token-removed"; readonly id: string }
   | { readonly kind: "hub-event"; readonly event: HubEvent }
@@ -62,6 +93,12 @@ export type VolatileChange =
   | { readonly kind: "word-set"; readonly node: NodeId; readonly word: Word }
   | { readonly kind: "unplaced-set"; readonly unplaced: Unplaced }
   | { readonly kind: "unplaced-cleared"; readonly workload: WorkloadId }
+  | {
+      readonly kind: "settled-since";
+      readonly app: AppName;
+      readonly service: ServiceName;
+      readonly atMs: Millis | null;
+    }
   | { readonly kind: "brake-set"; readonly brake: Brake | null }
   /** Look again at these; everything looked at is cleaned by `decided`. */
   | { readonly kind: "dirty"; readonly apps: readonly AppName[]; readonly nodes: readonly NodeId[] }

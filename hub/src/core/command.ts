@@ -160,6 +160,8 @@ function applyApp(world: World, command: CommandOf<"apply-app">, context: Comman
     older: current === null ? [] : referencedRevisions(world, current),
     appliedBy: context.actor,
     appliedAtMs: context.wallMs,
+    lastGood: current?.lastGood ?? null,
+    failedSpecs: current?.failedSpecs ?? [],
   };
   return ok({
     changes: [
@@ -333,6 +335,8 @@ function joinNode(world: World, command: CommandOf<"join-node">, context: Comman
     accepted: null,
     refusal: null,
     eventsAcked: 0,
+    availabilitySaid: null,
+    drainDeadlineMs: null,
   };
   return joined(world, node, false, [
     { kind: "node-set", node },

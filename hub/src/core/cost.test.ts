@@ -27,6 +27,8 @@ function fleet(): Scenario {
       accepted: null,
       refusal: null,
       eventsAcked: 0,
+      availabilitySaid: null,
+      drainDeadlineMs: null,
     }),
   );
   const apps = Array.from(
@@ -38,10 +40,20 @@ function fleet(): Scenario {
       older: [],
       appliedBy: "admin",
       appliedAtMs: 0,
+      lastGood: null,
+      failedSpecs: [],
     }),
   );
   const s = new Scenario();
-  const nothing = { placements: [], tombstones: [], fencingTokens: new Map(), observed: new Map() };
+  const nothing = {
+    placements: [],
+    tombstones: [],
+    fencingTokens: new Map(),
+    rollouts: [],
+    wishes: [],
+    gates: [],
+    observed: new Map(),
+  };
   s.world = worldFrom(
     { installation: "i0000000000000000" as InstallationId, epoch: 1, seq: 0, apps, nodes, ...nothing },
     0,
@@ -73,7 +85,16 @@ const dirtyApp = (name: string): Change => ({ kind: "dirty", apps: [appName(name
 const spec = (name: string, revision: number, shape: Parameters<typeof appSpec>[1]): Change => ({
   kind: "app-set",
   source: "",
-  app: { name: appName(name), revision, spec: appSpec(name, shape), older: [], appliedBy: "a", appliedAtMs: 0 },
+  app: {
+    name: appName(name),
+    revision,
+    spec: appSpec(name, shape),
+    older: [],
+    appliedBy: "a",
+    appliedAtMs: 0,
+    lastGood: null,
+    failedSpecs: [],
+  },
 });
 
 test("[H70] a beat costs nothing to decide", () => {

@@ -146,8 +146,14 @@ class Witness {
   }
 
   #restart(): void {
-    const { installation, epoch, seq, apps, nodes, placements, tombstonesByNode, fencingTokens } = this.scenario.world;
-    const durable = { installation, epoch, seq, fencingTokens, observed: new Map() };
+    const { world } = this.scenario;
+    const { installation, epoch, seq, apps, nodes, placements, tombstonesByNode, fencingTokens } = world;
+    const said = {
+      rollouts: [...world.rollouts.values()],
+      wishes: [...world.wishes.values()],
+      gates: [...world.gates.values()],
+    };
+    const durable = { installation, epoch, seq, fencingTokens, ...said, observed: new Map() };
     const entities = { apps: [...apps.values()], nodes: [...nodes.values()], placements: [...placements.values()] };
     const tombstones = [...tombstonesByNode.values()].flat();
     this.scenario.world = worldFrom({ ...durable, ...entities, tombstones }, this.scenario.now);

@@ -27,6 +27,9 @@ function restart(s: Scenario): void {
     placements: [...placements.values()],
     tombstones: [...tombstonesByNode.values()].flat(),
     fencingTokens,
+    rollouts: [...s.world.rollouts.values()],
+    wishes: [...s.world.wishes.values()],
+    gates: [...s.world.gates.values()],
     observed: new Map(),
   };
   s.world = worldFrom(loaded, s.now);

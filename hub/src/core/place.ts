@@ -1,7 +1,9 @@
 // Placing one slot while a decision is being worked out: candidates, filters, choice, fences. Pure over the World; writes the draft.
 // It never takes a slot from a node that serves it, unless it is asked to and another node takes it.
+
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { AppName, NodeId, Revision, Slot, WorkloadId } from "@skerry/shared/model/ids.ts";
+import { RUN_INTENT } from "@skerry/shared/model/plain.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Draft } from "./draft.ts";
@@ -20,6 +22,7 @@ import {
   talliesOf,
 } from "./schedule.ts";
 import type { Node, Placement, Refusal, World } from "./world.ts";
+import { FIRST_STEP } from "./world.ts";
 
 /** A slot that wants a node. `update`: it stands at an older revision; `move`: it stands on a node that it must leave. */
 export interface Want {
@@ -227,6 +230,8 @@ export class Placer {
       fencingToken: fencingToken(this.#world, workload, service, stays),
       sinceGeneration: node.assigned.generation + 1,
       silentRunMs: this.#silentRun(workload, service, node, stays),
+      intent: standing?.intent ?? RUN_INTENT,
+      step: stays?.step ?? FIRST_STEP,
     };
   }
 

@@ -36,6 +36,10 @@ export function refusalText(refusal: Refusal): string {
       return `has ${refusal.most} of it already, the most that max_replicas_per_node allows`;
     case "too-many-workloads":
       return `runs ${refusal.most} workloads, the most for one node`;
+    case "pressure":
+      return `takes nothing new: ${refusal.condition}`;
+    case "draining":
+      return "is being drained";
     default:
       return assertNever(refusal);
   }

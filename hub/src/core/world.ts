@@ -1,7 +1,7 @@
 // World: everything that decisions need, in memory, with the indexes that make a decision's cost follow the change.
 // Entities are immutable values; `applyChange` is the only writer, and only the control loop calls it, after the commit.
 import type { AppSpec } from "@skerry/shared/model/app.ts";
-import type { Position } from "@skerry/shared/model/assignment.ts";
+import type { Intent, Position } from "@skerry/shared/model/assignment.ts";
 import type {
   AppName,
   InstallationId,
@@ -16,6 +16,7 @@ import type {
 import type { Condition, NodeFacts, NodeFigures, PortInUse } from "@skerry/shared/model/node.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
+import type { FailedSpec, GateResult, Rollout, Said, Wish } from "./rollout-state.ts";
 
 /** One immutable revision of an app. */
 export interface AppRevision {
@@ -33,6 +34,10 @@ export interface App extends AppRevision {
   readonly older: readonly AppRevision[];
   readonly appliedBy: string;
   readonly appliedAtMs: WallMillis;
+  /** The newest revision whose rollout was done; its spec is among `older` or is the app's own. null: none yet. */
+  readonly lastGood: Revision | null;
+  /** The newest last, bounded. */
+  readonly failedSpecs: readonly FailedSpec[];
 }
 
 export type Availability = "active" | "cordoned" | "draining";
@@ -53,6 +58,10 @@ export interface Node {
   readonly refusal: { readonly reason: string; readonly message: string } | null;
   /** Highest event sequence number of this node that is durable here. */
   readonly eventsAcked: number;
+  /** Who set `availability`, when and why; null: it was never set. */
+  readonly availabilitySaid: Said | null;
+  /** draining: after this wall time what could not move is stopped; null: it waits. */
+  readonly drainDeadlineMs: WallMillis | null;
 }
 
 /** One slot on one node. A slot has at most one placement; what may still stand elsewhere is a tombstone not yet accepted. */
@@ -70,7 +79,20 @@ export interface Placement {
   readonly sinceGeneration: number;
   /** How long after its last word from the hub the node may still run it. null: for ever, as nothing on the node fences it. */
   readonly silentRunMs: number | null;
+  /** What operators' wishes come to for this slot; part of the assignment. */
+  readonly intent: Intent;
+  /** How it came to its spec hash; part of the assignment. */
+  readonly step: Step;
 }
+
+/** `previous`: the revision to go back to, kept among the app's `older`; null: none. `attempt` and `force` as in the assignment. */
+export interface Step {
+  readonly kind: "first" | "update" | "rollback";
+  readonly previous: Revision | null;
+  readonly attempt: number;
+  readonly force: boolean;
+}
+export const FIRST_STEP: Step = { kind: "first", previous: null, attempt: 0, force: false };
 
 /** A positive order to remove, kept until the node has accepted `generation` or later. */
 export interface Tombstone {
@@ -105,6 +127,9 @@ export type Refusal = { readonly node: NodeId } & (
   | { readonly kind: "port"; readonly port: number; readonly protocol: string; readonly holder: string }
   | { readonly kind: "max-per-node"; readonly most: number }
   | { readonly kind: "too-many-workloads"; readonly most: number }
+  /** A condition of the node keeps new work away. */
+  | { readonly kind: "pressure"; readonly condition: string }
+  | { readonly kind: "draining" }
 );
 
 /** Volatile: from the links. Times are the hub's monotonic clock. */
@@ -149,8 +174,8 @@ export interface Brake {
 }
 
 /**
- * Durable, change only by `Change`: installation, epoch, seq, apps, nodes, placements, tombstones, fencing tokens.
- * Volatile, change by `Change` kinds that the store ignores or writes behind: reachability, observations, brake, unplaced.
+ * Durable, change only by `Change`: installation, epoch, seq, apps, nodes, placements, tombstones, fencing tokens, rollouts, wishes, gates.
+ * Volatile, change by `Change` kinds that the store ignores or writes behind: reachability, observations, brake, unplaced, settledSinceMs.
  */
 export interface World {
   readonly installation: InstallationId;
@@ -173,6 +198,14 @@ export interface World {
   /** What placements set aside on each node. */
   readonly usage: ReadonlyMap<NodeId, Usage>;
   readonly fencingTokens: ReadonlyMap<WorkloadId, number>;
+  /** One per app, that of its newest revision. */
+  readonly rollouts: ReadonlyMap<AppName, Rollout>;
+  /** By `wishKey`. */
+  readonly wishes: ReadonlyMap<string, Wish>;
+  /** What nodes found out about the placements' present spec hashes; none: open. Leaves with its placement. */
+  readonly gates: ReadonlyMap<WorkloadId, GateResult>;
+  /** Volatile: since when (hub's monotonic time) the last batch of `app/service` is settled; `delay` and promotion count from it. */
+  readonly settledSinceMs: ReadonlyMap<string, Millis>;
   readonly reachability: ReadonlyMap<NodeId, Reachability>;
   readonly observations: ReadonlyMap<NodeId, Observation>;
   readonly unplaced: ReadonlyMap<WorkloadId, Unplaced>;

@@ -148,7 +148,7 @@ test("[A45] the version names the program, the protocol and the installation", a
   expect((await hub.call("GET", "/v1/version")).body).toMatchObject({
     version: "0.0.0-test",
     api: "v1",
-    protocol: { version: 1, minimum: 1 },
+    protocol: { version: 2, minimum: 2 },
     installation: "i0123456789abcdef",
     epoch: 1,
   });

@@ -17,9 +17,17 @@ export function hubEventSubject(event: HubEvent): EventSubject {
   switch (event.kind) {
     case "app-applied":
     case "app-removed":
+    case "rollout-started":
+    case "rollout-batch":
+    case "rollout-paused":
+    case "rollout-resumed":
+    case "rollout-done":
+    case "rollout-failed":
+    case "wish-changed":
       return { node: null, app: event.app, workload: null };
     case "placed":
     case "unplaced":
+    case "preempted":
       return { node: event.node, ...workloadSubject(event.workload) };
     case "unschedulable":
       return { node: null, ...workloadSubject(event.workload) };
@@ -30,6 +38,7 @@ export function hubEventSubject(event: HubEvent): EventSubject {
     case "node-unreachable":
     case "assignment-refused":
     case "clone-detected":
+    case "drained":
       return { node: event.node, app: null, workload: null };
     case "brake-on":
     case "brake-off":

@@ -4,6 +4,7 @@ import type { AppName, InstallationId, NodeId, Revision, SpecHash, WorkloadId } 
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { DurableChange, JoinToken } from "../core/change.ts";
+import { type GateResult, isWishOf, type Rollout, type Wish, wishKey } from "../core/rollout-state.ts";
 import type { App, Node, Placement, Tombstone } from "../core/world.ts";
 import { type EventSubject, hubEventSubject, isWatched, nodeEventSubject, wholeCommits } from "./history.ts";
 import { STORE_LIMITS, type StoreLimits } from "./limits.ts";
@@ -37,6 +38,9 @@ interface MemoryContent {
   readonly placements: Map<WorkloadId, Placement>;
   readonly tombstones: Map<string, Tombstone>;
   readonly fencingTokens: Map<WorkloadId, number>;
+  readonly rollouts: Map<AppName, Map<Revision, Rollout>>;
+  readonly wishes: Map<string, Wish>;
+  readonly gates: Map<WorkloadId, GateResult>;
   readonly tokens: Map<string, JoinToken>;
   readonly observed: Map<NodeId, readonly WorkloadStatus[]>;
   /** What a power cut goes back to. */
@@ -61,6 +65,9 @@ export function createMemoryDisk(first: { readonly installation: InstallationId;
     placements: new Map(),
     tombstones: new Map(),
     fencingTokens: new Map(),
+    rollouts: new Map(),
+    wishes: new Map(),
+    gates: new Map(),
     tokens: new Map(),
     observed: new Map(),
     observedDurable: new Map(),
@@ -90,6 +97,9 @@ export function openMemoryStore(disk: MemoryDisk, limits: StoreLimits = STORE_LI
       placements: sortedValues(content.placements),
       tombstones: sortedValues(content.tombstones),
       fencingTokens: sortedMap(content.fencingTokens),
+      rollouts: newestRollouts(content),
+      wishes: sortedValues(content.wishes),
+      gates: sortedValues(content.gates),
       observed: sortedMap(content.observed),
     }),
     commit(commit) {
@@ -146,6 +156,7 @@ function write(content: MemoryContent, change: DurableChange, wallMs: number): v
       return;
     case "app-removed":
       content.apps.delete(change.app);
+      for (const key of [...content.wishes.keys()]) if (isWishOf(change.app, key)) content.wishes.delete(key);
       return;
     case "node-set":
       content.nodes.set(change.node.id, change.node);
@@ -161,12 +172,30 @@ function write(content: MemoryContent, change: DurableChange, wallMs: number): v
       return;
     case "placement-removed":
       content.placements.delete(change.workload);
+      content.gates.delete(change.workload);
       return;
     case "tombstone-set":
       content.tombstones.set(tombstoneKey(change.tombstone), change.tombstone);
       return;
     case "tombstone-removed":
       content.tombstones.delete(tombstoneKey(change));
+      return;
+    case "rollout-set": {
+      const rollouts = content.rollouts.get(change.rollout.app) ?? new Map<Revision, Rollout>();
+      content.rollouts.set(change.rollout.app, rollouts.set(change.rollout.revision, change.rollout));
+      return;
+    }
+    case "wish-set":
+      content.wishes.set(wishKey(change.wish), change.wish);
+      return;
+    case "wish-removed":
+      content.wishes.delete(change.key);
+      return;
+    case "gate-set":
+      content.gates.set(change.gate.workload, change.gate);
+      return;
+    case "gate-removed":
+      content.gates.delete(change.workload);
       return;
     case "fencing-token-set":
       content.fencingTokens.set(change.workload, change.token);
@@ -191,10 +220,17 @@ function write(content: MemoryContent, change: DurableChange, wallMs: number): v
 const tombstoneKey = (of: { readonly node: NodeId; readonly workload: WorkloadId }): string =>
   `${of.node} ${of.workload}`;
 
-function writeApp(content: MemoryContent, app: App, source: string): void {
+function newestRollouts(content: MemoryContent): readonly Rollout[] {
+  return sortedValues(content.apps).flatMap(({ name, revision }) => content.rollouts.get(name)?.get(revision) ?? []);
+}
+
+type AppSource = Extract<DurableChange, { readonly kind: "app-set" }>["source"];
+
+function writeApp(content: MemoryContent, app: App, source: AppSource): void {
   const revisions = content.revisions.get(app.name) ?? new Map<Revision, StoredRevision>();
   content.revisions.set(app.name, revisions);
-  if (!revisions.has(app.revision)) revisions.set(app.revision, { app, source });
+  const text = typeof source === "string" ? source : (revisions.get(source.sameAs)?.source ?? "");
+  if (!revisions.has(app.revision)) revisions.set(app.revision, { app, source: text });
   content.apps.set(app.name, app);
 }
 
@@ -247,6 +283,7 @@ type History = Pick<
   Store,
   | "revisions"
   | "revision"
+  | "rollouts"
   | "lastRevision"
   | "events"
   | "watch"
@@ -266,6 +303,8 @@ function historyOf(content: MemoryContent): History {
       const stored = content.revisions.get(app)?.get(revision);
       return stored === undefined ? null : { spec: stored.app.spec, source: stored.source };
     },
+    rollouts: (app, limit) =>
+      [...(content.rollouts.get(app)?.values() ?? [])].sort((a, b) => b.revision - a.revision).slice(0, limit),
     lastRevision: (app) => revisionsOf(app).at(-1)?.app.revision ?? 0,
     events({ app, node, workload, afterId, limit }) {
       const found = content.events.filter(

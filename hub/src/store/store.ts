@@ -5,6 +5,7 @@ import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { AppName, InstallationId, NodeId, Revision, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { DurableChange, HubEvent, JoinToken } from "../core/change.ts";
+import type { GateResult, Rollout, Wish } from "../core/rollout-state.ts";
 import type { App, Node, Placement, Tombstone } from "../core/world.ts";
 
 /** Everything durable that the World starts from. */
@@ -17,6 +18,10 @@ export interface Loaded {
   readonly placements: readonly Placement[];
   readonly tombstones: readonly Tombstone[];
   readonly fencingTokens: ReadonlyMap<WorkloadId, number>;
+  /** Of each app the newest. */
+  readonly rollouts: readonly Rollout[];
+  readonly wishes: readonly Wish[];
+  readonly gates: readonly GateResult[];
   /** Written behind: what nodes last said before this hub started. */
   readonly observed: ReadonlyMap<NodeId, readonly WorkloadStatus[]>;
 }
@@ -84,6 +89,8 @@ export interface Store {
   revisions(
     app: AppName,
   ): readonly { readonly revision: Revision; readonly appliedAtMs: number; readonly appliedBy: string }[];
+  /** Of the app's revisions, newest first, at most `limit`. */
+  rollouts(app: AppName, limit: number): readonly Rollout[];
   revision(app: AppName, revision: Revision): { readonly spec: AppSpec; readonly source: string } | null;
   /** The largest revision ever used for this name, also by a removed app of that name; 0: none. */
   lastRevision(app: AppName): Revision;

@@ -2,6 +2,8 @@
 import * as z from "zod/mini";
 import { containerSpecSchema } from "./container.ts";
 import { appNameSchema, serviceNameSchema, specHashSchema } from "./ids.ts";
+import { DEFAULT_ROLLBACK, DEFAULT_ROLLOUT, DEFAULT_UPDATE, NO_UPDATE_TIMES } from "./plain.ts";
+import { probesSchema, rolloutPolicySchema, updatePolicySchema, updateTimesSchema } from "./update.ts";
 
 const shortText = () => z.string().check(z.maxLength(4_096), z.regex(/^[^\0]*$/));
 const nat = () => z.int().check(z.gte(0));
@@ -88,6 +90,13 @@ export const serviceSpecSchema = z.object({
   reservedMemoryBytes: z.nullable(nat()),
   reservedNanoCpus: z.nullable(nat()),
   disconnect: disconnectSchema,
+  probes: z._default(z.nullable(probesSchema), null),
+  update: z._default(updatePolicySchema, DEFAULT_UPDATE),
+  rollback: z._default(updatePolicySchema, DEFAULT_ROLLBACK),
+  rollout: z._default(rolloutPolicySchema, DEFAULT_ROLLOUT),
+  times: z._default(updateTimesSchema, NO_UPDATE_TIMES),
+  /** Who gets room first when there is not enough: higher before lower. 0 when the file says nothing. */
+  priority: z._default(z.int().check(z.gte(-1_000), z.lte(1_000)), 0),
 });
 export type ServiceSpec = z.infer<typeof serviceSpecSchema>;
 

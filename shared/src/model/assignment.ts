@@ -13,10 +13,48 @@ import {
   specHashSchema,
   workloadIdSchema,
 } from "./ids.ts";
+import { NO_UPDATE_TIMES, PLAIN_CHANGE_OVER, RUN_INTENT } from "./plain.ts";
+import { probesSchema, updateTimesSchema } from "./update.ts";
+
+const nat = () => z.int().check(z.gte(0));
 
 /** Orders a node's assignments: first by epoch (a restored hub opens a new one), then by generation. */
 export const positionSchema = z.object({ epoch: counterSchema, generation: counterSchema });
 export type Position = z.infer<typeof positionSchema>;
+
+/**
+ * What the operator wants of it beside its spec. `run` false: it is to stand stopped. `restarts`: how many restarts were ever asked
+ * for; the node restarts it once when this is larger than what it has carried out.
+ */
+export const intentSchema = z.object({ run: z.boolean(), restarts: counterSchema });
+export type Intent = z.infer<typeof intentSchema>;
+
+/** The last good one in this place, to go back to. */
+export const previousSchema = z.object({
+  revision: revisionSchema,
+  specHash: specHashSchema,
+  spec: containerSpecSchema,
+  probes: z.nullable(probesSchema),
+});
+export type Previous = z.infer<typeof previousSchema>;
+
+/** How the node changes over to this spec, and how it judges it (its *gate*). */
+export const changeOverSchema = z.object({
+  order: z.enum(["stop-first", "start-first"]),
+  /** Good for so long without a break: passed. */
+  monitorMs: nat(),
+  /** Not passed by then: failed. Only with a `previous`. */
+  deadlineMs: nat(),
+  /** When the gate fails: `revert` to `previous` at once; `wait` as it is for the operator (and revert when the hub is not heard); `carry-on` trying. */
+  onFailure: z.enum(["revert", "wait", "carry-on"]),
+  /** A spec hash whose gate failed is tried again only under a larger number. */
+  attempt: counterSchema,
+  /** Windows and holds do not count: an operator said --force. */
+  force: z.boolean(),
+  /** null: nothing to go back to; the gate then never fails, it stays open until it passes. */
+  previous: z.nullable(previousSchema),
+});
+export type ChangeOver = z.infer<typeof changeOverSchema>;
 
 /** One slot on one node at one spec hash. */
 export const workloadSchema = z.object({
@@ -30,6 +68,10 @@ export const workloadSchema = z.object({
   disconnect: disconnectSchema,
   /** For `fence`: larger than every one given out before for this slot; shown to the container as SKERRY_FENCING_TOKEN. 0 otherwise. */
   fencingToken: counterSchema,
+  probes: z._default(z.nullable(probesSchema), null),
+  intent: z._default(intentSchema, RUN_INTENT),
+  changeOver: z._default(changeOverSchema, PLAIN_CHANGE_OVER),
+  times: z._default(updateTimesSchema, NO_UPDATE_TIMES),
 });
 export type Workload = z.infer<typeof workloadSchema>;
 

@@ -27,7 +27,38 @@ export const nodeEventSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("image-pull-failed"), ...workload(), image: shortText(), reason: shortText() }),
   z.object({ kind: z.literal("container-created"), ...workload(), containerId: shortText() }),
   z.object({ kind: z.literal("container-started"), ...workload(), containerId: shortText() }),
-  z.object({ kind: z.literal("container-exited"), ...workload(), containerId: shortText(), exit: exitSchema }),
+  z.object({
+    kind: z.literal("container-exited"),
+    ...workload(),
+    containerId: shortText(),
+    exit: exitSchema,
+    /** The last lines that it wrote, oldest first: at most 50, and 8 KiB together. */
+    tail: z._default(z.array(shortText()).check(z.maxLength(50)), []),
+  }),
+  z.object({ kind: z.literal("probe-failed"), ...workload(), probe: shortText(), answer: shortText() }),
+  z.object({ kind: z.literal("probe-recovered"), ...workload(), probe: shortText() }),
+  z.object({ kind: z.literal("gate-passed"), ...workload(), revision: counterSchema }),
+  z.object({ kind: z.literal("gate-failed"), ...workload(), revision: counterSchema, reason: shortText() }),
+  /** Went back to the last good one by itself. */
+  z.object({
+    kind: z.literal("reverted"),
+    ...workload(),
+    from: counterSchema,
+    to: counterSchema,
+    reason: shortText(),
+  }),
+  z.object({
+    kind: z.literal("held"),
+    ...workload(),
+    owner: shortText(),
+    reason: shortText(),
+    forMs: nat(),
+  }),
+  z.object({ kind: z.literal("hold-ended"), ...workload(), owner: shortText(), how: shortText() }),
+  z.object({ kind: z.literal("stopped"), ...workload() }),
+  z.object({ kind: z.literal("restarted"), ...workload() }),
+  z.object({ kind: z.literal("condition-on"), condition: shortText(), message: shortText() }),
+  z.object({ kind: z.literal("condition-off"), condition: shortText() }),
   z.object({ kind: z.literal("container-unhealthy"), ...workload(), containerId: shortText(), output: shortText() }),
   z.object({ kind: z.literal("container-healthy"), ...workload(), containerId: shortText() }),
   z.object({ kind: z.literal("container-removed"), ...workload(), containerId: shortText(), reason: shortText() }),
@@ -66,6 +97,11 @@ export function eventLevel(event: NodeEvent): EventLevel {
       return "error";
     case "image-pull-failed":
     case "container-exited":
+    case "probe-failed":
+    case "gate-failed":
+    case "reverted":
+    case "held":
+    case "condition-on":
     case "container-unhealthy":
     case "drift":
     case "backing-off":
@@ -108,6 +144,28 @@ export function eventText(event: NodeEvent): string {
       return "started";
     case "container-exited":
       return `${exitInWords(event.exit)} after ${inWords(event.exit.ranMs)}`;
+    case "probe-failed":
+      return `${event.probe} probe fails: ${event.answer}`;
+    case "probe-recovered":
+      return `${event.probe} probe succeeds again`;
+    case "gate-passed":
+      return `revision ${event.revision} is good here`;
+    case "gate-failed":
+      return `revision ${event.revision} failed here: ${event.reason}`;
+    case "reverted":
+      return `went back from revision ${event.from} to ${event.to}: ${event.reason}`;
+    case "held":
+      return `its update is held by ${event.owner} for ${inWords(event.forMs)}: ${event.reason}`;
+    case "hold-ended":
+      return `the hold by ${event.owner} ended: ${event.how}`;
+    case "stopped":
+      return "stopped, as an operator wants";
+    case "restarted":
+      return "restarted, as an operator asked";
+    case "condition-on":
+      return event.message;
+    case "condition-off":
+      return `no longer: ${event.condition}`;
     case "container-unhealthy":
       return `unhealthy: ${event.output}`;
     case "container-healthy":

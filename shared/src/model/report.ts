@@ -31,11 +31,48 @@ export const workloadStateSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("completed"), exit: exitSchema }),
   /** Will not be tried again until something changes. */
   z.object({ kind: z.literal("failed"), reason: shortText(), exit: z.nullable(exitSchema) }),
+  /** Stands stopped because an operator wants it so. */
+  z.object({ kind: z.literal("stopped") }),
   /** Stopped by its own fence: the node has not heard from the hub for `after`. */
   z.object({ kind: z.literal("fenced") }),
   z.object({ kind: z.literal("stopping") }),
 ]);
 export type WorkloadState = z.infer<typeof workloadStateSchema>;
+
+/** The last answer of one of our own probes (not the engine's health check). */
+export const probeAnswerSchema = z.object({
+  probe: z.enum(["startup", "readiness", "liveness"]),
+  ok: z.boolean(),
+  /** "HTTP 503 in 12 ms", "connection refused". */
+  answer: shortText(),
+  failures: nat(),
+});
+export type ProbeAnswer = z.infer<typeof probeAnswerSchema>;
+
+/**
+ * Whether the wanted spec has shown itself good on this node (the node's own judgement, by its monotonic clock, also offline).
+ * `none`: what is wanted is what ran before. `waits`: why the change-over has not begun, or what the gate still waits for.
+ */
+export const gateSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("none") }),
+  z.object({
+    kind: z.literal("open"),
+    waits: z.enum(["image", "window", "hold", "start", "health", "safe-mode", "other"]),
+    reason: shortText(),
+  }),
+  z.object({ kind: z.literal("passed") }),
+  /** `reverted`: the previous one runs again. */
+  z.object({ kind: z.literal("failed"), reason: shortText(), reverted: z.boolean() }),
+]);
+export type Gate = z.infer<typeof gateSchema>;
+
+/** A lease by which a workload puts its own update off. */
+export const holdSchema = z.object({ owner: shortText(), reason: shortText(), leftMs: nat() });
+export type Hold = z.infer<typeof holdSchema>;
+
+/** How the last run ended: kept after the container is gone. `words` names who killed it, as far as is known. */
+export const lastEndSchema = z.object({ exit: exitSchema, words: shortText(), agoMs: z.nullable(nat()) });
+export type LastEnd = z.infer<typeof lastEndSchema>;
 
 export const workloadStatusSchema = z.object({
   id: workloadIdSchema,
@@ -49,6 +86,14 @@ export const workloadStatusSchema = z.object({
   imageId: z.nullable(shortText()),
   /** Times restarted by the agent since this spec hash was first started. */
   restarts: nat(),
+  /** By the startup and readiness probes; null: it has none. */
+  ready: z._default(z.nullable(z.boolean()), null),
+  probes: z._default(z.array(probeAnswerSchema).check(z.maxLength(3)), []),
+  gate: z._default(gateSchema, { kind: "none" }),
+  /** The spec hash and attempt that `gate` is about; null with `none`. */
+  gateFor: z._default(z.nullable(z.object({ specHash: specHashSchema, attempt: nat() })), null),
+  hold: z._default(z.nullable(holdSchema), null),
+  lastEnd: z._default(z.nullable(lastEndSchema), null),
 });
 export type WorkloadStatus = z.infer<typeof workloadStatusSchema>;
 

@@ -1,4 +1,4 @@
-// Frames from the hub to an agent. The place for `open-stream` (second websocket, see streams in DESIGN) is this union.
+// Frames from the hub to an agent.
 import * as z from "zod/mini";
 import { assignmentDeltaSchema, assignmentSchema } from "../model/assignment.ts";
 import { counterSchema, installationIdSchema } from "../model/ids.ts";
@@ -30,6 +30,9 @@ export const goodbyeSchema = z.object({
   reconnectWithinMs: z.int().check(z.gte(0), z.lte(3_600_000)),
 });
 
+/** Dial the stream socket (`/v1/agent/streams`) and serve HTTP/2 on it. `ticket`: single use, said in the dial's header. */
+export const openStreamSchema = z.object({ type: z.literal("open-stream"), ticket: shortText() });
+
 export const toAgentSchema = z.discriminatedUnion("type", [
   welcomeSchema,
   paceSchema,
@@ -38,6 +41,7 @@ export const toAgentSchema = z.discriminatedUnion("type", [
   assignDeltaSchema,
   eventsAckSchema,
   goodbyeSchema,
+  openStreamSchema,
 ]);
 export type Welcome = z.infer<typeof welcomeSchema>;
 export type ToAgent = z.infer<typeof toAgentSchema>;

@@ -135,7 +135,7 @@ export function linkKit(options: { metered?: boolean; lease?: SavedLease } = {})
 
 export function welcome(more: Partial<Extract<ToAgent, { type: "welcome" }>> = {}): ToAgent {
   const { installation } = anIdentity;
-  const usual = { protocol: 1, installation, hubVersion: "1.0.0", heartbeatMs: 15_000, eventsAcked: 0 };
+  const usual = { protocol: 2, installation, hubVersion: "1.0.0", heartbeatMs: 15_000, eventsAcked: 0 };
   return { type: "welcome", ...usual, ...more };
 }
 

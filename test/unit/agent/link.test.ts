@@ -1,5 +1,7 @@
 // The node's side of the link, frame by frame and to the millisecond.
+
 import type { LinkFailure } from "@skerry/agent/link/failure.ts";
+import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { CLOSE } from "@skerry/shared/protocol/version.ts";
 import { describe, expect, test } from "vitest";
@@ -11,6 +13,7 @@ const refused: LinkFailure = { kind: "refused", message: "nothing listens" };
 const running = (health: "none" | "healthy"): WorkloadStatus => ({
   ...{ id: WEB, revision: 1, specHash: anAssignment(1).hash, forMs: 0, containerId: "c1", imageId: "i1", restarts: 0 },
   state: { kind: "running", health },
+  ...plainStatus,
 });
 
 describe("greeting", () => {
@@ -22,7 +25,7 @@ describe("greeting", () => {
     const { position, hash } = sealed(3);
     expect(kit.wire.sent).toEqual([
       {
-        ...{ type: "hello", protocol: 1, protocolMinimum: 1, node: anIdentity.node, credential: anIdentity.credential },
+        ...{ type: "hello", protocol: 2, protocolMinimum: 2, node: anIdentity.node, credential: anIdentity.credential },
         ...{ bootId: "boot-1", runId: "run-1", agentVersion: "1.0.0", have: { position, hash } },
       },
     ]);
@@ -57,8 +60,8 @@ describe("greeting", () => {
   });
 
   test.each([
-    [2, "agent-too-old"],
-    [0, "hub-too-old"],
+    [3, "agent-too-old"],
+    [1, "hub-too-old"],
   ])("[K4] a welcome in protocol %i is refused as %s", async (protocol, kind) => {
     const kit = linkKit();
     kit.link.start();

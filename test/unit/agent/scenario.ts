@@ -24,6 +24,7 @@ import type {
   WorkloadId,
 } from "@skerry/shared/model/ids.ts";
 import { containerName, workloadId } from "@skerry/shared/model/names.ts";
+import { defaultWorkloadExtras } from "@skerry/shared/model/plain.ts";
 
 /** The types brand ids; a test writes them as they are. */
 export const INSTALLATION = "i0000000000000001" as InstallationId;
@@ -59,6 +60,7 @@ export function workload(service: string, options: WorkloadOptions = {}): Worklo
     },
     disconnect: { policy: "keep" },
     fencingToken: 0,
+    ...defaultWorkloadExtras,
     ...rest,
   };
 }

@@ -1,6 +1,8 @@
 // The control loop on a store in memory: what is durable before what, what a full or broken disk does, and its bounds.
+
 import type { OutboxItem } from "@skerry/shared/model/event.ts";
 import type { InstallationId, NodeId } from "@skerry/shared/model/ids.ts";
+import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { seededRandom } from "@skerry/shared/runtime/random.ts";
@@ -199,6 +201,7 @@ test("[L10] what nodes were seen to run is written behind and is there after a r
     containerId: "c",
     imageId: null,
     restarts: 0,
+    ...plainStatus,
   } as const;
   hub.loop.receive(node, { type: "report", report: { ...report, workloads: [status] } }, () => {});
   hub.clock.run(SAVE_OBSERVED_MS + 1);

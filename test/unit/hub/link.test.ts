@@ -49,7 +49,7 @@ test("[L20] a node that is known is welcomed with its heartbeat and what of its 
   expect(agent.got).toEqual([
     {
       type: "welcome",
-      protocol: 1,
+      protocol: 2,
       installation: hub.loop.world.installation,
       hubVersion: "t",
       heartbeatMs: HEARTBEAT_MS,
@@ -127,8 +127,8 @@ test("[L24] nothing but hello comes first, and hello comes once", () => {
 });
 const HELLO_AGAIN = {
   type: "hello",
-  protocol: 1,
-  protocolMinimum: 1,
+  protocol: 2,
+  protocolMinimum: 2,
   credential: "",
   bootId: "",
   runId: "",

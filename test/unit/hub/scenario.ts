@@ -23,6 +23,7 @@ import type {
   WorkloadId,
 } from "@skerry/shared/model/ids.ts";
 import type { NodeFacts, PortInUse } from "@skerry/shared/model/node.ts";
+import { defaultServiceUpdate, plainStatus } from "@skerry/shared/model/plain.ts";
 import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
@@ -102,6 +103,7 @@ export function service(shape: ServiceShape): ServiceSpec {
     reservedMemoryBytes: shape.memoryBytes ?? null,
     reservedNanoCpus: shape.nanoCpus ?? null,
     disconnect: shape.disconnect ?? { policy: "keep" },
+    ...defaultServiceUpdate,
   };
 }
 
@@ -315,5 +317,5 @@ export function status(
   revision = 1,
   specHash: SpecHash | null = null,
 ): WorkloadStatus {
-  return { id, revision, specHash, state, forMs: 0, containerId: "c", imageId: "i", restarts: 0 };
+  return { id, revision, specHash, state, forMs: 0, containerId: "c", imageId: "i", restarts: 0, ...plainStatus };
 }

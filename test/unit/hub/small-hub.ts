@@ -111,8 +111,8 @@ export function smallHub(
 
 const helloOf = (node: NodeId, credential: string): Hello => ({
   type: "hello",
-  protocol: 1,
-  protocolMinimum: 1,
+  protocol: 2,
+  protocolMinimum: 2,
   node,
   credential,
   bootId: "boot-1",

@@ -18,6 +18,7 @@ export const shownStateSchema = z.enum([
   "backing-off",
   "completed",
   "failed",
+  "stopped",
   "fenced",
   "stopping",
   "unknown",

@@ -42,6 +42,7 @@ function stateCondition(state: WorkloadState, current: boolean): AppCondition {
     case "backing-off":
     case "failed":
       return "troubled";
+    case "stopped":
     case "waiting":
     case "pulling":
     case "starting":

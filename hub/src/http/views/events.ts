@@ -62,6 +62,10 @@ function hubEventLevel(event: HubEvent): EventLevel {
     case "assignment-refused":
     case "clone-detected":
       return "error";
+    case "rollout-failed":
+      return "error";
+    case "rollout-paused":
+    case "preempted":
     case "unschedulable":
     case "node-unreachable":
     case "brake-on":
@@ -106,6 +110,24 @@ function hubEventText(world: World, event: HubEvent): string {
       return `refuses its assignment (${event.reason}): ${event.message}`;
     case "clone-detected":
       return "two machines say they are this node: was its disk copied? Join one of them anew";
+    case "rollout-started":
+      return `rollout of revision ${event.revision} began: ${event.reason}`;
+    case "rollout-batch":
+      return `${event.service}: batch ${event.batch} of its rollout, ${event.slots} ${event.slots === 1 ? "slot" : "slots"}`;
+    case "rollout-paused":
+      return `rollout of revision ${event.revision} paused: ${event.reason}`;
+    case "rollout-resumed":
+      return `rollout of revision ${event.revision} resumed by ${event.by}`;
+    case "rollout-done":
+      return `revision ${event.revision} is good everywhere it is wanted`;
+    case "rollout-failed":
+      return `revision ${event.revision} failed: ${event.reason}`;
+    case "wish-changed":
+      return `${event.target} ${event.what} by ${event.by}${event.reason === "" ? "" : `: ${event.reason}`}`;
+    case "preempted":
+      return `taken from ${nameOf(event.node)}: ${event.by} has the higher priority and needs the room`;
+    case "drained":
+      return "drained: nothing is left that may move";
     case "token-created":
       return `join token ${event.token} made by ${event.by}`;
     case "token-removed":

@@ -188,6 +188,8 @@ function stateShown(state: WorkloadState, ageMs: number, look: string): Shown {
         reason: state.reason,
         hint: "It is not tried again until the file changes: correct it and apply.",
       };
+    case "stopped":
+      return { state: "stopped", reason: "stopped, as an operator wants", hint: null };
     case "fenced":
       return {
         state: "fenced",

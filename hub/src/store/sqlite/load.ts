@@ -1,5 +1,6 @@
 // Rows → the entities that the World starts from. The door for stored JSON: what does not parse stops the start in plain words.
 import { type AppSpec, appSpecSchema } from "@skerry/shared/model/app.ts";
+import { intentSchema } from "@skerry/shared/model/assignment.ts";
 import {
   type AppName,
   appNameSchema,
@@ -22,6 +23,14 @@ import type { Database } from "better-sqlite3";
 import * as z from "zod/mini";
 import type { App, Node, Placement, Tombstone } from "../../core/world.ts";
 import { type Loaded, StoreError } from "../store.ts";
+import {
+  failedSpecsSchema,
+  gateResultSchema,
+  rolloutSchema,
+  saidSchema,
+  stepSchema,
+  wishSchema,
+} from "./rollout-rows.ts";
 
 const wallMs = () => z.number();
 
@@ -33,6 +42,8 @@ const appRow = z.object({
   older: z.string(),
   applied_by: z.string(),
   applied_at_ms: wallMs(),
+  last_good: z.nullable(revisionSchema),
+  failed_specs: z.string(),
 });
 const nodeRow = z.object({
   id: nodeIdSchema,
@@ -47,6 +58,8 @@ const nodeRow = z.object({
   accepted_generation: z.nullable(counterSchema),
   refusal: z.nullable(z.string()),
   events_acked: counterSchema,
+  availability_said: z.nullable(z.string()),
+  drain_deadline_ms: z.nullable(wallMs()),
 });
 const placementRow = z.object({
   workload: workloadIdSchema,
@@ -59,7 +72,10 @@ const placementRow = z.object({
   fencing_token: counterSchema,
   since_generation: counterSchema,
   silent_run_ms: z.nullable(z.number()),
+  intent: z.string(),
+  step: z.string(),
 });
+const bodyRow = z.object({ body: z.string() });
 const tombstoneRow = z.object({
   workload: workloadIdSchema,
   node: nodeIdSchema,
@@ -89,6 +105,9 @@ export function loadAll(db: Database): Loaded {
           return [workload, token];
         }),
       ),
+      rollouts: bodies(db, "rollout", rolloutSchema, NEWEST_ROLLOUTS_SQL),
+      wishes: bodies(db, "wish", wishSchema, "SELECT body FROM wish ORDER BY key"),
+      gates: bodies(db, "gate", gateResultSchema, "SELECT body FROM gate ORDER BY workload"),
       observed: new Map(rows(db, "SELECT * FROM observed ORDER BY node").flatMap(toObserved)),
     };
   })();
@@ -98,8 +117,18 @@ function rows(db: Database, sql: string): unknown[] {
   return db.prepare(sql).all();
 }
 
+const NEWEST_ROLLOUTS_SQL =
+  "SELECT body FROM rollout JOIN app ON app.name = rollout.app AND app.revision = rollout.revision ORDER BY rollout.app";
+
+export function bodies<T>(db: Database, what: string, schema: z.ZodMiniType<T>, sql: string, ...args: unknown[]): T[] {
+  return db
+    .prepare(sql)
+    .all(...args)
+    .map((row) => parse(what, schema, json(what, parse(what, bodyRow, row).body)));
+}
+
 const APPS_SQL =
-  "SELECT name, app.revision AS revision, older, spec, applied_by, applied_at_ms FROM app " +
+  "SELECT name, app.revision AS revision, older, spec, applied_by, applied_at_ms, last_good, failed_specs FROM app " +
   "JOIN revision ON revision.app = app.name AND revision.revision = app.revision ORDER BY name";
 
 function toApp(db: Database, row: unknown): App {
@@ -114,6 +143,8 @@ function toApp(db: Database, row: unknown): App {
     })),
     appliedBy: app.applied_by,
     appliedAtMs: app.applied_at_ms,
+    lastGood: app.last_good,
+    failedSpecs: parse("app", failedSpecsSchema, json("app", app.failed_specs)),
   };
 }
 
@@ -147,6 +178,9 @@ function toNode(row: unknown): Node {
         : { epoch: accepted.epoch, generation: accepted.generation },
     refusal: node.refusal === null ? null : parse(what, refusalSchema, json(what, node.refusal)),
     eventsAcked: node.events_acked,
+    availabilitySaid:
+      node.availability_said === null ? null : parse(what, saidSchema, json(what, node.availability_said)),
+    drainDeadlineMs: node.drain_deadline_ms,
   };
 }
 
@@ -163,6 +197,8 @@ function toPlacement(row: unknown): Placement {
     fencingToken: placement.fencing_token,
     sinceGeneration: placement.since_generation,
     silentRunMs: placement.silent_run_ms,
+    intent: parse("placement", intentSchema, json("placement", placement.intent)),
+    step: parse("placement", stepSchema, json("placement", placement.step)),
   };
 }
 

@@ -106,7 +106,29 @@ CREATE TABLE idempotency (
 ) STRICT;
 `;
 
-const MIGRATIONS: readonly string[] = [V1];
+/** Rollouts, operators' wishes, gates. What stood before counts as good: nothing may be rolled back because of an upgrade. */
+const V2 = `
+ALTER TABLE app ADD COLUMN last_good INTEGER;
+ALTER TABLE app ADD COLUMN failed_specs TEXT NOT NULL DEFAULT '[]';
+UPDATE app SET last_good = revision;
+ALTER TABLE node ADD COLUMN availability_said TEXT;
+ALTER TABLE node ADD COLUMN drain_deadline_ms INTEGER;
+ALTER TABLE placement ADD COLUMN intent TEXT NOT NULL DEFAULT '{"run":true,"restarts":0}';
+ALTER TABLE placement ADD COLUMN step TEXT NOT NULL DEFAULT '{"kind":"first","previous":null,"attempt":0,"force":false}';
+CREATE TABLE rollout (
+  app TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (app, revision)
+) STRICT, WITHOUT ROWID;
+-- The log's form of an app changed: watchers read everything anew.
+UPDATE hub SET watch_floor = seq;
+DELETE FROM change_log;
+CREATE TABLE wish (key TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE gate (workload TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
+const MIGRATIONS: readonly string[] = [V1, V2];
 
 /** The schema that this program reads and writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -5,13 +5,15 @@ import type { Database, Statement } from "better-sqlite3";
 import * as z from "zod/mini";
 import type { HubEvent, JoinToken } from "../../core/change.ts";
 import type { EventQuery, EventRow, Store } from "../store.ts";
-import { json, parse, parseSpec } from "./load.ts";
+import { bodies, json, parse, parseSpec } from "./load.ts";
+import { rolloutSchema } from "./rollout-rows.ts";
 
 export type Reads = Pick<
   Store,
   | "revisions"
   | "revision"
   | "lastRevision"
+  | "rollouts"
   | "events"
   | "credentialHash"
   | "credentialNode"
@@ -31,6 +33,7 @@ export function prepareReads(db: Database): Reads {
   return {
     ...prepareRevisions(db),
     events: prepareEvents(db),
+    rollouts: (app, limit) => bodies(db, "rollout", rolloutSchema, ROLLOUTS_SQL, app, limit),
     credentialHash(node): SpecHash | null {
       const row = hash.get(node);
       return row === undefined ? null : parse("credential", specHashSchema, row.hash);
@@ -45,6 +48,8 @@ export function prepareReads(db: Database): Reads {
     setting: (name) => setting.get(name)?.value ?? null,
   };
 }
+
+const ROLLOUTS_SQL = "SELECT body FROM rollout WHERE app = ? ORDER BY revision DESC LIMIT ?";
 
 const joinTokenSchema = z.object({
   id: z.string(),

@@ -43,6 +43,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     saveObserved: (node, workloads) => guard(() => saveObserved(node, workloads)),
     setSetting: (name, value) => guard(() => void setSetting.run(name, value)),
     revisions: (app) => guard(() => reads.revisions(app)),
+    rollouts: (app, limit) => guard(() => reads.rollouts(app, limit)),
     revision: (app, revision) => guard(() => reads.revision(app, revision)),
     lastRevision: (app) => guard(() => reads.lastRevision(app)),
     events: (query) => guard(() => reads.events(query)),

@@ -3,6 +3,7 @@
 import type { AppName } from "@skerry/shared/model/ids.ts";
 import type { Database, Statement } from "better-sqlite3";
 import type { DurableChange } from "../../core/change.ts";
+import type { FailedSpec } from "../../core/rollout-state.ts";
 import { isWatched, wholeCommits } from "../history.ts";
 import { WATCH_ITEMS_PER_ROW } from "../limits.ts";
 import type { Commit, Store, WatchItem } from "../store.ts";
@@ -15,6 +16,8 @@ type LoggedChange =
       readonly app: AppName;
       readonly revision: number;
       readonly older: readonly number[];
+      readonly lastGood: number | null;
+      readonly failedSpecs: readonly FailedSpec[];
     };
 /** With its place in the commit. */
 type LoggedItem = readonly [index: number, change: LoggedChange];
@@ -38,8 +41,9 @@ export function prepareLog(db: Database): (seq: number, commit: Commit) => numbe
 
 function toLogged(change: DurableChange): LoggedChange {
   if (change.kind !== "app-set") return change;
-  const { name, revision, older } = change.app;
-  return { kind: "app-set-by-reference", app: name, revision, older: older.map((one) => one.revision) };
+  const { name, revision, older, lastGood, failedSpecs } = change.app;
+  const olderRevisions = older.map((one) => one.revision);
+  return { kind: "app-set-by-reference", app: name, revision, older: olderRevisions, lastGood, failedSpecs };
 }
 
 interface LogRow {
@@ -87,7 +91,8 @@ function prepareResolve(db: Database): (logged: LoggedChange) => DurableChange {
     const stored = one.get(name, revision) ?? { spec: "", source: "", by: "", atMs: 0 };
     const spec = parseSpec(name, revision, stored.spec);
     const older = logged.older.map((number) => ({ revision: number, spec: specOf(db, name, number) }));
-    const app = { name, revision, spec, older, appliedBy: stored.by, appliedAtMs: stored.atMs };
+    const { lastGood, failedSpecs } = logged;
+    const app = { name, revision, spec, older, appliedBy: stored.by, appliedAtMs: stored.atMs, lastGood, failedSpecs };
     return { kind: "app-set", app, source: stored.source };
   };
 }

@@ -3,6 +3,7 @@ import type { NodeId } from "@skerry/shared/model/ids.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Database, Statement } from "better-sqlite3";
 import type { DurableChange } from "../../core/change.ts";
+import { wishKey } from "../../core/rollout-state.ts";
 import type { App, Node, Placement } from "../../core/world.ts";
 import { type EventSubject, hubEventSubject, nodeEventSubject } from "../history.ts";
 
@@ -35,6 +36,19 @@ export function prepareWrites(db: Database): WriteChange {
   );
   const removeToken = db.prepare("DELETE FROM join_token WHERE id = ?");
 
+  const setRollout = db.prepare(
+    "INSERT INTO rollout (app, revision, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+  );
+  const setWish = db.prepare(
+    "INSERT INTO wish (key, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+  );
+  const removeWish = db.prepare("DELETE FROM wish WHERE key = ?");
+  const removeWishes = db.prepare("DELETE FROM wish WHERE key = ? OR instr(key, ? || '/') = 1");
+  const setGate = db.prepare(
+    "INSERT INTO gate (workload, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+  );
+  const removeGate = db.prepare("DELETE FROM gate WHERE workload = ?");
+
   return (change, wallMs) => {
     switch (change.kind) {
       case "app-set":
@@ -42,6 +56,7 @@ export function prepareWrites(db: Database): WriteChange {
         return 0;
       case "app-removed":
         removeApp.run(change.app);
+        removeWishes.run(change.app, change.app);
         return 0;
       case "node-set":
         writeNode(change.node);
@@ -57,6 +72,7 @@ export function prepareWrites(db: Database): WriteChange {
         return 0;
       case "placement-removed":
         removePlacement.run(change.workload);
+        removeGate.run(change.workload);
         return 0;
       case "tombstone-set": {
         const { node, workload, generation, reason, silentRunMs } = change.tombstone;
@@ -65,6 +81,23 @@ export function prepareWrites(db: Database): WriteChange {
       }
       case "tombstone-removed":
         removeTombstone.run(change.node, change.workload);
+        return 0;
+      case "rollout-set": {
+        const { app, revision } = change.rollout;
+        setRollout.run(app, revision, JSON.stringify(change.rollout));
+        return 0;
+      }
+      case "wish-set":
+        setWish.run(wishKey(change.wish), JSON.stringify(change.wish));
+        return 0;
+      case "wish-removed":
+        removeWish.run(change.key);
+        return 0;
+      case "gate-set":
+        setGate.run(change.gate.workload, JSON.stringify(change.gate));
+        return 0;
+      case "gate-removed":
+        removeGate.run(change.workload);
         return 0;
       case "fencing-token-set":
         setFencing.run(change.workload, change.token);
@@ -86,8 +119,10 @@ export function prepareWrites(db: Database): WriteChange {
   };
 }
 
+type AppSource = Extract<DurableChange, { readonly kind: "app-set" }>["source"];
+
 /** A revision is written once. The same one again (a repeated change) must say the same. */
-function prepareApp(db: Database): (app: App, source: string) => void {
+function prepareApp(db: Database): (app: App, source: AppSource) => void {
   const insert = db.prepare(
     "INSERT INTO revision (app, revision, spec, source, applied_by, applied_at_ms) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
   );
@@ -95,29 +130,44 @@ function prepareApp(db: Database): (app: App, source: string) => void {
     "SELECT spec FROM revision WHERE app = ? AND revision = ?",
   );
   const setCurrent = db.prepare(
-    "INSERT INTO app (name, revision, older) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET revision = excluded.revision, older = excluded.older",
+    "INSERT INTO app (name, revision, older, last_good, failed_specs) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET " +
+      "revision = excluded.revision, older = excluded.older, last_good = excluded.last_good, failed_specs = excluded.failed_specs",
   );
+  const sourceAt: Statement<[string, number], { source: string }> = db.prepare(
+    "SELECT source FROM revision WHERE app = ? AND revision = ?",
+  );
+  const sourceText = (app: App, source: AppSource): string =>
+    typeof source === "string" ? source : (sourceAt.get(app.name, source.sameAs)?.source ?? "");
   return (app, source) => {
     const spec = JSON.stringify(app.spec);
-    const added = insert.run(app.name, app.revision, spec, source, app.appliedBy, app.appliedAtMs).changes;
+    const added = insert.run(
+      app.name,
+      app.revision,
+      spec,
+      sourceText(app, source),
+      app.appliedBy,
+      app.appliedAtMs,
+    ).changes;
     if (added === 0) {
       const same = stored.get(app.name, app.revision)?.spec === spec;
       assert(same, `revision ${app.revision} of app ${app.name} exists with other content`);
     }
     // Older revisions were current once, so their specs are stored already.
-    setCurrent.run(app.name, app.revision, JSON.stringify(app.older.map(({ revision }) => revision)));
+    const older = JSON.stringify(app.older.map(({ revision }) => revision));
+    setCurrent.run(app.name, app.revision, older, app.lastGood, JSON.stringify(app.failedSpecs));
   };
 }
 
 function prepareNode(db: Database): (node: Node) => void {
   const set = db.prepare(
     `INSERT INTO node (id, name, labels, availability, joined_at_ms, facts, assigned_epoch, assigned_generation,
-       accepted_epoch, accepted_generation, refusal, events_acked)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       accepted_epoch, accepted_generation, refusal, events_acked, availability_said, drain_deadline_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET name = excluded.name, labels = excluded.labels, availability = excluded.availability,
        joined_at_ms = excluded.joined_at_ms, facts = excluded.facts, assigned_epoch = excluded.assigned_epoch,
        assigned_generation = excluded.assigned_generation, accepted_epoch = excluded.accepted_epoch,
-       accepted_generation = excluded.accepted_generation, refusal = excluded.refusal, events_acked = excluded.events_acked`,
+       accepted_generation = excluded.accepted_generation, refusal = excluded.refusal, events_acked = excluded.events_acked,
+       availability_said = excluded.availability_said, drain_deadline_ms = excluded.drain_deadline_ms`,
   );
   return (node) => {
     set.run(
@@ -133,6 +183,8 @@ function prepareNode(db: Database): (node: Node) => void {
       node.accepted?.generation ?? null,
       node.refusal === null ? null : JSON.stringify(node.refusal),
       node.eventsAcked,
+      node.availabilitySaid === null ? null : JSON.stringify(node.availabilitySaid),
+      node.drainDeadlineMs,
     );
   };
 }
@@ -140,11 +192,12 @@ function prepareNode(db: Database): (node: Node) => void {
 function preparePlacement(db: Database): (placement: Placement) => void {
   const set = db.prepare(
     `INSERT INTO placement (workload, app, service, slot, node, revision, spec_hash, fencing_token, since_generation,
-       silent_run_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       silent_run_ms, intent, step)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET app = excluded.app, service = excluded.service, slot = excluded.slot, node = excluded.node,
        revision = excluded.revision, spec_hash = excluded.spec_hash, fencing_token = excluded.fencing_token,
-       since_generation = excluded.since_generation, silent_run_ms = excluded.silent_run_ms`,
+       since_generation = excluded.since_generation, silent_run_ms = excluded.silent_run_ms,
+       intent = excluded.intent, step = excluded.step`,
   );
   return (placement) => {
     set.run(
@@ -158,6 +211,8 @@ function preparePlacement(db: Database): (placement: Placement) => void {
       placement.fencingToken,
       placement.sinceGeneration,
       placement.silentRunMs,
+      JSON.stringify(placement.intent),
+      JSON.stringify(placement.step),
     );
   };
 }
