@@ -118,7 +118,7 @@ test("depends_on: a service waits until its dependency is healthy, and until one
     migrate: service({ command: ["sh", "-c", "sleep 1"], restart: "no", deploy: where }),
     db: service({
       command: ["sh", "-c", "sleep 2; touch /tmp/ready; while :; do sleep 60; done"],
-      healthcheck: { test: ["CMD", "test", "-e", "/tmp/ready"], interval: "500ms" },
+      healthcheck: { test: ["CMD", "test", "-e", "/tmp/ready"], interval: "500ms", retries: 100 },
       deploy: where,
     }),
     web: service({

@@ -23,6 +23,7 @@ import {
   volume,
   workload,
 } from "../../../test/unit/agent/scenario.ts";
+import type { Lane } from "./action.ts";
 import { expectedLimits } from "./compare.ts";
 import { initialLinkState } from "./link-state.ts";
 import type { Observed, OwnContainer } from "./observed.ts";
@@ -196,6 +197,19 @@ describe("depends_on", () => {
     expect(starting.lanes).toEqual([]);
     expect(statusOf(starting, app).state).toMatchObject({ reason: "waits for db to be healthy (it is starting)" });
     expect(kinds(look(node([dbHealth("healthy")], { desired: both })), app.id)).toBe("create start");
+  });
+
+  test("[N20] one that is being restarted is not waited out by a check that passes in its last seconds", () => {
+    const restarting: Lane = {
+      key: db.id,
+      actions: [
+        { kind: "stop-container", workload: db.id, containerId: "c-db", graceMs: null, reason: "unhealthy" },
+        { kind: "start-container", workload: db.id, containerId: "c-db" },
+      ],
+    };
+    const seen = look(node([dbHealth("healthy")], { desired: both }), { busy: new Map([[db.id, restarting]]) });
+    expect(seen.lanes).toEqual([]);
+    expect(statusOf(seen, app).state).toEqual({ kind: "waiting", reason: "waits for db to be restarted" });
   });
 
   test("[N20] service_completed_successfully waits for exit 0 and names a failure", () => {

@@ -68,6 +68,8 @@ function startObstacle(scene: Scene, copy: Workload, own: OwnContainer): string 
 function unmetCondition(scene: Scene, copy: Workload, condition: Dependency["condition"]): string | null {
   const { matching } = scene.existing.get(copy.id) ?? NOTHING_EXISTS;
   const ended = scene.memories.get(copy.id)?.ended ?? null;
+  if (condition !== "service_completed_successfully" && isBeingStopped(scene, copy.id))
+    return `waits for ${copy.service} to be restarted`;
   switch (condition) {
     case "service_started": {
       if (ended?.kind === "completed") return null;
@@ -125,6 +127,11 @@ function isFailing({ memories }: Scene, id: WorkloadId): boolean {
 
 function isInTheMaking({ context }: Scene, id: WorkloadId): boolean {
   return context.busy.get(id)?.actions.some(({ kind }) => kind === "create-container") ?? false;
+}
+
+/** Its health still shows what was: a check that passes in the grace period before the kill says nothing. */
+function isBeingStopped({ context }: Scene, id: WorkloadId): boolean {
+  return context.busy.get(id)?.actions.some(({ kind }) => kind === "stop-container") ?? false;
 }
 
 const follows = (dependency: Dependency, workload: Workload): boolean =>
