@@ -84,13 +84,16 @@ function readSample(line: string): Sample | null {
     if (label === null || labels.has(label[1] ?? "")) return null;
     labels.set(label[1] ?? "", label[2] ?? "");
   }
-  const special = new Map([
-    ["+Inf", Number.POSITIVE_INFINITY],
-    ["-Inf", Number.NEGATIVE_INFINITY],
-    ["NaN", Number.NaN],
-  ]).get(number);
-  const value = special ?? Number(number);
-  return special === undefined && Number.isNaN(value) ? null : { name, labels, value };
+  const value = readNumber(number);
+  return value === null ? null : { name, labels, value };
+}
+
+/** As Go's ParseFloat reads it, in which the case of words is free: prom-client writes "Nan". */
+function readNumber(text: string): number | null {
+  if (/^nan$/i.test(text)) return Number.NaN;
+  if (/^[+-]?inf$/i.test(text)) return text.startsWith("-") ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  const value = Number(text);
+  return Number.isNaN(value) ? null : value;
 }
 
 function familyProblems(family: Family): readonly string[] {

@@ -76,6 +76,8 @@ describe("the reader", () => {
 
   test("finds nothing where nothing is wrong", () => {
     const right = histogram('h_bucket{le="1"} 1\nh_bucket{le="+Inf"} 2\nh_sum 3.5\nh_count 2');
-    expect(expositionProblems(`${gauge("a", 'a{b="x \\"y\\" \\\\ \\n"} +Inf')}${right}`)).toEqual([]);
+    expect(expositionProblems(`${gauge("a", 'a{b="x \\"y\\" \\\\ \\n"} +Inf')}${gauge("c", "c Nan")}${right}`)).toEqual(
+      [],
+    );
   });
 });
