@@ -31,12 +31,14 @@ missing_packages() {
   done <<-LIST | sort -u
 	dockerd docker.io
 	containerd docker.io
+	faketime faketime
 	iptables iptables
 	ip iproute2
 	nsenter util-linux
 	flock util-linux
 	mount mount
 	ps procps
+	strace strace
 	tar tar
 	LIST
   [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates

@@ -11,6 +11,7 @@ import { type Lab, type LabNode, type LabOptions, startLab } from "./lab.ts";
 import type { Process, ProcessOptions } from "./process.ts";
 import { freePort } from "./registry.ts";
 import { until } from "./wait.ts";
+import type { WrongClock } from "./wrongclock.ts";
 
 export const SKERRY = join(import.meta.dirname, "..", "..", "dist", "skerry");
 /** Node, better-sqlite3 and a migration on a busy machine. */
@@ -25,6 +26,8 @@ export interface FleetOptions extends LabOptions {
   readonly labels?: (number: number) => Readonly<Record<string, string>>;
   /** Further words for every agent's command line. */
   readonly agentArguments?: readonly string[];
+  /** Clocks that the agents see in place of the machine's, by the node's number. */
+  readonly clocks?: (number: number, lab: Lab) => WrongClock | null;
 }
 
 export interface Answer {
@@ -98,10 +101,16 @@ export class FleetHub {
   }
 
   /** One API call as the admin; `token` null: as nobody. */
-  async call(method: string, path: string, body?: unknown, token?: string | null): Promise<Answer> {
+  async call(
+    method: string,
+    path: string,
+    body?: unknown,
+    token?: string | null,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
     const bearer = token === undefined ? await this.token() : token;
     return new Promise((resolve, reject) => {
-      const headers: Record<string, string> = {};
+      const headers: Record<string, string> = { ...more };
       if (bearer !== null) headers["authorization"] = `Bearer ${bearer}`;
       if (body !== undefined) headers["content-type"] = "application/json";
       const call = request(`${this.url}${path}`, { method, headers, timeout: API_DEADLINE_MS }, (response) => {
@@ -131,12 +140,21 @@ export class FleetNode {
   agent: Process | null = null;
   /** Where the agent looks for its engine; a test may put a proxy there before it starts the agent. */
   dockerSocket: string;
+  readonly #clock: WrongClock | null;
   #booted: readonly string[] = [];
   readonly #lab: Lab;
   readonly #hub: FleetHub;
   readonly #words: readonly string[];
 
-  constructor(lab: Lab, hub: FleetHub, site: LabNode, name: string, words: readonly string[]) {
+  constructor(
+    lab: Lab,
+    hub: FleetHub,
+    site: LabNode,
+    name: string,
+    words: readonly string[],
+    clock: WrongClock | null = null,
+  ) {
+    this.#clock = clock;
     this.#lab = lab;
     this.#hub = hub;
     this.site = site;
@@ -154,6 +172,7 @@ export class FleetNode {
   startAgent(token: string | null = null, more: readonly string[] = []): void {
     this.agent = this.#lab.spawn({
       name: `agent ${this.name}`,
+      env: this.#clock?.environment ?? {},
       netns: this.site.network?.netns,
       command: [
         ...this.#booted,
@@ -296,10 +315,9 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     const labels = options.labels ?? (() => ({}));
     const nodes = lab.nodes.map((site, index) => {
       const words = Object.entries(labels(index + 1)).flatMap(([key, value]) => ["--label", `${key}=${value}`]);
-      return new FleetNode(lab, hub, site, options.names?.[index] ?? site.name, [
-        ...words,
-        ...(options.agentArguments ?? []),
-      ]);
+      const all = [...words, ...(options.agentArguments ?? [])];
+      const clock = options.clocks?.(index + 1, lab) ?? null;
+      return new FleetNode(lab, hub, site, options.names?.[index] ?? site.name, all, clock);
     });
     const fleet = new Fleet(lab, hub, nodes);
     const token = await joinToken(fleet, nodes.length);
