@@ -15,22 +15,28 @@ import WebSocket from "ws";
 /** So many joins and dials under way at once: a fleet does not arrive in one millisecond. */
 const ARRIVING_AT_ONCE = 32;
 
-export type ToCrowd = { readonly kind: "start"; readonly url: string; readonly token: string; readonly nodes: number };
+export type ToCrowd =
+  | { readonly kind: "start"; readonly url: string; readonly token: string; readonly nodes: number }
+  | { readonly kind: "bytes" };
 export type FromCrowd =
   | { readonly kind: "ready" }
   /** Sent once per node and assignment. */
   | { readonly kind: "accepted"; readonly node: number; readonly workloads: number; readonly revision: number }
+  | { readonly kind: "bytes"; readonly bytes: number }
   | { readonly kind: "failed"; readonly reason: string };
 
 const http = new Agent({ keepAlive: true, maxSockets: ARRIVING_AT_ONCE });
+/** Over all websockets, both directions. */
+const payload = { bytes: 0 };
 const tell = (message: FromCrowd): void => void process.send?.(message);
 
 process.on("message", (message: ToCrowd) => {
+  if (message.kind === "bytes") return tell({ kind: "bytes", bytes: payload.bytes });
   start(message).catch((error: Error) => tell({ kind: "failed", reason: error.stack ?? error.message }));
 });
 process.on("disconnect", () => process.exit(0));
 
-async function start({ url, token, nodes }: ToCrowd): Promise<void> {
+async function start({ url, token, nodes }: Extract<ToCrowd, { kind: "start" }>): Promise<void> {
   const numbers = Array.from({ length: nodes }, (_, index) => index + 1);
   const next = async (): Promise<void> => {
     for (let number = numbers.shift(); number !== undefined; number = numbers.shift()) await arrive(url, token, number);
@@ -55,7 +61,11 @@ async function arrive(url: string, token: string, number: number): Promise<void>
 
 function dial(url: string, node: string, credential: string, number: number): Promise<void> {
   const socket = new WebSocket(`${url.replace(/^http/, "ws")}/v1/agent`, { perMessageDeflate: false });
-  const send = (message: ToHub): void => socket.send(encodeToHub(message));
+  const send = (message: ToHub): void => {
+    const text = encodeToHub(message);
+    payload.bytes += Buffer.byteLength(text);
+    socket.send(text);
+  };
   const held = new Map<string, Workload>();
   let beats = 0;
   let heart: NodeJS.Timeout | undefined;
@@ -77,7 +87,9 @@ function dial(url: string, node: string, credential: string, number: number): Pr
       tell({ kind: "failed", reason: `node ${number} was closed: ${code} ${reason.toString("utf8")}` });
     });
     socket.on("message", (data) => {
-      const decoded = decodeToAgent(data.toString());
+      const text = data.toString();
+      payload.bytes += Buffer.byteLength(text);
+      const decoded = decodeToAgent(text);
       if (!decoded.ok) return reject(new Error(decoded.error));
       const message = decoded.value;
       switch (message.type) {
@@ -137,6 +149,9 @@ function reportOf(
         imageId: null,
         restarts: 0,
         ...plainStatus,
+        // Whatever it is given is good at once.
+        gate: { kind: "passed" },
+        gateFor: { specHash: workload.specHash, attempt: workload.changeOver.attempt },
       }),
     ),
     gone: [],
