@@ -4,9 +4,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../lab/command.ts";
 import { plantDecoys } from "../lab/decoys.ts";
+import { Engine } from "../lab/engine.ts";
 import { BASE } from "../lab/images.ts";
 import { type Lab, startLab, sweep } from "../lab/lab.ts";
 import { freePort } from "../lab/registry.ts";
@@ -157,29 +159,59 @@ describe("a lab of three nodes", () => {
 });
 
 test("without namespaces there is one node, in the machine's own network, that leaves no bridge and no rule behind", async () => {
-  // Other labs of this machine come and go meanwhile.
-  const look = async (): Promise<readonly string[]> => [
-    ...Object.keys(networkInterfaces()).filter((name) => /^(br-|docker)/.test(name)),
-    await run("iptables-save", []).then((text) =>
-      text.replaceAll(/^#.*$|^.* sk\d+[a-z] .*$|\[\d+:\d+\]/gm, "").replaceAll(/\n+/g, "\n"),
-    ),
-  ];
-  const before = await look();
   const lab = await startLab({ nodes: 3, namespaces: false });
   const { api } = lab.node(1).engine;
   expect(lab.nodes).toHaveLength(1);
   expect(lab.limited).not.toBeNull();
-  await api.call("POST", "/networks/create", { Name: "own", Driver: "bridge" });
+  const { Id } = await api.call<{ Id: string }>("POST", "/networks/create", { Name: "own", Driver: "bridge" });
+  // By name: other labs and other engines of this machine come and go meanwhile, and change what is theirs.
+  const ours = [`br-${Id.slice(0, 12)}`, `sk${lab.tag}`];
+  const seenIn = async (program: string, ...args: readonly string[]): Promise<readonly string[]> => {
+    const text = await run(program, args);
+    return ours.filter((name) => text.includes(name));
+  };
+  expect(await seenIn("ip", "link")).toEqual(ours);
   const port = await freePort("127.0.0.1");
   const host = { NetworkMode: "own", PortBindings: { "80/tcp": [{ HostIp: "127.0.0.1", HostPort: `${port}` }] } };
   const command = ["sh", "-c", "mkdir -p /www; echo one >/www/index.html; httpd -f -p 80 -h /www"];
   await api.run({ image: BASE.name, command, host, config: { ExposedPorts: { "80/tcp": {} } } });
   const get = (): Promise<string> => fetch(`http://127.0.0.1:${port}/`).then((answer) => answer.text());
   expect(await until("the page is served", get, WITHIN_MS)).toBe("one\n");
+  expect(await seenIn("iptables-save")).toEqual([]);
   await lab[Symbol.asyncDispose]();
   expect(await remainsOf(lab.tag)).toEqual([]);
-  expect(await look()).toEqual(before);
+  expect(await seenIn("ip", "link")).toEqual([]);
+  expect(await seenIn("iptables-save")).toEqual([]);
 });
+
+test("an engine in somebody else's network leaves the bridge of an engine that is there alone", async () => {
+  await using lab = await startLab({ nodes: 1 });
+  const { network, engine } = lab.node(1);
+  if (network === null) throw new Error("this test needs namespaces");
+  // What the first engine left in its namespace stands for the machine's own: docker0.
+  expect(await network.run("ip", ["link", "show", "docker0"])).toContain("docker0");
+  await network.run("ip", ["link", "add", "guest", "type", "bridge"]);
+  await network.run("ip", ["addr", "add", "10.212.0.1/24", "dev", "guest"]);
+  await network.run("ip", ["link", "set", "guest", "up"]);
+  const guest = lab.use(
+    new Engine({
+      tag: `skerry-${lab.tag}-g1`,
+      name: "g1",
+      runDir: join(lab.runDir, "g1"),
+      dataDir: join(lab.folder, "g1-engine"),
+      netns: network.netns,
+      bridge: "guest",
+    }),
+  );
+  const rules = await network.run("iptables-save", []);
+  await guest.start();
+  expect(await network.run("ip", ["link", "show", "docker0"])).toContain("docker0");
+  expect(without(await network.run("iptables-save", []))).toBe(without(rules));
+  expect(await engine.api.ping()).toBe(true);
+});
+
+/** Counters and dates of `iptables-save` left out. */
+const without = (rules: string): string => rules.replaceAll(/^#.*$|\[\d+:\d+\]/gm, "");
 
 /** A program of its own with a lab of one node: it prints the lab's tag and waits. */
 async function labInAProcess(): Promise<{ child: ChildProcess; tag: string }> {

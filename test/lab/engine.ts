@@ -34,8 +34,11 @@ export interface EngineOptions {
   readonly liveRestore?: boolean;
   /** Registries that are asked without TLS, as networks or host:port. */
   readonly insecureRegistries?: readonly string[];
-  /** Without a namespace of its own an engine must not write the machine's firewall. */
-  readonly ownNetwork: boolean;
+  /**
+   * null: it has a network namespace of its own. Else the bridge that was made for its containers in the machine's network: there it must
+   * not write the firewall, nor be told "none", upon which it deletes docker0, whoever's that is.
+   */
+  readonly bridge: string | null;
 }
 
 export class Engine implements AsyncDisposable {
@@ -209,8 +212,8 @@ export class Engine implements AsyncDisposable {
       "log-level": "warn",
       "shutdown-timeout": SHUTDOWN_GRACE_SECONDS,
       "insecure-registries": this.#options.insecureRegistries ?? [],
-      // In the machine's own network: no rules in its firewall, no bridge docker0. Ports are published by a proxy.
-      ...(this.#options.ownNetwork ? {} : { iptables: false, "ip-masq": false, bridge: "none" }),
+      // In the machine's own network: no rules in its firewall. Ports are published by a proxy.
+      ...(this.#options.bridge === null ? {} : { iptables: false, "ip-masq": false, bridge: this.#options.bridge }),
     };
   }
 }

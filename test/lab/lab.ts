@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Engine } from "./engine.ts";
 import { BASE, type Image, type ImageRecipe, image } from "./images.ts";
-import { Network, type NodeNetwork, networkImpossible, networkTags, removeNetworkOf } from "./network.ts";
+import { Network, type NodeNetwork, networkImpossible, networkTags, plainBridge, removeNetworkOf } from "./network.ts";
 import { Process, type ProcessOptions } from "./process.ts";
 import { Registry } from "./registry.ts";
 import {
@@ -111,6 +111,7 @@ async function build(site: Site): Promise<Lab> {
   const limited = options.namespaces === false ? "not wanted" : await networkImpossible();
   if (limited !== null) say(`No network namespaces here (${limited}): going on with one node.`);
   const network = limited === null ? stack.use(await Network.start(tag)) : null;
+  const bridge = network === null ? stack.use(await plainBridge(tag)).name : null;
   const hubAddress = network?.hubAddress ?? "127.0.0.1";
   // Registries are on the hub's side; an engine trusts loopback without being told.
   const insecureRegistries = network === null ? [] : [network.subnet];
@@ -120,7 +121,7 @@ async function build(site: Site): Promise<Lab> {
   const making = Promise.all(recipes.map(image));
   const nodes: LabNode[] = [];
   for (let number = 1; number <= count; number++)
-    nodes.push(await makeNode(site, network, `n${number}`, insecureRegistries));
+    nodes.push(await makeNode(site, network, bridge, `n${number}`, insecureRegistries));
   const images = await making;
   await Promise.all(
     nodes.map(async (node) => {
@@ -162,6 +163,7 @@ async function build(site: Site): Promise<Lab> {
 async function makeNode(
   { tag, folder, runDir, stack, options }: Site,
   network: Network | null,
+  bridge: string | null,
   name: string,
   insecureRegistries: readonly string[],
 ): Promise<LabNode> {
@@ -175,7 +177,7 @@ async function makeNode(
       runDir: join(runDir, name),
       dataDir: join(folder, `${name}-engine`),
       netns: wire?.netns,
-      ownNetwork: wire !== null,
+      bridge,
       liveRestore: options.liveRestore ?? false,
       insecureRegistries,
     }),

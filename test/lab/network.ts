@@ -142,6 +142,24 @@ export class Network implements AsyncDisposable {
   }
 }
 
+/** For an engine in the machine's own network: a bridge alone, without any rule. Named as a lab's, so that a sweep finds it after a kill. */
+export async function plainBridge(tag: string): Promise<AsyncDisposable & { readonly name: string }> {
+  const name = `sk${tag}`;
+  const address = `${NETWORK_PREFIX}.${await freeThird()}.1/24`;
+  const remove = async (): Promise<void> => {
+    await tryRun("ip", ["link", "del", name]);
+  };
+  try {
+    await link(["add", name, "type", "bridge"]);
+    await run("ip", ["addr", "add", address, "dev", name]);
+    await link(["set", name, "up"]);
+    return { name, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
 /** Whether this machine lets us make namespaces and wires at all; the reason when not. */
 export async function networkImpossible(): Promise<string | null> {
   // Named like a lab's, so that a sweep finds it after a kill.
