@@ -287,6 +287,11 @@ class Loop implements Reconciler {
       bootId: this.#parts.bootId,
       chance: this.#chance,
       formerDependencies: formerDependencies(this.#former),
+      readiness: new Map(),
+      safeMode: false,
+      openWindows: new Map(),
+      holds: new Map(),
+      unbrokenSinceMs: 0,
     };
   }
 

@@ -180,6 +180,11 @@ export function context(options: Partial<PlanContext> = {}): PlanContext {
     bootId: BOOT,
     chance: (key) => chanceFrom(1, key),
     formerDependencies: new Map(),
+    readiness: new Map(),
+    safeMode: false,
+    openWindows: new Map(),
+    holds: new Map(),
+    unbrokenSinceMs: 0,
     ...options,
   };
 }

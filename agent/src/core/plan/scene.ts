@@ -28,6 +28,42 @@ export interface PlanContext {
   readonly chance: (key: string) => number;
   /** `depends_on` of workloads that are wanted no more: they still say in which order to stop. */
   readonly formerDependencies: ReadonlyMap<WorkloadId, readonly ServiceName[]>;
+  /** What our own probes say. A missing entry: it has none, and counts as ready and alive. */
+  readonly readiness: ReadonlyMap<WorkloadId, Readiness>;
+  /** The machine boots again and again: changes stop, what runs keeps running and is healed. */
+  readonly safeMode: boolean;
+  /** Of workloads with update windows. A missing entry of such a one: not known yet, so closed. */
+  readonly openWindows: ReadonlyMap<WorkloadId, WindowsNow>;
+  /** Leases that run, by the workload whose update they put off. */
+  readonly holds: ReadonlyMap<WorkloadId, HoldLease>;
+  /** Since when this process has looked at the engine without a break. `now` itself: this is the first look after one. */
+  readonly unbrokenSinceMs: Millis;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  readonly startupDone: boolean;
+  /** false: a startup or liveness probe failed for good. */
+  readonly alive: boolean;
+  /** The last answer, in words, when something is not as it should be. */
+  readonly reason: string;
+}
+
+export type WindowNow =
+  | { readonly kind: "open"; readonly closesAtMs: Millis }
+  /** `opensAtMs` null: nobody knows (a clock that is not set), or never. */
+  | { readonly kind: "closed"; readonly opensAtMs: Millis | null; readonly reason: string };
+
+/** null: the workload has no such window, so it is always open. */
+export interface WindowsNow {
+  readonly download: WindowNow | null;
+  readonly apply: WindowNow | null;
+}
+
+export interface HoldLease {
+  readonly owner: string;
+  readonly reason: string;
+  readonly endsAtMs: Millis;
 }
 
 export interface Scene {
