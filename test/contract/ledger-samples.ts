@@ -27,6 +27,23 @@ export const aWorkloadMemory: WorkloadMemory = {
   ended: null,
   pulled: false,
   countedExit: "c1 2026",
+  gate: {
+    specHash: HASH,
+    attempt: 1,
+    verdict: {
+      kind: "failed",
+      reason: "unhealthy",
+      revertedTo: { revision: 1, specHash: HASH, spec: { ...defaultContainerSpec, image: "shop/web:0" }, probes: null },
+    },
+    own: { spentMs: 4, since: { bootId: "boot-1", atMs: 12.5 } },
+    good: null,
+    held: { spentMs: 0, since: null },
+    heldBy: "till",
+  },
+  restartsDone: 3,
+  endRun: null,
+  stoppedRun: "c0 2025",
+  stopped: false,
 };
 
 export function anAssignment(generation: number): Assignment {

@@ -1,7 +1,27 @@
 // Memory: what the agent remembers of each workload beyond what the engine shows. Durable, so that a crash loop stays
 // slow across agent restarts and reboots. Data only.
+import type { Previous } from "@skerry/shared/model/assignment.ts";
 import type { SpecHash } from "@skerry/shared/model/ids.ts";
 import type { Exit } from "@skerry/shared/model/report.ts";
+import type { Spent } from "./spent.ts";
+
+/** What this node thinks of a wanted spec. Outlives a change of what it is about only until the next one is judged. */
+export interface GateMemory {
+  readonly specHash: SpecHash;
+  readonly attempt: number;
+  readonly verdict:
+    | { readonly kind: "open" }
+    | { readonly kind: "passed" }
+    /** `revertedTo`: what runs in its place, until another hash or a larger attempt is wanted. null: it went on. */
+    | { readonly kind: "failed"; readonly reason: string; readonly revertedTo: Previous | null };
+  /** Of its deadline. */
+  readonly own: Spent;
+  /** Since when this run has been good without a break; null: it is not. */
+  readonly good: { readonly bootId: string; readonly run: string; readonly atMs: number } | null;
+  /** For how long leases have put this update off, and whose lease does now. */
+  readonly held: Spent;
+  readonly heldBy: string | null;
+}
 
 export interface WorkloadMemory {
   /** What the memory is about; another hash starts afresh. */
@@ -23,4 +43,14 @@ export interface WorkloadMemory {
   readonly pulled: boolean;
   /** Container id + startedAt of the last run whose end was counted, or was our own doing, so that one exit is counted once. */
   readonly countedExit: string | null;
+  /** null: nothing was judged yet. Kept when the hash changes. */
+  readonly gate: GateMemory | null;
+  /** Restarts that an operator asked for and got. null: not known, so whatever is asked for counts as done. */
+  readonly restartsDone: number | null;
+  /** The run that is to be ended and begun anew, as an operator asked. */
+  readonly endRun: string | null;
+  /** The last run of the kept previous container, when its end was our doing. */
+  readonly stoppedRun: string | null;
+  /** It was shown as stopped by intent. */
+  readonly stopped: boolean;
 }

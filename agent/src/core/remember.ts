@@ -49,12 +49,20 @@ export function freshMemory(specHash: SpecHash): WorkloadMemory {
     ended: null,
     pulled: false,
     countedExit: null,
+    gate: null,
+    restartsDone: null,
+    endRun: null,
+    stoppedRun: null,
+    stopped: false,
   };
 }
 
-/** Another spec hash starts afresh. */
+/** Another spec hash starts afresh, but for what is about the workload and not about one spec. */
 export function memoryFor(held: WorkloadMemory | undefined, specHash: SpecHash): WorkloadMemory {
-  return held !== undefined && held.specHash === specHash ? held : freshMemory(specHash);
+  if (held === undefined) return freshMemory(specHash);
+  if (held.specHash === specHash) return held;
+  const { gate, restartsDone, stoppedRun, stopped } = held;
+  return { ...freshMemory(specHash), gate, restartsDone, stoppedRun, stopped };
 }
 
 /** One run of one container. */

@@ -1,6 +1,6 @@
 // The door for stored JSON: what a ledger reads back is checked before it is trusted, because a disk may give back anything.
 // These schemas may grow, never tighten: an agent must be able to read what its older self wrote.
-import { assignmentSchema } from "@skerry/shared/model/assignment.ts";
+import { assignmentSchema, previousSchema } from "@skerry/shared/model/assignment.ts";
 import { nodeEventSchema } from "@skerry/shared/model/event.ts";
 import { counterSchema, installationIdSchema, nodeIdSchema, specHashSchema } from "@skerry/shared/model/ids.ts";
 import { exitSchema } from "@skerry/shared/model/report.ts";
@@ -19,6 +19,25 @@ const identitySchema = z.object({
 /** The side file beside the database: who this node is, and which event numbers it may have used. */
 export const identityFileSchema = z.object({ identity: identitySchema, seqReserved: counterSchema });
 
+const spentSchema = z.object({
+  spentMs: z.number(),
+  since: z.nullable(z.object({ bootId: z.string(), atMs: z.number() })),
+});
+
+const gateMemorySchema = z.object({
+  specHash: specHashSchema,
+  attempt: z.int(),
+  verdict: z.discriminatedUnion("kind", [
+    z.object({ kind: z.literal("open") }),
+    z.object({ kind: z.literal("passed") }),
+    z.object({ kind: z.literal("failed"), reason: z.string(), revertedTo: z.nullable(previousSchema) }),
+  ]),
+  own: spentSchema,
+  good: z.nullable(z.object({ bootId: z.string(), run: z.string(), atMs: z.number() })),
+  held: spentSchema,
+  heldBy: z.nullable(z.string()),
+});
+
 const memorySchema = z.object({
   specHash: specHashSchema,
   failures: z.int(),
@@ -35,6 +54,11 @@ const memorySchema = z.object({
   ),
   pulled: z._default(z.boolean(), false),
   countedExit: z.nullable(z.string()),
+  gate: z._default(z.nullable(gateMemorySchema), null),
+  restartsDone: z._default(z.nullable(z.int()), null),
+  endRun: z._default(z.nullable(z.string()), null),
+  stoppedRun: z._default(z.nullable(z.string()), null),
+  stopped: z._default(z.boolean(), false),
 });
 
 const storedEventSchema = z.object({

@@ -1,0 +1,36 @@
+// Spent: time that runs and stands still by turns, and outlives the process. Pure. What passed in another boot, or while this process
+// did not look, is not known and does not count: a deadline may come late for it, never early.
+import type { Millis } from "@skerry/shared/runtime/clock.ts";
+
+export interface Spent {
+  readonly spentMs: number;
+  /** null: it stands still. */
+  readonly since: { readonly bootId: string; readonly atMs: Millis } | null;
+}
+
+export interface SpentMoment {
+  readonly bootId: string;
+  readonly now: Millis;
+  readonly unbrokenSinceMs: Millis;
+}
+
+export const NOTHING_SPENT: Spent = { spentMs: 0, since: null };
+/** What runs is written down this often: a power cut loses no more of it, and a day of it costs 144 small writes. */
+const FOLD_MS = 600_000;
+
+export function spentAt({ spentMs, since }: Spent, { bootId, now, unbrokenSinceMs }: SpentMoment): number {
+  if (since === null || since.bootId !== bootId) return spentMs;
+  return spentMs + Math.max(0, now - Math.max(since.atMs, unbrokenSinceMs));
+}
+
+export function runOn(spent: Spent, moment: SpentMoment): Spent {
+  const { since } = spent;
+  const { bootId, now, unbrokenSinceMs } = moment;
+  const runs = since !== null && since.bootId === bootId && since.atMs >= unbrokenSinceMs;
+  if (runs && now - since.atMs < FOLD_MS) return spent;
+  return { spentMs: spentAt(spent, moment), since: { bootId, atMs: now } };
+}
+
+export function standStill(spent: Spent, moment: SpentMoment): Spent {
+  return spent.since === null ? spent : { spentMs: spentAt(spent, moment), since: null };
+}
