@@ -1,6 +1,6 @@
 // The only writer of the hub: input → pure handler → one durable commit → World → answer, watchers, nodes; then the same for what `decide` adds.
 // Nothing is acknowledged, sent or shown before it is durable. It must never await, queue without a bound, or write to the World elsewhere.
-import type { NodeId } from "@skerry/shared/model/ids.ts";
+import type { AppName, NodeId } from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
 import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
@@ -12,6 +12,7 @@ import { advanceSeq, applyChange, copyWorld, worldFrom } from "./core/apply-chan
 import type { Change, DurableChange, HubEvent, VolatileChange } from "./core/change.ts";
 import { type Command, type CommandContext, type CommandOutcome, type CommandRefusal, handle } from "./core/command.ts";
 import { decide, type Settings } from "./core/decide.ts";
+import { nextDrainDeadlineMs, overdueDrains } from "./core/drain.ts";
 import { disconnected, greeted, received } from "./core/received.ts";
 import type { World } from "./core/world.ts";
 import type { Frame, HashMatches, Hub, InputResult, Listener, StorageState } from "./link/hub.ts";
@@ -31,6 +32,8 @@ export const SAVE_OBSERVED_MS = 60_000;
 const SAVED_PER_TURN = 10;
 /** … with a pause between turns. */
 const SAVE_PAUSE_MS = 20;
+/** A drain's deadline is looked at at least so often, as the wall clock may be set meanwhile. */
+const DRAIN_LOOK_MS = 30_000;
 
 export interface ControlLoopOptions {
   readonly clock: Clock;
@@ -210,12 +213,13 @@ class Loop implements ControlLoop {
 
   #commandContext(command: Command, context: Pick<SubmitContext, "actor" | "freshToken">): CommandContext {
     const { store, clock, random } = this.#options;
+    const revised = revisedApp(command);
     const tokenId =
       command.kind === "join-node" ? command.tokenId : command.kind === "remove-token" ? command.id : null;
     return {
       actor: context.actor,
       wallMs: clock.wallMs(),
-      lastRevision: command.kind === "apply-app" ? store.lastRevision(command.spec.name) : 0,
+      lastRevision: revised === null ? 0 : store.lastRevision(revised),
       token: tokenId === null ? null : (store.tokens().find(({ id }) => id === tokenId) ?? null),
       credentialNode: command.kind === "join-node" ? store.credentialNode(command.credentialHash) : null,
       // `n` and 16 hex digits are a node id by its schema.
@@ -323,6 +327,11 @@ class Loop implements ControlLoop {
   }
 
   #decideNow(): StoreError | null {
+    const overdue = overdueDrains(this.world, this.#options.clock.wallMs());
+    if (overdue.length > 0) {
+      const notStored = this.#commit(overdue, "hub", null);
+      if (notStored !== null) return notStored;
+    }
     const failed = this.#commit(this.#decided(this.#options.clock.monotonicMs()), "hub", null);
     this.#wakeWhenDue();
     return failed;
@@ -338,10 +347,19 @@ class Loop implements ControlLoop {
 
   /** Leases, fences and brakes come due by time alone. */
   #wakeWhenDue(): void {
-    const atMs = this.world.dueMs;
+    const atMs = this.#dueMs();
     if (atMs === (this.#wake?.atMs ?? null)) return;
     this.#wake?.timer.cancel();
     this.#wake = atMs === null ? null : { atMs, timer: this.#wakeAt(atMs) };
+  }
+
+  /** What the World waits for by the monotonic clock, and the next drain's deadline, which is one of the wall clock. */
+  #dueMs(): Millis | null {
+    const { clock } = this.#options;
+    const deadlineMs = nextDrainDeadlineMs(this.world);
+    if (deadlineMs === null) return this.world.dueMs;
+    const inMs = Math.min(Math.max(0, deadlineMs - clock.wallMs()), DRAIN_LOOK_MS);
+    return Math.min(this.world.dueMs ?? Number.POSITIVE_INFINITY, clock.monotonicMs() + inMs);
   }
 
   #wakeAt(atMs: Millis): Timer {
@@ -462,6 +480,12 @@ class Loop implements ControlLoop {
 /** Figures alone are not written behind: they change all the time and say nothing after a restart. */
 const tellsWorkloads = ({ whole, workloads, gone }: Report): boolean =>
   whole || workloads.length > 0 || gone.length > 0;
+
+/** The app that a command makes a new revision of; null: none. */
+function revisedApp(command: Command): AppName | null {
+  if (command.kind === "apply-app") return command.spec.name;
+  return command.kind === "scale" ? command.app : null;
+}
 
 function submitRefusal(error: StoreError): SubmitRefusal {
   switch (error.kind) {

@@ -104,7 +104,13 @@ function takeOn({ loop, submit }: Run, at: Exclude<Step, { kind: "apply" | "join
     case "label":
       return submit({ kind: "set-node-labels", node, set: { turn: String(loop.world.seq) }, unset: ["site"] });
     case "cordon":
-      return submit({ kind: "set-availability", node, availability: at.on ? "cordoned" : "active" });
+      return submit({
+        kind: "set-availability",
+        node,
+        availability: at.on ? "cordoned" : "active",
+        reason: "",
+        drainForMs: null,
+      });
     case "greet":
       return loop.greet(
         { ...HELLO, node },

@@ -85,6 +85,7 @@ export function node(number: number, fields: Partial<Node> = {}): Node {
     eventsAcked: 0,
     availabilitySaid: null,
     drainDeadlineMs: null,
+    drainOverMs: null,
     ...fields,
   };
 }
@@ -188,6 +189,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         availability: "draining",
         availabilitySaid: said,
         drainDeadlineMs: 99,
+        drainOverMs: 100,
         assigned: { epoch: 1, generation: 4 },
         accepted: { epoch: 1, generation: 3 },
         refusal: { reason: "fork", message: "other content" },

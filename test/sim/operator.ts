@@ -59,7 +59,7 @@ export function createOperator(site: Site): Operator {
       for (const node of site.nodes) {
         const id = node.id();
         if (id !== null && site.hub.loop()?.world.nodes.has(id)) {
-          site.hub.submit({ kind: "set-availability", node: id, availability: "active" });
+          site.hub.submit({ kind: "set-availability", node: id, availability: "active", reason: "", drainForMs: null });
         }
       }
     },
@@ -75,6 +75,6 @@ function actOnNode(site: Site, chance: Chance): void {
     site.hub.submit({ kind: "set-node-labels", node, set, unset: "site" in set ? [] : ["site"] });
   } else if (turn < 0.9) {
     const availability = chance.pick(["active", "active", "cordoned"] as const);
-    site.hub.submit({ kind: "set-availability", node, availability });
+    site.hub.submit({ kind: "set-availability", node, availability, reason: "", drainForMs: null });
   } else if (chance.yes(0.3)) site.hub.submit({ kind: "remove-node", node });
 }

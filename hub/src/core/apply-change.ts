@@ -50,6 +50,7 @@ interface MutableWorld {
   readonly apps: Map<AppName, App>;
   readonly nodes: Map<NodeId, Node>;
   readonly nodesByName: Map<NodeName, NodeId>;
+  readonly drainingNodes: Set<NodeId>;
   readonly placements: Map<WorkloadId, Placement>;
   readonly placementsByNode: Map<NodeId, Set<WorkloadId>>;
   readonly placementsByApp: Map<AppName, Set<WorkloadId>>;
@@ -119,6 +120,7 @@ function blankWorld({ installation, epoch, seq }: LoadedWorld, now: Millis): Mut
     apps: new Map(),
     nodes: new Map(),
     nodesByName: new Map(),
+    drainingNodes: new Set(),
     placements: new Map(),
     placementsByNode: new Map(),
     placementsByApp: new Map(),
@@ -285,6 +287,7 @@ export function copyWorld(world: World): World {
     apps: new Map(world.apps),
     nodes: new Map(world.nodes),
     nodesByName: new Map(world.nodesByName),
+    drainingNodes: new Set(world.drainingNodes),
     placements: new Map(world.placements),
     placementsByNode: sets(world.placementsByNode),
     placementsByApp: sets(world.placementsByApp),
@@ -347,6 +350,8 @@ function setNode(world: MutableWorld, node: Node): void {
   if (before !== undefined && before.name !== node.name) world.nodesByName.delete(before.name);
   world.nodes.set(node.id, node);
   world.nodesByName.set(node.name, node.id);
+  if (node.availability === "draining") world.drainingNodes.add(node.id);
+  else world.drainingNodes.delete(node.id);
 }
 
 /** What was last heard of it stays as long as a fenced slot waits for it. */
@@ -354,6 +359,7 @@ function removeNode(world: MutableWorld, id: NodeId): void {
   const node = world.nodes.get(id);
   if (node !== undefined) world.nodesByName.delete(node.name);
   world.nodes.delete(id);
+  world.drainingNodes.delete(id);
   world.observations.delete(id);
   world.dirtyNodes.delete(id);
   if (!world.tombstonesByNode.has(id)) world.reachability.delete(id);

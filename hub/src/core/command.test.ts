@@ -88,7 +88,10 @@ describe("nodes and tokens", () => {
     [{ kind: "set-node-labels", node: nodeId(1), set: { "a b": "x" }, unset: [] }, "invalid"],
     [{ kind: "set-node-labels", node: nodeId(1), set: { a: "x\u001b[0m" }, unset: [] }, "invalid"],
     [{ kind: "set-node-labels", node: nodeId(2), set: {}, unset: [] }, "not-found"],
-    [{ kind: "set-availability", node: nodeId(2), availability: "cordoned" }, "not-found"],
+    [
+      { kind: "set-availability", node: nodeId(2), availability: "cordoned", reason: "", drainForMs: null },
+      "not-found",
+    ],
     [{ kind: "remove-node", node: nodeId(2) }, "not-found"],
     [{ kind: "create-token", uses: 0, expiresInMs: 60_000, labels: {} }, "invalid"],
     [{ kind: "create-token", uses: 1, expiresInMs: 1, labels: {} }, "invalid"],

@@ -2,14 +2,24 @@
 // Everything that is random, stored elsewhere or read from a clock comes in through the context.
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
-import type { AppName, InstallationId, NodeId, NodeName, Revision, SpecHash } from "@skerry/shared/model/ids.ts";
+import type {
+  AppName,
+  InstallationId,
+  NodeId,
+  NodeName,
+  Revision,
+  ServiceName,
+  SpecHash,
+} from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import type { Change, JoinToken } from "./change.ts";
-import type { App, AppRevision, Node, World } from "./world.ts";
+import { availabilityChanged, drainProblem } from "./drain-command.ts";
+import { handleWish, reasonProblem, scaled, type WishCommand } from "./wish-command.ts";
+import type { App, AppRevision, Availability, Node, World } from "./world.ts";
 
 /** `ifRevision`: null applies whatever there is; 0 only when the app does not exist; else only over exactly that revision. */
 export type Command =
@@ -21,7 +31,14 @@ export type Command =
       readonly set: Readonly<Record<string, string>>;
       readonly unset: readonly string[];
     }
-  | { readonly kind: "set-availability"; readonly node: NodeId; readonly availability: "active" | "cordoned" }
+  /** `drainForMs`: draining, how long what may not move is left running; null: for ever. null too when not draining. */
+  | {
+      readonly kind: "set-availability";
+      readonly node: NodeId;
+      readonly availability: Availability;
+      readonly reason: string;
+      readonly drainForMs: number | null;
+    }
   | { readonly kind: "remove-node"; readonly node: NodeId }
   /** The token's secret was checked at the door; uses and expiry are checked here. */
   | {
@@ -38,7 +55,16 @@ export type Command =
       readonly expiresInMs: number;
       readonly labels: Readonly<Record<string, string>>;
     }
-  | { readonly kind: "remove-token"; readonly id: string };
+  | { readonly kind: "remove-token"; readonly id: string }
+  /** A new revision with other replicas and nothing else. */
+  | {
+      readonly kind: "scale";
+      readonly app: AppName;
+      readonly service: ServiceName;
+      readonly replicas: number;
+      readonly ifRevision: number | null;
+    }
+  | WishCommand;
 
 /** What the caller looked up or made for this one command. A command that does not need a field gets null or 0. */
 export interface CommandContext {
@@ -46,7 +72,7 @@ export interface CommandContext {
   readonly actor: string;
   /** Hub's wall clock: token expiry, and for showing. */
   readonly wallMs: WallMillis;
-  /** apply-app: `store.lastRevision(spec.name)`; 0: the name is new. */
+  /** apply-app, scale: `store.lastRevision(app)`; 0: the name is new. */
   readonly lastRevision: Revision;
   /** join-node, remove-token: the stored token of that id. */
   readonly token: JoinToken | null;
@@ -81,6 +107,8 @@ export type CommandOutcome =
       readonly unchanged: boolean;
     }
   | { readonly kind: "app-removed"; readonly app: AppName }
+  /** false: it was wished so already. */
+  | { readonly kind: "wish-changed"; readonly app: AppName; readonly changed: boolean }
   | { readonly kind: "node-changed"; readonly node: NodeId }
   | { readonly kind: "node-removed"; readonly node: NodeId }
   | {
@@ -119,6 +147,12 @@ export function handle(world: World, command: Command, context: CommandContext):
       return createToken(command, context);
     case "remove-token":
       return removeToken(command, context);
+    case "scale":
+      return scale(world, command, context);
+    case "set-stopped":
+    case "restart":
+    case "set-paused":
+      return handleWish(world, command, context);
     default:
       return assertNever(command);
   }
@@ -151,12 +185,24 @@ function applyApp(world: World, command: CommandOf<"apply-app">, context: Comman
       outcome: { kind: "app-applied", app: name, revision, created: false, unchanged: true },
     });
   }
+  return revise(world, command.spec, command.source, context);
+}
+
+/** A new revision of an app, which may be its first. */
+function revise(
+  world: World,
+  spec: AppSpec,
+  source: string | { readonly sameAs: Revision },
+  context: CommandContext,
+): HandleResult {
+  const { name } = spec;
+  const current = world.apps.get(name) ?? null;
   // A name that was used before goes on counting: a revision number never means two things.
   const revision = Math.max(context.lastRevision, current?.revision ?? 0) + 1;
   const app: App = {
     name,
     revision,
-    spec: command.spec,
+    spec,
     older: current === null ? [] : referencedRevisions(world, current),
     appliedBy: context.actor,
     appliedAtMs: context.wallMs,
@@ -165,12 +211,32 @@ function applyApp(world: World, command: CommandOf<"apply-app">, context: Comman
   };
   return ok({
     changes: [
-      { kind: "app-set", app, source: command.source },
+      { kind: "app-set", app, source },
       { kind: "hub-event", event: { kind: "app-applied", app: name, revision, by: context.actor } },
       { kind: "dirty", apps: [name], nodes: [] },
     ],
     outcome: { kind: "app-applied", app: name, revision, created: current === null, unchanged: false },
   });
+}
+
+/** Nothing is restarted by it: no spec hash changes. The file as it was applied stays as it is, and says so when it is applied again. */
+function scale(world: World, command: CommandOf<"scale">, context: CommandContext): HandleResult {
+  const current = world.apps.get(command.app) ?? null;
+  if (current === null)
+    return refuse("not-found", `there is no app ${command.app}`, "skerry apps lists those that exist", "app");
+  const conflict = revisionConflict(command.app, current, command.ifRevision);
+  if (conflict !== null) return conflict;
+  const result = scaled(current.spec.services, command.app, command.service, command.replicas);
+  if ("refused" in result) return result.refused;
+  const spec = { ...current.spec, services: result.services };
+  if (canonicalJson(spec) === canonicalJson(current.spec)) {
+    const { revision } = current;
+    return ok({
+      changes: [],
+      outcome: { kind: "app-applied", app: command.app, revision, created: false, unchanged: true },
+    });
+  }
+  return revise(world, spec, { sameAs: current.revision }, context);
 }
 
 /** The revisions of `app` that its placements stand at, sorted. */
@@ -272,12 +338,13 @@ function sortedLabels(
   return Object.fromEntries([...merged].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** Saying the same again changes nothing, save that a drain may get another deadline. */
 function setAvailability(world: World, command: CommandOf<"set-availability">, context: CommandContext): HandleResult {
   const node = world.nodes.get(command.node);
   if (node === undefined) return noNode(command.node);
-  const { availability } = command;
-  if (node.availability === availability) return ok({ changes: [], outcome: { kind: "node-changed", node: node.id } });
-  return nodeChanged({ ...node, availability }, availability, context);
+  const problem = reasonProblem(command.reason) ?? drainProblem(command);
+  if (problem !== null) return problem;
+  return availabilityChanged(world, node, command, context, (changed, what) => nodeChanged(changed, what, context));
 }
 
 /**
@@ -337,6 +404,7 @@ function joinNode(world: World, command: CommandOf<"join-node">, context: Comman
     eventsAcked: 0,
     availabilitySaid: null,
     drainDeadlineMs: null,
+    drainOverMs: null,
   };
   return joined(world, node, false, [
     { kind: "node-set", node },

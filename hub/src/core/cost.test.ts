@@ -29,6 +29,7 @@ function fleet(): Scenario {
       eventsAcked: 0,
       availabilitySaid: null,
       drainDeadlineMs: null,
+      drainOverMs: null,
     }),
   );
   const apps = Array.from(

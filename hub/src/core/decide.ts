@@ -2,14 +2,17 @@
 // It never moves what stands because something else changed, and never lowers a position.
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { BRAKE_RECHECK_MS, brakeAt } from "./brake.ts";
 import type { Change } from "./change.ts";
 import { Draft } from "./draft.ts";
+import { drainedEvents, drainMoves } from "./drain.ts";
 import { type Judgement, judge, nextDueMs } from "./judge.ts";
 import { byText, sorted, wantedService } from "./lookup.ts";
 import { outcomeChanges } from "./outcome.ts";
 import { nodeOfSlot, Placer, type Want } from "./place.ts";
+import { lowestPriority } from "./preempt.ts";
 import {
   dueToMoveMs,
   missingOn,
@@ -20,6 +23,7 @@ import {
   updateInPlace,
   wantAgain,
 } from "./wants.ts";
+import { applyIntents, endedWishes, pausedOf } from "./wishes.ts";
 import type { Brake, Placement, Refusal, World } from "./world.ts";
 
 export interface Settings {
@@ -62,6 +66,9 @@ export function decide(
     ...judgement.changes,
     ...brakeChanges(world.brake, brake),
     ...outcomeChanges(seen, pass.draft, pass.failures, pass.settled, judgement, now),
+    ...pass.preemptions(),
+    ...drainedEvents(seen, pass.draft),
+    ...endedWishes(seen, pass.draft, seen.dirtyApps),
   ];
   const touched = [...pass.draft.touched.values()].flatMap((placement) => (placement === null ? [] : [placement.node]));
   const due = nextDueMs(seen, now, judgement, new Set([...judgement.changed, ...touched]), pass.waitsUntil());
@@ -98,7 +105,7 @@ function dueMoves(seen: World, among: ReadonlySet<NodeId> | "all", now: Millis):
     if (seen.reachability.get(node)?.kind !== "unreachable") continue;
     for (const id of seen.placementsByNode.get(node) ?? []) {
       const placement = seen.placements.get(id);
-      if (placement === undefined || seen.unplaced.has(id)) continue;
+      if (placement === undefined || seen.unplaced.has(id) || pausedOf(seen, placement.app) !== null) continue;
       const at = dueToMoveMs(seen, placement);
       if (at !== null && at <= now) due.push(placement);
     }
@@ -111,7 +118,9 @@ interface Ask {
   readonly among: ReadonlySet<NodeId> | "all";
 }
 
+/** Who matters more is served first, whichever app it is of. */
 const askOrder = ({ want: a }: Ask, { want: b }: Ask): number =>
+  b.service.priority - a.service.priority ||
   byText(a.app, b.app) ||
   byText(a.service.name, b.service.name) ||
   Number(a.slot) - Number(b.slot) ||
@@ -130,13 +139,19 @@ class Pass {
   readonly #apps: ReadonlySet<AppName>;
   /** Removed from a node that no longer matches; they want another. */
   readonly #orphans: Placement[] = [];
+  /** Pushed out by a slot of higher priority, and for whom. */
+  readonly #evicted = new Map<WorkloadId, { readonly placement: Placement; readonly by: WorkloadId }>();
+  /** Services for which nobody could be pushed out, among which nodes. */
+  readonly #noVictims = new Map<string, Ask["among"]>();
+  #lowest: number | null = null;
   readonly #merged = new Map<readonly Refusal[], Map<readonly Refusal[], readonly Refusal[]>>();
 
   constructor(seen: World, now: Millis, judgement: Judgement) {
     this.#seen = seen;
     this.#now = now;
     this.#judgement = judgement;
-    this.#apps = new Set(sorted(seen.dirtyApps));
+    // Nothing of a paused app is placed, changed or moved.
+    this.#apps = new Set(sorted(seen.dirtyApps).filter((app) => pausedOf(seen, app) === null));
     this.draft = new Draft(seen);
     this.placer = new Placer(seen, this.draft, now);
   }
@@ -148,10 +163,58 @@ class Pass {
     const behind = this.#updates();
     const changed = new Set([...this.#judgement.changed, ...this.draft.takeFreed()]);
     this.#place([...this.#everywhere(behind), ...this.#among(changed), ...this.#globalsOn(changed)]);
+    this.#useWhatIsFreed();
+    // Last: it moves what runs, so whoever has no node at all comes before it.
+    for (const failure of drainMoves(this.#seen, this.draft, this.placer))
+      this.failures.set(failure.want.workload, failure);
+    this.#useWhatIsFreed();
+    applyIntents(this.#seen, this.draft, this.#seen.dirtyApps, this.#judgement.changed);
+  }
+
+  #useWhatIsFreed(): void {
     for (let freed = this.draft.takeFreed(); freed.size > 0; freed = this.draft.takeFreed()) {
       const again = [...this.failures.values()].filter(({ refusals }) => !refusals.some(isFenceWait));
-      this.#place([...again.map(({ want }) => ({ want, among: freed })), ...this.#among(freed)]);
+      const asks = again.map(({ want }) => ({ want, among: freed }));
+      this.#place([...asks, ...this.#pushedOut(), ...this.#among(freed)]);
     }
+  }
+
+  /** Those pushed out since the last look want another node, as if they were new. */
+  #pushedOut(): readonly Ask[] {
+    return [...this.#evicted.values()].flatMap(({ placement: { workload, app, service, slot } }): readonly Ask[] => {
+      if (this.draft.placement(workload) !== null || this.failures.has(workload)) return [];
+      const want = wantAgain(this.#seen, this.draft, { app, service, slot, refusals: [] }, this.#now);
+      return want === null ? [] : [{ want, among: "all" }];
+    });
+  }
+
+  /** true: a slot that fits nowhere has pushed others out and taken their room. */
+  #preempts(want: Want, among: Ask["among"]): boolean {
+    this.#lowest ??= lowestPriority(this.#seen);
+    const service = `${want.app}/${want.service.name}`;
+    const isGlobal = want.service.mode.kind === "global";
+    if (want.service.priority <= this.#lowest || (!isGlobal && this.#noVictims.get(service) === among)) return false;
+    const found = this.placer.victims(want, among);
+    if (found === null) {
+      this.#noVictims.set(service, among);
+      return false;
+    }
+    for (const placement of found.victims) {
+      this.draft.remove(placement, `made room for ${want.workload}, which has a higher priority`);
+      this.#evicted.set(placement.workload, { placement, by: want.workload });
+    }
+    const refusals = this.placer.place(want, new Set([found.node]));
+    assert(refusals === null, `${want.workload} does not fit where room was made for it`);
+    return true;
+  }
+
+  /** Said of those that did not come back to where they were. */
+  preemptions(): readonly Change[] {
+    return [...this.#evicted].flatMap(([workload, { placement, by }]): readonly Change[] =>
+      this.draft.placement(workload)?.node === placement.node || !this.#seen.placements.has(workload)
+        ? []
+        : [{ kind: "hub-event", event: { kind: "preempted", workload, node: placement.node, by } }],
+    );
   }
 
   /** The earliest end of a fence that a slot waits for. */
@@ -168,6 +231,7 @@ class Pass {
       for (const id of sorted(this.#seen.placementsByNode.get(node) ?? [])) {
         const placement = this.draft.placement(id);
         if (placement === null || this.#apps.has(placement.app)) continue;
+        if (pausedOf(this.#seen, placement.app) !== null) continue;
         const service = wantedService(this.#seen, placement.app, placement.service);
         const reason = unwantedReason(this.#seen, placement, service);
         if (reason === null) continue;
@@ -224,7 +288,7 @@ class Pass {
     if (nodes.size === 0 && !this.#judgement.scanned) return [];
     const asks: Ask[] = [];
     for (const [app, ids] of this.#seen.unplacedByApp) {
-      if (this.#apps.has(app)) continue;
+      if (this.#apps.has(app) || pausedOf(this.#seen, app) !== null) continue;
       for (const id of ids) asks.push(...this.#askAgain(id, nodes));
     }
     return asks;
@@ -247,7 +311,7 @@ class Pass {
     if (nodes.size === 0) return [];
     const asks: Ask[] = [];
     for (const app of this.#seen.apps.values()) {
-      if (this.#apps.has(app.name)) continue;
+      if (this.#apps.has(app.name) || pausedOf(this.#seen, app.name) !== null) continue;
       for (const service of app.spec.services) {
         if (service.mode.kind !== "global") continue;
         for (const node of nodes)
@@ -263,7 +327,7 @@ class Pass {
       const refusals = this.placer.place(want, among);
       const before =
         this.failures.get(want.workload)?.refusals ?? this.#seen.unplaced.get(want.workload)?.refusals ?? NO_REFUSALS;
-      if (refusals === null) this.failures.delete(want.workload);
+      if (refusals === null || this.#preempts(want, among)) this.failures.delete(want.workload);
       else this.failures.set(want.workload, { want, refusals: this.#merge(before, refusals, among) });
     }
   }

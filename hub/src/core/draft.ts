@@ -3,7 +3,7 @@
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { AppName, NodeId, ServiceName, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
-import { serviceAt } from "./lookup.ts";
+import { serviceAt, sorted } from "./lookup.ts";
 import { NO_USAGE, withoutWorkload, withWorkload } from "./usage.ts";
 import type { Placement, Usage, World } from "./world.ts";
 
@@ -40,6 +40,13 @@ export class Draft {
 
   services(app: AppName): readonly ServiceName[] {
     return [...this.#byService(app).keys()];
+  }
+
+  /** What stands on a node, sorted. */
+  standingOn(node: NodeId): readonly Placement[] {
+    const before = [...(this.world.placementsByNode.get(node) ?? [])].filter((id) => !this.touched.has(id));
+    const changed = [...this.touched].flatMap(([id, placement]) => (placement?.node === node ? [id] : []));
+    return sorted([...before, ...changed]).flatMap((id) => this.placement(id) ?? []);
   }
 
   remove(placement: Placement, reason: string): void {

@@ -141,7 +141,13 @@ function takeOnNode(s: Scenario, one: Extract<Step, { readonly node: number }>, 
       s.send({ kind: "set-node-labels", node: id, set: { site: one.site }, unset: [] });
       return;
     case "cordon":
-      s.send({ kind: "set-availability", node: id, availability: one.on ? "cordoned" : "active" });
+      s.send({
+        kind: "set-availability",
+        node: id,
+        availability: one.on ? "cordoned" : "active",
+        reason: "",
+        drainForMs: null,
+      });
       return;
     case "obey":
       s.connect(id);

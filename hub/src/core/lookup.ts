@@ -37,6 +37,10 @@ export function wantedService(world: World, app: AppName, service: ServiceName):
   return spec === undefined ? null : serviceOf(spec, service);
 }
 
+/** Whether a copy may stand on another node instead: the file says so by its mode and its disconnect policy. */
+export const isMovable = ({ mode, disconnect }: ServiceSpec): boolean =>
+  mode.kind === "replicated" && disconnect.policy !== "keep";
+
 /** Code-unit order, as everywhere: ids, names and keys. */
 export const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 

@@ -3,12 +3,12 @@
 
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { AppName, NodeId, Revision, Slot, WorkloadId } from "@skerry/shared/model/ids.ts";
-import { RUN_INTENT } from "@skerry/shared/model/plain.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Draft } from "./draft.ts";
 import { longerSilentRun, saidGone, silentRunMs, stoppedByMs } from "./liveness.ts";
 import { serviceAt, sorted } from "./lookup.ts";
+import { chooseVictims, type Victims } from "./preempt.ts";
 import {
   availabilityRefusal,
   compareRanks,
@@ -21,12 +21,16 @@ import {
   type Tally,
   talliesOf,
 } from "./schedule.ts";
-import type { Node, Placement, Refusal, World } from "./world.ts";
+import { intentOf } from "./wishes.ts";
+import type { Node, Placement, Refusal, Usage, World } from "./world.ts";
 import { FIRST_STEP } from "./world.ts";
 
-/** A slot that wants a node. `update`: it stands at an older revision; `move`: it stands on a node that it must leave. */
+/**
+ * A slot that wants a node. `update`: it stands at an older revision; `move`: it stands on a node that was silent for too long; `drain`:
+ * on one that is being drained.
+ */
 export interface Want {
-  readonly kind: "new" | "update" | "move";
+  readonly kind: "new" | "update" | "move" | "drain";
   readonly workload: WorkloadId;
   readonly app: AppName;
   readonly revision: Revision;
@@ -165,17 +169,37 @@ export class Placer {
   #fixedRefusal({ kind, service, standing }: Want, node: Node): Refusal | null {
     const constraint = constraintRefusal(service.constraints, node);
     if (constraint !== null) return constraint;
-    if (standing?.node === node.id) return kind === "move" ? { node: node.id, kind: "unreachable" } : null;
+    if (standing?.node === node.id) {
+      if (kind === "drain") return { node: node.id, kind: "draining" };
+      return kind === "move" ? { node: node.id, kind: "unreachable" } : null;
+    }
     return availabilityRefusal(this.#world, node, service.mode.kind === "global");
   }
 
+  /** Whose leaving would make room for a slot that was just refused by all of `among`; null: nobody's. */
+  victims(want: Want, among: ReadonlySet<NodeId> | "all"): Victims | null {
+    if (this.#holders(want).length > 0) return null;
+    const field = this.#field(want);
+    const own = want.service.mode.kind === "global" ? new Set([nodeOfSlot(want.slot)]) : among;
+    const { candidates } = own === "all" ? this.#everywhere(want, field) : this.#those(want, field, sorted(own));
+    const nodes = candidates.map(({ node }) => node);
+    return chooseVictims(this.#world, this.#draft, want, nodes, (node, usage) => {
+      return this.#roomAt(want, field, node, usage) === null;
+    });
+  }
+
   #room(want: Want, field: Field, node: Node): Refusal | null {
+    return this.#roomAt(want, field, node, this.#draft.usageWithout(node.id, want.workload));
+  }
+
+  /** `usage`: the node's, without what the slot itself has there. */
+  #roomAt(want: Want, field: Field, node: Node, usage: Usage): Refusal | null {
     this.examined += 1;
     const { standing } = want;
     const stays = standing?.node === node.id;
     const view = {
       node,
-      usage: this.#draft.usageWithout(node.id, want.workload),
+      usage,
       copies: (field.spread.nodes.get(node.id)?.copies ?? 0) - (stays ? 1 : 0),
     };
     const has = stays && standing !== null ? serviceAt(this.#world, standing) : null;
@@ -205,7 +229,7 @@ export class Placer {
     const stays = standing?.node === node.id;
     if (standing !== null && !stays) {
       this.#count(field, standing.node, -1);
-      if (want.kind === "update" && service.disconnect.policy === "fence") {
+      if (want.kind !== "move" && service.disconnect.policy === "fence") {
         // At most one copy: the old one must be gone before another starts. Its node is asked now, the slot is placed when it answers.
         this.#draft.remove(standing, want.reason);
         return [{ node: standing.node, kind: "fence-wait", untilMs: null }];
@@ -230,7 +254,7 @@ export class Placer {
       fencingToken: fencingToken(this.#world, workload, service, stays),
       sinceGeneration: node.assigned.generation + 1,
       silentRunMs: this.#silentRun(workload, service, node, stays),
-      intent: standing?.intent ?? RUN_INTENT,
+      intent: intentOf(this.#world, { app, service: service.name, slot }, node),
       step: stays?.step ?? FIRST_STEP,
     };
   }
@@ -245,7 +269,7 @@ export class Placer {
 
   /** For a fenced slot: nodes where a copy may still stand. */
   #holders({ workload, service, kind }: Want): readonly Refusal[] {
-    if (service.disconnect.policy !== "fence" || kind === "update") return [];
+    if (service.disconnect.policy !== "fence" || kind === "update" || kind === "drain") return [];
     const holders: Refusal[] = [];
     for (const id of sorted(this.#world.tombstoneNodes.get(workload) ?? [])) {
       const tombstone = this.#world.tombstonesByNode.get(id)?.find((other) => other.workload === workload);

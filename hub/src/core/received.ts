@@ -12,6 +12,7 @@ import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
+import { drainsWaitingFor } from "./drain.ts";
 import { isAfterPause, leaseMs } from "./liveness.ts";
 import type { Node, World } from "./world.ts";
 
@@ -168,6 +169,8 @@ function reported(world: World, node: Node, report: Report, now: Millis): Result
   changes.push({ kind: "observed", node: node.id, report, atMs: now });
   if (newFacts || foreignPortsChanged(world, node, report) || world.tombstonesByNode.has(node.id))
     changes.push({ kind: "dirty", apps: [], nodes: [node.id] });
+  const drains = drainsWaitingFor(world, report);
+  if (drains.length > 0) changes.push({ kind: "dirty", apps: [], nodes: drains });
   return ok(changes);
 }
 

@@ -113,11 +113,11 @@ describe("refusals", () => {
     s.join();
     s.join();
     const third = s.join({ labels: { site: "shop" } });
-    s.send({ kind: "set-availability", node: third, availability: "cordoned" });
+    s.send({ kind: "set-availability", node: third, availability: "cordoned", reason: "", drainForMs: null });
     s.applyApp("a", { constraints: ["node.labels.site == shop"] });
     expect(why(s, "a/web/1")).toBe("2 nodes: label site=shop missing; 1 node: cordoned");
     expect(s.events().filter(({ kind }) => kind === "unschedulable")).toHaveLength(1);
-    s.send({ kind: "set-availability", node: third, availability: "active" });
+    s.send({ kind: "set-availability", node: third, availability: "active", reason: "", drainForMs: null });
     expect(s.placed()).toEqual({ "a/web/1": 3 });
     expect(s.world.unplaced.size).toBe(0);
   });
@@ -184,7 +184,7 @@ describe("stability", () => {
     s.applyApp("a", { replicas: 3 });
     const before = s.placed();
     s.join();
-    s.send({ kind: "set-availability", node: first, availability: "cordoned" });
+    s.send({ kind: "set-availability", node: first, availability: "cordoned", reason: "", drainForMs: null });
     s.applyApp("b", { replicas: 2 });
     expect(s.placed()).toMatchObject(before);
   });
@@ -194,7 +194,7 @@ describe("stability", () => {
     const [first, second] = [s.join(), s.join()];
     s.applyApp("a", { replicas: 2, ports: [80] });
     s.obeyAll();
-    s.send({ kind: "set-availability", node: first, availability: "cordoned" });
+    s.send({ kind: "set-availability", node: first, availability: "cordoned", reason: "", drainForMs: null });
     s.pass(60_000, first);
     expect(s.world.reachability.get(second)?.kind).toBe("unreachable");
     s.applyApp("a", { replicas: 2, ports: [80], image: "web:2" });

@@ -62,7 +62,8 @@ function normal({ attribute }: Constraint, value: string): string {
 
 /** Why this node may not get a copy now, whatever it has room for; null: it may. Global slots belong to their node and wait for it. */
 export function availabilityRefusal(world: World, node: Node, global: boolean): Refusal | null {
-  if (node.availability !== "active") return { node: node.id, kind: "cordoned" };
+  if (node.availability !== "active")
+    return { node: node.id, kind: node.availability === "draining" ? "draining" : "cordoned" };
   if (global) return null;
   const kind = world.reachability.get(node.id)?.kind ?? "awaited";
   return kind === "ready" ? null : { node: node.id, kind };

@@ -62,6 +62,8 @@ export interface Node {
   readonly availabilitySaid: Said | null;
   /** draining: after this wall time what could not move is stopped; null: it waits. */
   readonly drainDeadlineMs: WallMillis | null;
+  /** draining: since when (hub's wall clock) that deadline is seen to have passed, so that what is left is stopped; null: it has not. */
+  readonly drainOverMs: WallMillis | null;
 }
 
 /** One slot on one node. A slot has at most one placement; what may still stand elsewhere is a tombstone not yet accepted. */
@@ -190,6 +192,7 @@ export interface World {
   readonly apps: ReadonlyMap<AppName, App>;
   readonly nodes: ReadonlyMap<NodeId, Node>;
   readonly nodesByName: ReadonlyMap<NodeName, NodeId>;
+  readonly drainingNodes: ReadonlySet<NodeId>;
   readonly placements: ReadonlyMap<WorkloadId, Placement>;
   readonly placementsByNode: ReadonlyMap<NodeId, ReadonlySet<WorkloadId>>;
   readonly placementsByApp: ReadonlyMap<AppName, ReadonlySet<WorkloadId>>;

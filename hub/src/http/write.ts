@@ -100,6 +100,10 @@ function notFoundCode(command: Command): ErrorCode {
   switch (command.kind) {
     case "apply-app":
     case "remove-app":
+    case "scale":
+    case "set-stopped":
+    case "restart":
+    case "set-paused":
       return "app-not-found";
     case "set-node-labels":
     case "set-availability":

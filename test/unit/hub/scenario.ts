@@ -66,6 +66,9 @@ export interface ServiceShape {
   )[];
   readonly disconnect?: Disconnect;
   readonly stopGraceMs?: number;
+  readonly priority?: number;
+  readonly update?: Partial<ServiceSpec["update"]>;
+  readonly rollout?: Partial<ServiceSpec["rollout"]>;
 }
 
 function constraint(text: string): Constraint {
@@ -104,6 +107,9 @@ export function service(shape: ServiceShape): ServiceSpec {
     reservedNanoCpus: shape.nanoCpus ?? null,
     disconnect: shape.disconnect ?? { policy: "keep" },
     ...defaultServiceUpdate,
+    priority: shape.priority ?? 0,
+    update: { ...defaultServiceUpdate.update, ...shape.update },
+    rollout: { ...defaultServiceUpdate.rollout, ...shape.rollout },
   };
 }
 
@@ -141,10 +147,11 @@ export class Scenario {
 
   context(command: Command): CommandContext {
     const next = this.world.nodes.size + this.removed + 1;
+    const revised = command.kind === "apply-app" ? command.spec.name : command.kind === "scale" ? command.app : null;
     return {
       actor: "admin",
       wallMs: 1_000,
-      lastRevision: command.kind === "apply-app" ? (this.lastRevisions.get(command.spec.name) ?? 0) : 0,
+      lastRevision: revised === null ? 0 : (this.lastRevisions.get(revised) ?? 0),
       token: {
         id: "t",
         secretHash: hash("t"),

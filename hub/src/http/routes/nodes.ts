@@ -74,7 +74,8 @@ function changeCommand(node: Node, body: CheckedOf<"changeNode">["body"]): Chang
       path: "availability",
     });
   }
-  if (availability !== undefined) return { kind: "set-availability", node: node.id, availability };
+  if (availability !== undefined)
+    return { kind: "set-availability", node: node.id, availability, reason: body.reason, drainForMs: body.deadlineMs };
   if (relabels) return { kind: "set-node-labels", node: node.id, set: setLabels, unset: unsetLabels };
   throw new HttpError("invalid-request", "There is nothing to change in this request.", {
     hint: "Give setLabels, unsetLabels or availability.",

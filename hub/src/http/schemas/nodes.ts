@@ -58,8 +58,12 @@ export type NodePage = z.infer<typeof nodePageSchema>;
 export const changeNodeBodySchema = z.strictObject({
   setLabels: labelsSchema.default({}),
   unsetLabels: z.array(labelKeySchema).max(MAX_LABELS).default([]),
-  /** Draining comes with rollouts; cordoned takes nothing new and keeps what it has. */
-  availability: z.enum(["active", "cordoned"]).optional(),
+  /** cordoned: takes nothing new and keeps what it has. draining: what may move is moved elsewhere, too. */
+  availability: availabilitySchema.optional(),
+  /** Why the availability is changed, in your own words. */
+  reason: z.string().max(256).default(""),
+  /** draining: after so long what could not move is stopped, until the node is active again. null: it runs on. */
+  deadlineMs: z.number().int().min(0).nullable().default(null),
 });
 export type ChangeNodeBody = z.input<typeof changeNodeBodySchema>;
 export const changedNodeSchema = z.object({

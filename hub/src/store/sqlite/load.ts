@@ -60,6 +60,7 @@ const nodeRow = z.object({
   events_acked: counterSchema,
   availability_said: z.nullable(z.string()),
   drain_deadline_ms: z.nullable(wallMs()),
+  drain_over_ms: z.nullable(wallMs()),
 });
 const placementRow = z.object({
   workload: workloadIdSchema,
@@ -181,6 +182,7 @@ function toNode(row: unknown): Node {
     availabilitySaid:
       node.availability_said === null ? null : parse(what, saidSchema, json(what, node.availability_said)),
     drainDeadlineMs: node.drain_deadline_ms,
+    drainOverMs: node.drain_over_ms,
   };
 }
 

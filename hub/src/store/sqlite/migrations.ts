@@ -113,6 +113,7 @@ ALTER TABLE app ADD COLUMN failed_specs TEXT NOT NULL DEFAULT '[]';
 UPDATE app SET last_good = revision;
 ALTER TABLE node ADD COLUMN availability_said TEXT;
 ALTER TABLE node ADD COLUMN drain_deadline_ms INTEGER;
+ALTER TABLE node ADD COLUMN drain_over_ms INTEGER;
 ALTER TABLE placement ADD COLUMN intent TEXT NOT NULL DEFAULT '{"run":true,"restarts":0}';
 ALTER TABLE placement ADD COLUMN step TEXT NOT NULL DEFAULT '{"kind":"first","previous":null,"attempt":0,"force":false}';
 CREATE TABLE rollout (
