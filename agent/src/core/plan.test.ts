@@ -15,6 +15,7 @@ import {
   NO_MEMORY,
   network,
   observed,
+  passedMemory,
   round,
   settle,
   started,
@@ -75,7 +76,7 @@ describe("what is there", () => {
 
   test("[N11] a container of the wanted spec hash is left alone, whatever its revision", () => {
     const newer = assignment([{ ...web, revision: 7 }]);
-    const found = look(node([container(web)], { desired: newer }));
+    const found = look(node([container(web)], { desired: newer, memory: passedMemory(web) }));
     expect(found).toMatchObject({ lanes: [], memory: [], events: [], wakeAtMs: null });
     expect(statusOf(found, web)).toMatchObject({ revision: 7, state: { kind: "running", health: "none" } });
   });
@@ -346,7 +347,7 @@ describe("restarts", () => {
   });
 
   test("[N27] after a stable run the count is forgotten, with one write and then none", () => {
-    const crashed = round(node([ended(web, 1, SHORT_MS)]));
+    const crashed = round(node([ended(web, 1, SHORT_MS)], { memory: passedMemory(web) }));
     const up = { ...crashed.node, now: crashed.node.now + 59_000 };
     expect(look(up)).toMatchObject({ memory: [], wakeAtMs: 1_000_000 + 60_000 });
     const stable = round({ ...up, now: 1_060_000 });
@@ -616,13 +617,13 @@ describe("lanes", () => {
   });
 
   test("[N43] memory of what is neither wanted nor here is forgotten", () => {
-    const memory: MemoryMap = new Map([[workload("gone").id, freshMemory(web.specHash)]]);
+    const memory: MemoryMap = new Map([...passedMemory(web), [workload("gone").id, freshMemory(web.specHash)]]);
     expect(look(node([container(web)], { memory })).memory).toEqual([{ id: workload("gone").id, memory: null }]);
     expect(look(node([], { desired: null, memory })).memory).toEqual([]);
   });
 
   test("[N27] a container that was started again runs under a new count", () => {
     const again = started(ended(web, 1, SHORT_MS), { now: 5, count: 9 });
-    expect(look(node([again])).memory).toEqual([]);
+    expect(look(node([again], { memory: passedMemory(web) })).memory).toEqual([]);
   });
 });

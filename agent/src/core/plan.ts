@@ -3,7 +3,6 @@
 // stays in that workload's lane.
 
 import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
-import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
@@ -14,14 +13,16 @@ import type { Observed, OwnContainer } from "./observed.ts";
 import { extraLanes, oldLanes, oldWakeMs } from "./plan/beside.ts";
 import { decideWorkload } from "./plan/decide-workload.ts";
 import type { Case, Decision } from "./plan/decision.ts";
-import { matches, NOTHING_EXISTS, shownOf, sortExisting } from "./plan/existing.ts";
+import { matches, shownOf } from "./plan/existing.ts";
 import { leaseOf } from "./plan/fence.ts";
+import { gateStatus } from "./plan/gate.ts";
 import { pullLanes } from "./plan/images.ts";
 import { groupByWorkload, ownershipConditions, planLeaving, seenState, vanishedEvents } from "./plan/leaving.ts";
+import { type Looked, lookAt, type Surroundings } from "./plan/look-at.ts";
 import { exchangingPorts, readyToMake } from "./plan/make.ts";
 import { type PlanContext, type Scene, serviceKey } from "./plan/scene.ts";
 import { surroundingLanes } from "./plan/surroundings.ts";
-import { countRun, freshMemory, memoryFor, renewWait } from "./remember.ts";
+import { freshMemory } from "./remember.ts";
 
 export function plan(
   desired: Assignment | null,
@@ -31,10 +32,15 @@ export function plan(
   now: Millis,
 ): Plan {
   if (desired === null) return watchOnly(observed);
-  const { scene: plain, events: counted } = setScene(desired, observed, memory, context, now);
-  const exchanging = exchangingPorts(desired.workloads.map((workload) => caseOf(plain, workload)));
+  const own = groupByWorkload(observed.own);
+  const around = { observed, context, now };
+  const looks = desired.workloads.map((wanted) =>
+    lookAt(wanted, own.get(wanted.id) ?? [], memory.get(wanted.id), around),
+  );
+  const plain = setScene(desired, looks, around);
+  const exchanging = exchangingPorts(looks.map((look) => caseOf(plain, look)));
   const scene: Scene = { ...plain, exchangingPorts: exchanging };
-  const cases = desired.workloads.map((workload) => caseOf(scene, workload));
+  const cases = looks.map((look) => caseOf(scene, look));
   const beingMade = new Set(cases.filter(readyToMake).map(({ workload }) => workload.id));
   const decided = cases.map((one) => ({ one, decision: decideWorkload(one, beingMade) }));
   const leaving = planLeaving(scene);
@@ -51,9 +57,13 @@ export function plan(
       ...[...leaving.shown].map(([id, { own, state }]) => ownStatus(id, own, state)),
     ]),
     memory: [...changedMemory(memory, decided), ...forgotten(desired, observed, memory)],
-    events: [...vanishedEvents(observed), ...counted, ...decided.flatMap(({ decision }) => decision.events)],
+    events: [
+      ...vanishedEvents(observed),
+      ...looks.flatMap(({ events }) => events),
+      ...decided.flatMap(({ decision }) => decision.events),
+    ],
     conditions: ownershipConditions(observed, leaving.unexplained),
-    wakeAtMs: earliest(scene, decided),
+    wakeAtMs: earliest(scene, decided, looks),
   };
 }
 
@@ -66,49 +76,29 @@ function watchOnly(observed: Observed): Plan {
   return { lanes: [], statuses: sortStatuses(shown), memory: [], events: [], conditions, wakeAtMs: null };
 }
 
-function setScene(
-  desired: Assignment,
-  observed: Observed,
-  memory: ReadonlyMap<WorkloadId, WorkloadMemory>,
-  context: PlanContext,
-  now: Millis,
-): { readonly scene: Scene; readonly events: readonly NodeEvent[] } {
-  const own = groupByWorkload(observed.own);
-  const moment = { bootId: context.bootId, chance: context.chance, now };
-  const counted = desired.workloads.map((workload) => {
-    const existing = sortExisting(workload, own.get(workload.id) ?? []);
-    const held = renewWait(memoryFor(memory.get(workload.id), workload.specHash), moment);
-    // A lane in flight is about to say what became of it: nothing is counted meanwhile.
-    const idle = existing.matching === null || context.busy.has(workload.id);
-    const after = idle ? { memory: held, events: [] } : countRun(held, existing.matching, workload, moment);
-    return { workload, existing, ...after };
-  });
+function setScene(desired: Assignment, looks: readonly Looked[], { observed, context, now }: Surroundings): Scene {
+  const targets = looks.map(({ target }) => target);
   const services = new Map<string, Workload[]>();
-  for (const workload of desired.workloads) {
+  for (const workload of targets) {
     const key = serviceKey(workload.app, workload.service);
     services.set(key, [...(services.get(key) ?? []), workload]);
   }
-  const scene: Scene = {
-    desired,
+  return {
+    desired: { ...desired, workloads: targets },
     observed,
     context,
     now,
-    memories: new Map(counted.map(({ workload, memory: after }) => [workload.id, after])),
-    existing: new Map(counted.map(({ workload, existing }) => [workload.id, existing])),
+    memories: new Map(looks.map(({ wanted, memory }) => [wanted.id, memory])),
+    existing: new Map(looks.map(({ wanted, existing }) => [wanted.id, existing])),
     services,
     exchangingPorts: new Set(),
   };
-  return { scene, events: counted.flatMap(({ events }) => events) };
 }
 
-function caseOf(scene: Scene, workload: Workload): Case {
-  return {
-    scene,
-    workload,
-    existing: scene.existing.get(workload.id) ?? NOTHING_EXISTS,
-    memory: scene.memories.get(workload.id) ?? freshMemory(workload.specHash),
-  };
-}
+const caseOf = (scene: Scene, { wanted, target, existing, memory, held }: Looked): Case => ({
+  ...{ scene, wanted, existing, memory, held },
+  workload: target,
+});
 
 interface Decided {
   readonly one: Case;
@@ -121,7 +111,11 @@ function workloadLanes(one: Case, decision: Decision, beingMade: ReadonlySet<Wor
   return [...own, ...oldLanes(one, decision, beingMade), ...extraLanes(one)];
 }
 
-function statusOf({ workload, existing }: Case, { state, memory }: Decision): WorkloadStatus {
+function statusOf(one: Case, decision: Decision): WorkloadStatus {
+  return { ...plainStatusOf(one, decision), ...gateStatus(one, decision) };
+}
+
+function plainStatusOf({ workload, existing }: Case, { state, memory }: Decision): WorkloadStatus {
   const shown = shownOf(existing);
   if (shown === null) {
     const { id, revision } = workload;
@@ -165,9 +159,10 @@ function sortStatuses(statuses: readonly WorkloadStatus[]): readonly WorkloadSta
 
 /** Only what differs is written: at rest nothing is. */
 function changedMemory(held: ReadonlyMap<WorkloadId, WorkloadMemory>, decided: readonly Decided[]): Plan["memory"] {
-  return decided.flatMap(({ one: { workload }, decision: { memory } }) => {
-    const before = memoryFor(held.get(workload.id), workload.specHash);
-    return sameMemory(before, memory) ? [] : [{ id: workload.id, memory }];
+  return decided.flatMap(({ one: { workload, wanted }, decision: { memory } }) => {
+    const before = held.get(workload.id) ?? freshMemory(workload.specHash);
+    const known = { ...before, restartsDone: before.restartsDone ?? wanted.intent.restarts };
+    return sameMemory(known, memory) ? [] : [{ id: workload.id, memory }];
   });
 }
 
@@ -188,13 +183,20 @@ function forgotten(
     .map((id) => ({ id, memory: null }));
 }
 
-function earliest({ context, desired, now }: Scene, decided: readonly Decided[]): Millis | null {
+function earliest(
+  { context, desired, now }: Scene,
+  decided: readonly Decided[],
+  looks: readonly Looked[],
+): Millis | null {
   const leases = desired.workloads.map((workload) => leaseOf({ context, now }, workload));
   const leaseEnds = leases.flatMap((left) => (left === null || left === 0 ? [] : [now + left]));
   const rests = [...context.resting.values()].map(({ untilMs }) => untilMs).filter((untilMs) => untilMs > now);
   const waits = decided.flatMap(({ one, decision }) =>
     [decision.wakeAtMs, oldWakeMs(one)].filter((wakeAtMs) => wakeAtMs !== null),
   );
-  const times = [...leaseEnds, ...rests, ...waits];
+  const gates = looks.flatMap(({ wakeAtMs, held }) =>
+    [wakeAtMs, held?.wakeAtMs ?? null].filter((at) => at !== null && at > now).map(Number),
+  );
+  const times = [...leaseEnds, ...rests, ...waits, ...gates];
   return times.length === 0 ? null : Math.min(...times);
 }

@@ -85,7 +85,8 @@ export function sameStatus(a: WorkloadStatus | undefined, b: WorkloadStatus): bo
 }
 
 function withoutAges(status: WorkloadStatus): unknown {
-  return { ...status, forMs: 0, state: stateWithoutAges(status.state) };
+  const hold = status.hold === null ? null : { ...status.hold, leftMs: 0 };
+  return { ...status, forMs: 0, state: stateWithoutAges(status.state), hold };
 }
 
 function stateWithoutAges(state: WorkloadState): unknown {

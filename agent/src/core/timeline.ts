@@ -62,10 +62,15 @@ function becameHealthy(before: WorkloadStatus | undefined, { id, state, containe
 }
 
 export function statusesAt(timeline: Timeline, now: Millis): readonly WorkloadStatus[] {
-  return [...timeline.values()].map(({ status, sinceMs, madeAtMs }) => {
+  return [...timeline.values()].map(({ status: made, sinceMs, madeAtMs }) => {
     const forMs = Math.max(0, Math.round(now - sinceMs));
+    const status = { ...made, hold: heldAt(made.hold, now - madeAtMs) };
     if (status.state.kind !== "backing-off") return { ...status, forMs };
     const nextTryInMs = Math.max(0, Math.round(status.state.nextTryInMs - (now - madeAtMs)));
     return { ...status, forMs, state: { ...status.state, nextTryInMs } };
   });
+}
+
+function heldAt(hold: WorkloadStatus["hold"], agoMs: number): WorkloadStatus["hold"] {
+  return hold === null ? null : { ...hold, leftMs: Math.max(0, Math.round(hold.leftMs - agoMs)) };
 }

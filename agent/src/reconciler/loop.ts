@@ -12,6 +12,7 @@ import { type Millis, sleep } from "@skerry/shared/runtime/clock.ts";
 import type { Action, Lane, Plan } from "../core/action.ts";
 import { chanceFrom } from "../core/chance.ts";
 import type { PlanContext } from "../core/plan/scene.ts";
+import { imagesOf, targetsOf } from "../core/plan/target.ts";
 import { plan } from "../core/plan.ts";
 import { type Outcome, rememberOutcome } from "../core/remember.ts";
 import { advance, statusesAt, type Timeline } from "../core/timeline.ts";
@@ -249,7 +250,7 @@ class Loop implements Reconciler {
     const inFlight = this.#lanes.busy();
     try {
       const look = await this.#observer.look({
-        images: (desired?.workloads ?? []).map(({ spec }) => spec.image),
+        images: desired === null ? [] : imagesOf(desired),
         recorded: () => this.#journal.containers(),
         beingRemoved: () => this.#lanes.beingRemoved(),
         inWork: () => this.#lanes.inWork(),
@@ -338,8 +339,9 @@ class Loop implements Reconciler {
     else if (touchesSurroundings(action)) this.#observer.forgetSurroundings();
     if (!outcome.ok && !failsItsWorkload(lane, action)) return;
     const moment = { bootId: this.#parts.bootId, now: this.#parts.clock.monotonicMs(), chance: this.#chance };
+    const desired = this.#journal.desired();
     const { memory, events } = rememberOutcome(
-      this.#journal.desired(),
+      desired === null ? null : targetsOf(desired, this.#journal.memory()),
       this.#journal.memory(),
       action,
       outcome,

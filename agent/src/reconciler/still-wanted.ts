@@ -17,7 +17,9 @@ export function stillWanted(
   if (held === null) return false;
   switch (action.kind) {
     case "pull-image":
-      return held.workloads.some(({ spec }) => spec.image === action.image && spec.platform === action.platform);
+      return held.workloads
+        .flatMap(({ spec, changeOver }) => (changeOver.previous === null ? [spec] : [spec, changeOver.previous.spec]))
+        .some((spec) => spec.image === action.image && spec.platform === action.platform);
     case "create-network":
     case "create-volume":
       return planned === held || held.apps.some(({ name }) => name === action.app);
@@ -39,7 +41,12 @@ function sameWorkload(planned: Assignment | null, held: Assignment, id: Workload
   if (planned === held) return true;
   const [then, now] = [find(planned, id), find(held, id)];
   if (then === undefined || now === undefined) return then === now && isRetired(held, id);
-  return then.specHash === now.specHash && then.fencingToken === now.fencingToken;
+  return (
+    then.specHash === now.specHash &&
+    then.fencingToken === now.fencingToken &&
+    then.changeOver.attempt === now.changeOver.attempt &&
+    then.intent.run === now.intent.run
+  );
 }
 
 function mayRun(held: Assignment, id: WorkloadId, link: LinkState, now: Millis): boolean {

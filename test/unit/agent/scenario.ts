@@ -8,8 +8,9 @@ import { initialLinkState } from "@skerry/agent/core/link-state.ts";
 import type { WorkloadMemory } from "@skerry/agent/core/memory.ts";
 import type { Observed, OwnContainer } from "@skerry/agent/core/observed.ts";
 import type { PlanContext } from "@skerry/agent/core/plan/scene.ts";
+import { gateOf, targetsOf } from "@skerry/agent/core/plan/target.ts";
 import { plan } from "@skerry/agent/core/plan.ts";
-import { type Outcome, rememberOutcome } from "@skerry/agent/core/remember.ts";
+import { freshMemory, type Outcome, rememberOutcome } from "@skerry/agent/core/remember.ts";
 import type { ContainerDetails, ContainerStatus, ContainerSummary } from "@skerry/agent/engine/engine.ts";
 import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
 import type { AssignedApp, Assignment, Workload } from "@skerry/shared/model/assignment.ts";
@@ -193,6 +194,15 @@ export type MemoryMap = ReadonlyMap<WorkloadId, WorkloadMemory>;
 
 export const NO_MEMORY: MemoryMap = new Map();
 
+/** Memory of workloads that have passed their gates long ago. */
+export function passedMemory(...of: readonly Workload[]): MemoryMap {
+  const passed = (one: Workload): WorkloadMemory => {
+    const gate = { ...gateOf(undefined, one), verdict: { kind: "passed" } } as const;
+    return { ...freshMemory(one.specHash), restartsDone: one.intent.restarts, gate };
+  };
+  return new Map(of.map((one) => [one.id, passed(one)]));
+}
+
 /** Kinds of a lane's actions, for reading: "stop remove create start". */
 export function kinds(found: Plan, key: string): string {
   const lane = found.lanes.find((one) => one.key === key);
@@ -256,7 +266,8 @@ function runLane(node: ModelNode, lane: Lane, faults: Faults): ModelNode {
     const outcome: Outcome = failed ?? { ok: true, containerId: created, tookMs: 5 };
     if (outcome.ok) at = effect(at, action, created);
     const moment = { bootId: BOOT, now: at.now, chance: (key: string) => chanceFrom(1, key) };
-    const changes = rememberOutcome(at.desired, at.memory, action, outcome, moment);
+    const targets = at.desired === null ? null : targetsOf(at.desired, at.memory);
+    const changes = rememberOutcome(targets, at.memory, action, outcome, moment);
     at = { ...at, memory: memoryAfter(at.memory, changes.memory) };
     if (!outcome.ok) return at;
   }

@@ -3,13 +3,13 @@
 // successor needs is there.
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { silentForMs } from "../link-state.ts";
-import type { OwnContainer } from "../observed.ts";
 import { stoppedOnPurpose } from "../remember.ts";
 import { act, actForFence, type Case, type Decision, stay, stop, waitFor, waitLeftMs } from "./decision.ts";
 import { replacedDependency } from "./dependencies.ts";
-import { type Existing, isUp } from "./existing.ts";
+import { isUp, standingOf } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
 import { imageNeed } from "./images.ts";
+import { restarted, stopped } from "./intent.ts";
 import { keep } from "./keep.ts";
 import { make } from "./make.ts";
 import { stateInFlight } from "./states.ts";
@@ -20,6 +20,8 @@ export function decideWorkload(one: Case, beingMade: ReadonlySet<WorkloadId>): D
   if (lane !== undefined) return stay(one, stateInFlight(one, lane));
   return (
     fencedOff(one) ??
+    stopped(one) ??
+    restarted(one) ??
     yieldToDependency(one, beingMade) ??
     (one.existing.matching === null ? make(one, one.existing.outdated) : keep(one, one.existing.matching, beingMade))
   );
@@ -28,8 +30,8 @@ export function decideWorkload(one: Case, beingMade: ReadonlySet<WorkloadId>): D
 function fencedOff(one: Case): Decision | null {
   const { scene, workload, existing, memory } = one;
   if (leaseOf(scene, workload) !== 0) return null;
-  const up = all(existing).filter(isUp);
-  if (up.length === 0) return stay(one, { kind: "fenced" });
+  const up = standingOf(existing).filter(isUp);
+  if (up.length === 0) return workload.intent.run ? stay(one, { kind: "fenced" }) : null;
   const silentMs = silentForMs(scene.context.link, scene.now);
   return actForFence(one, {
     actions: up.map((own) => stop(workload.id, own, "fence: no word from the hub")),
@@ -39,15 +41,11 @@ function fencedOff(one: Case): Decision | null {
   });
 }
 
-function all({ matching, extras, outdated }: Existing): readonly OwnContainer[] {
-  return matching === null ? outdated : [matching, ...extras];
-}
-
 /** `depends_on: restart: true`: stops before its dependency is replaced; the ordinary start follows when that one is up. */
 function yieldToDependency(one: Case, beingMade: ReadonlySet<WorkloadId>): Decision | null {
   const replaced = replacedDependency(one.scene, one.workload, beingMade);
   if (replaced === null) return null;
-  const up = all(one.existing).filter(isUp);
+  const up = standingOf(one.existing).filter(isUp);
   // Followers that started meanwhile would keep it, and each other, from ever coming up.
   if (up.length === 0) return pullMeanwhile(one, waitFor(one, `waits for ${replaced.service} to be replaced`));
   return act(one, {
@@ -61,5 +59,6 @@ function yieldToDependency(one: Case, beingMade: ReadonlySet<WorkloadId>): Decis
 function pullMeanwhile(one: Case, otherwise: Decision): Decision {
   const { existing, scene, workload, memory } = one;
   if (existing.matching !== null || memory.ended !== null || waitLeftMs(one) !== null) return otherwise;
+  if (one.held !== null) return otherwise;
   return { ...otherwise, pull: imageNeed(scene, workload, memory).kind === "pull" };
 }

@@ -8,6 +8,7 @@ import type { WorkloadMemory } from "../memory.ts";
 import type { OwnContainer } from "../observed.ts";
 import type { Existing } from "./existing.ts";
 import { isUp } from "./existing.ts";
+import type { HeldBack } from "./held-back.ts";
 import { restOf, type Scene } from "./scene.ts";
 
 export interface Decision {
@@ -23,7 +24,12 @@ export interface Decision {
 /** One wanted workload, as the planner looks at it. */
 export interface Case {
   readonly scene: Scene;
+  /** The target: what is planned for. */
   readonly workload: Workload;
+  /** As the hub says. Another spec than the target's when that one failed here. */
+  readonly wanted: Workload;
+  /** Why its change-over waits; null: it does not. */
+  readonly held: HeldBack | null;
   readonly existing: Existing;
   readonly memory: WorkloadMemory;
 }

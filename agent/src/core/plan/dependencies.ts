@@ -7,7 +7,7 @@ import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { OwnContainer } from "../observed.ts";
-import { hasRun, isUp, NOTHING_EXISTS } from "./existing.ts";
+import { hasRun, isUp, NOTHING_EXISTS, standingOf } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
 import { networkObstacle, portObstacle } from "./obstacles.ts";
 import { restOf, type Scene, serviceKey } from "./scene.ts";
@@ -49,7 +49,7 @@ export function dependencyComingUp(
 
 /** It is being started or about to be, and nothing says that it will not come up. */
 function isComingUp(scene: Scene, copy: Workload, beingMade: ReadonlySet<WorkloadId>): boolean {
-  if (leaseOf(scene, copy) === 0) return false;
+  if (leaseOf(scene, copy) === 0 || !copy.intent.run) return false;
   if (beingMade.has(copy.id) || isInTheMaking(scene, copy.id)) return true;
   const { matching } = scene.existing.get(copy.id) ?? NOTHING_EXISTS;
   const memory = scene.memories.get(copy.id);
@@ -138,8 +138,7 @@ const follows = (dependency: Dependency, workload: Workload): boolean =>
   dependency.restart && dependency.service === workload.service;
 
 function isStanding(scene: Scene, id: WorkloadId): boolean {
-  const { matching, extras, outdated } = scene.existing.get(id) ?? NOTHING_EXISTS;
-  return [...(matching === null ? [] : [matching]), ...extras, ...outdated].some(isUp);
+  return standingOf(scene.existing.get(id) ?? NOTHING_EXISTS).some(isUp);
 }
 
 /** A leaving workload that still runs and depended on this one, or null: stops go in the reverse order of starts. */

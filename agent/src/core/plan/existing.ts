@@ -11,13 +11,20 @@ export interface Existing {
   readonly extras: readonly OwnContainer[];
   /** Made from another hash while none matches: to be replaced. The best first. */
   readonly outdated: readonly OwnContainer[];
+  /** The last good one, kept until its successor has passed: one of `outdated` while none matches, and never one of `extras`. */
+  readonly kept: OwnContainer | null;
   /** The engine is removing them already. */
   readonly removing: readonly OwnContainer[];
 }
 
-export const NOTHING_EXISTS: Existing = { matching: null, extras: [], outdated: [], removing: [] };
+export const NOTHING_EXISTS: Existing = { matching: null, extras: [], outdated: [], kept: null, removing: [] };
 
-export function sortExisting(workload: Workload, own: readonly OwnContainer[]): Existing {
+/** `keptHash`: of what is to be kept beside it; null: nothing is. */
+export function sortExisting(
+  workload: Workload,
+  own: readonly OwnContainer[],
+  keptHash: string | null = null,
+): Existing {
   const removing = own.filter(({ summary }) => summary.status === "removing");
   const name = containerName(workload.app, workload.service, workload.slot);
   const standing = own
@@ -25,7 +32,9 @@ export function sortExisting(workload: Workload, own: readonly OwnContainer[]): 
     .sort((a, b) => rank(a, name) - rank(b, name) || (a.summary.id < b.summary.id ? -1 : 1));
   const matching = standing.find((container) => matches(workload, container)) ?? null;
   const others = standing.filter((container) => container !== matching);
-  return { matching, extras: matching === null ? [] : others, outdated: matching === null ? others : [], removing };
+  const kept = keptHash === null ? null : (others.find(({ specHash }) => specHash === keptHash) ?? null);
+  if (matching === null) return { matching, extras: [], outdated: others, kept, removing };
+  return { matching, extras: others.filter((other) => other !== kept), outdated: [], kept, removing };
 }
 
 /** By the spec-hash label alone. A larger fencing token is another placement, which the container must show. */
@@ -56,6 +65,12 @@ export function isUp({ summary }: OwnContainer): boolean {
 
 export function hasRun({ details }: OwnContainer): boolean {
   return details.ranMs !== null;
+}
+
+/** All that stand for it, whatever their part. */
+export function standingOf({ matching, extras, outdated, kept }: Existing): readonly OwnContainer[] {
+  const beside = kept === null || outdated.includes(kept) ? [] : [kept];
+  return [...(matching === null ? [] : [matching]), ...beside, ...extras, ...outdated];
 }
 
 /** What a status shows: the matching one, else the one that stands in its place. */

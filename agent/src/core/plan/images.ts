@@ -13,7 +13,7 @@ export type ImageNeed =
   | { readonly kind: "forbidden" }
   | { readonly kind: "pull"; readonly key: string };
 
-export function imageNeed(scene: Scene, { spec }: Workload, memory: WorkloadMemory): ImageNeed {
+export function imageNeed(scene: Pick<Scene, "observed">, { spec }: Workload, memory: WorkloadMemory): ImageNeed {
   const there = scene.observed.images.get(spec.image);
   if (there === undefined) return { kind: "unknown" };
   if (spec.pullPolicy === "never") return { kind: there === null ? "forbidden" : "present" };

@@ -22,12 +22,13 @@ import { dependencyComingUp, unmetDependency } from "./dependencies.ts";
 import { hasRun, isUp } from "./existing.ts";
 import { make, remakeReason } from "./make.ts";
 import { networkObstacle, portObstacle } from "./obstacles.ts";
-import { repairsOf } from "./repairs.ts";
+import { nameToGive, repairsOf } from "./repairs.ts";
 import { endedState, isEnded, stateOf } from "./states.ts";
+import { isGivenName, nextName, startsFirst } from "./target.ts";
 
 export function keep(one: Case, own: OwnContainer, beingMade: ReadonlySet<WorkloadId>): Decision {
-  if (isEnded(one, own)) return stay(one, endedState(one));
-  const extra = one.existing.extras.find(isUp);
+  if (isEnded(one, own)) return restUnderItsName(one, own);
+  const extra = one.existing.extras.find(isUp) ?? (startsFirst(one.workload) ? undefined : keptUp(one));
   // Two copies must not fight for a port, and a fenced one must not run twice: the extras' own lanes end first.
   if (extra !== undefined && !isUp(own))
     return waitFor(one, `waits for another container of it to stop: ${extra.summary.name}`);
@@ -49,6 +50,20 @@ export function keep(one: Case, own: OwnContainer, beingMade: ReadonlySet<Worklo
     default:
       return assertNever(own.summary.status);
   }
+}
+
+function keptUp({ existing: { kept } }: Case): OwnContainer | undefined {
+  return kept !== null && isUp(kept) ? kept : undefined;
+}
+
+/** A job that had ended when it was put aside is wanted again: it stays ended. */
+function restUnderItsName(one: Case, own: OwnContainer): Decision {
+  const { scene, workload } = one;
+  const name = nameToGive(scene, workload, own);
+  if (name === null || own.summary.name === nextName(workload)) return stay(one, endedState(one));
+  if (!isGivenName(workload, own.summary.name)) return stay(one, endedState(one));
+  const rename: Action = { kind: "rename-container", workload: workload.id, containerId: own.summary.id, name };
+  return actOrStay(one, { actions: [rename], state: endedState(one) }, endedState(one));
 }
 
 /** There is no way to unpause through our engine interface: a stop ends the pause, and a start follows. */

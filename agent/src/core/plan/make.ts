@@ -1,12 +1,13 @@
 // Make: a new container, in the place of what stands there or of nothing. Everything that it needs is looked at first; only then does
 // the lane stop, remove, create and start. Pure.
+import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
-import { containerName } from "@skerry/shared/model/names.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import type { Action } from "../action.ts";
 import { limitsDrift } from "../compare.ts";
 import type { WorkloadMemory } from "../memory.ts";
 import type { OwnContainer } from "../observed.ts";
-import { addFailure } from "../remember.ts";
+import { addFailure, runKey } from "../remember.ts";
 import {
   act,
   backingOff,
@@ -15,6 +16,7 @@ import {
   drift,
   removal,
   stay,
+  stop,
   waitFor,
   waitForRemoval,
   waitLeftMs,
@@ -24,7 +26,9 @@ import { isUp } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
 import { imageNeed } from "./images.ts";
 import { nameObstacle, networkObstacle, portHolder, portObstacle, volumeObstacle } from "./obstacles.ts";
+import { oldLaneKey } from "./scene.ts";
 import { endedState, isEnded, stateOf } from "./states.ts";
+import { nextName, previousName, rightName, startsFirst } from "./target.ts";
 
 export interface Remake {
   readonly reason: string;
@@ -50,26 +54,71 @@ export function make(one: Case, replaced: readonly OwnContainer[], remake: Remak
   const running = remake === null ? undefined : replaced.find(isUp);
   const held = remake === null ? notToBeMade(one) : backOffOf(one);
   if (held !== null) return running === undefined ? held : { ...held, state: stateOf(running) };
+  if (one.held !== null) {
+    const { reason, wakeAtMs } = one.held;
+    return running === undefined ? waitFor(one, reason, wakeAtMs) : stay(one, stateOf(running), wakeAtMs);
+  }
   const need = imageNeed(scene, workload, one.memory);
   if (need.kind === "pull") {
     const progress = scene.context.pulls.get(need.key) ?? { doneBytes: 0, totalBytes: 0 };
     return { ...stay(one, running === undefined ? { kind: "pulling", ...progress } : stateOf(running)), pull: true };
   }
-  const obstacle = makeObstacle(one, replaced, remake) ?? followersObstacle(one);
+  const obstacle = makeObstacle(one, replaced, remake) ?? oldInWork(one, replaced) ?? followersObstacle(one);
   // A matching one that waits to be made anew still is what it is.
   if (obstacle !== null) return running === undefined ? waitFor(one, obstacle) : stay(one, stateOf(running));
   const reason = remake?.reason ?? `replaced by the one of revision ${workload.revision}`;
-  const name = containerName(workload.app, workload.service, workload.slot);
+  const { kept } = existing;
+  const keeps = remake === null && kept !== null && replaced.includes(kept);
   return act(one, {
     actions: [
-      ...replaced.flatMap((own) => removal(workload.id, own, reason)),
-      { kind: "create-container", workload, name },
+      ...replaced.filter((own) => !keeps || own !== kept).flatMap((own) => removal(workload.id, own, reason)),
+      ...(keeps ? setAside(workload, kept) : []),
+      { kind: "create-container", workload, name: nameToMake(one, keeps ? kept : null) },
       { kind: "start-container", workload: workload.id, containerId: null },
     ],
     state: { kind: "starting" },
     events: remake === null || remake.drift === null ? [] : [drift(one, remake.drift)],
-    memory: remake === null || remake.drift === null ? one.memory : countedDrift(one, remake.drift),
+    memory:
+      remake !== null && remake.drift !== null
+        ? countedDrift(one, remake.drift)
+        : keeps
+          ? withStoppedRun(one, kept)
+          : one.memory,
   });
+}
+
+/** The last good one makes room and stays, until its successor has passed. Start-first it does not even make room. */
+function setAside(workload: Workload, kept: OwnContainer): readonly Action[] {
+  if (startsFirst(workload)) return [];
+  const { id: containerId, name: present } = kept.summary;
+  const name = previousName(workload);
+  const rename: Action = { kind: "rename-container", workload: workload.id, containerId, name };
+  const stops = isUp(kept) ? [stop(workload.id, kept, `revision ${workload.revision} takes its place`)] : [];
+  return present === name ? stops : [...stops, rename];
+}
+
+function withStoppedRun({ memory, workload }: Case, kept: OwnContainer): WorkloadMemory {
+  return startsFirst(workload) || !isUp(kept) ? memory : { ...memory, stoppedRun: runKey(kept.details) };
+}
+
+/** Beside one that keeps the right name it is made under another, and gets the right one when it has passed. */
+function nameToMake({ workload }: Case, kept: OwnContainer | null): string {
+  const right = rightName(workload);
+  return kept !== null && startsFirst(workload) && kept.summary.name === right ? nextName(workload) : right;
+}
+
+/** The name that the kept one must get, or the new one beside it. */
+function otherNameObstacle(one: Case, replaced: readonly OwnContainer[]): string | null {
+  const { workload, scene, existing } = one;
+  if (existing.kept === null || !replaced.includes(existing.kept)) return null;
+  const name = startsFirst(workload) ? nextName(workload) : previousName(workload);
+  return nameObstacle(scene, workload, replaced, name);
+}
+
+/** An old one that is being started must not come up after its stop. */
+function oldInWork({ scene }: Case, replaced: readonly OwnContainer[]): string | null {
+  const inWork = replaced.find(({ summary }) => scene.context.busy.has(oldLaneKey(summary.id)));
+  return inWork === undefined ? null : `waits for ${inWork.summary.name} to be started`;
 }
 
 /** Counted like a failure: an engine that never shows what was asked of it must not have its containers made anew at full speed. */
@@ -111,7 +160,8 @@ function obstacleButPorts(one: Case, replaced: readonly OwnContainer[], remake: 
     (remake === null ? unmetDependency(scene, workload) : null) ??
     networkObstacle(scene, workload) ??
     volumeObstacle(scene, workload) ??
-    nameObstacle(scene, workload, replaced)
+    nameObstacle(scene, workload, replaced) ??
+    (remake === null ? otherNameObstacle(one, replaced) : null)
   );
 }
 
@@ -121,6 +171,7 @@ export function exchangingPorts(cases: readonly Case[]): ReadonlySet<WorkloadId>
   for (const one of cases) {
     const { scene, workload, existing } = one;
     if (existing.matching !== null || existing.outdated.length === 0 || notToBeMade(one) !== null) continue;
+    if (!workload.intent.run || one.held !== null) continue;
     const holder = portHolder(scene, workload, existing.outdated);
     if (holder !== null && obstacleButPorts(one, existing.outdated, null) === null) waitsFor.set(workload.id, holder);
   }
@@ -162,6 +213,7 @@ function followersObstacle({ scene, workload }: Case): string | null {
 export function readyToMake(one: Case): boolean {
   const { scene, workload, existing } = one;
   if (scene.context.busy.has(workload.id) || leaseOf(scene, workload) === 0) return false;
+  if (!workload.intent.run || one.held !== null) return false;
   const { matching, outdated, removing } = existing;
   const remake = matching === null ? null : remakeReason(one, matching);
   if (matching !== null) return remake !== null && makeObstacle(one, [matching], remake) === null;

@@ -46,9 +46,13 @@ function makingText(scene: Scene, key: string, what: string): string {
   return rest === null ? `waits for its ${what}` : `its ${what} cannot be made: ${rest.reason}`;
 }
 
-/** null: its name is free or held by one of `replaced`. */
-export function nameObstacle(scene: Scene, workload: Workload, replaced: readonly OwnContainer[]): string | null {
-  const name = containerName(workload.app, workload.service, workload.slot);
+/** null: the name is free or held by one of `replaced`. */
+export function nameObstacle(
+  scene: Scene,
+  workload: Workload,
+  replaced: readonly OwnContainer[],
+  name = containerName(workload.app, workload.service, workload.slot),
+): string | null {
   if (scene.observed.foreignNames.has(name)) {
     return `the name ${name} is taken by a container that Skerry did not make: rename or remove that one`;
   }

@@ -6,6 +6,7 @@ import type { OwnContainer } from "../observed.ts";
 import type { Case } from "./decision.ts";
 import { nameObstacle } from "./obstacles.ts";
 import type { Scene } from "./scene.ts";
+import { isGivenName } from "./target.ts";
 
 export interface Repairs {
   readonly actions: readonly Action[];
@@ -38,13 +39,13 @@ export function repairsOf({ scene, workload }: Case, own: OwnContainer): Repairs
     actions: [...connects, ...renames],
     found: [
       ...detached.map(({ network }) => `it was detached from network ${network}`),
-      ...(name === null ? [] : [`it was renamed to ${present}`]),
+      ...(name === null || isGivenName(workload, present) ? [] : [`it was renamed to ${present}`]),
     ],
   };
 }
 
 /** null: it has the right name, or that is not to be had now. */
-function nameToGive(scene: Scene, workload: Workload, own: OwnContainer): string | null {
+export function nameToGive(scene: Scene, workload: Workload, own: OwnContainer): string | null {
   const { id, name: present } = own.summary;
   const right = containerName(workload.app, workload.service, workload.slot);
   if (present === right) return null;

@@ -89,6 +89,8 @@ export function imageLaneKey(image: string, platform: string | null): string {
   return `image:${image} ${platform ?? ""}`;
 }
 
+/** Of the lane that starts an old container again while its successor cannot be made. */
+export const oldLaneKey = (containerId: string): string => `old:${containerId}`;
 export const networkLaneKey = (name: string): string => `network:${name}`;
 export const volumeLaneKey = (name: string): string => `volume:${name}`;
 
