@@ -85,10 +85,14 @@ export async function removeApp(fleet: Fleet, app: string): Promise<void> {
   const { status } = await fleet.hub.call("DELETE", `/v1/apps/${app}`);
   expect(status).toBe(200);
   await until(
-    `no container of ${app} is left`,
+    `no container and no network of ${app} is left`,
     async () => {
       const containers = await Promise.all(fleet.nodes.map((node) => node.engine.api.containers()));
-      return !containers.flat().some((each) => each.Names[0]?.startsWith(`/${app}-`));
+      const networks = await Promise.all(fleet.nodes.map((node) => node.engine.api.networks()));
+      return (
+        !containers.flat().some((each) => each.Names[0]?.startsWith(`/${app}-`)) &&
+        !networks.flat().some((each) => each.Name.startsWith(`${app}_`))
+      );
     },
     SOON_MS,
   );

@@ -1,6 +1,7 @@
 // Finds and removes what belongs to one lab: processes, mounts, control groups, folders. It is used when a lab ends and when
 // a lab of an earlier run was killed before it could end. Everything carries the lab's tag in its name, and nothing
 // without that tag is ever touched.
+import { readdirSync, readFileSync } from "node:fs";
 import { readdir, readFile, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { tryRun } from "./command.ts";
@@ -12,15 +13,14 @@ const GONE_WITHIN_MS = 10_000;
 /** Processes whose command line, control group or environment names one of the tags. */
 export async function processesOf(tags: readonly string[]): Promise<readonly number[]> {
   const found: number[] = [];
-  for (const entry of await readdir("/proc")) {
+  for (const entry of readdirSync("/proc")) {
     const pid = Number(entry);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
-    const texts = await Promise.all(
-      ["cmdline", "cgroup", "environ"].map((what) => readSilently(`/proc/${pid}/${what}`)),
-    );
+    // Synchronous: these files are the kernel's memory, and there are thousands of them.
+    const texts = ["cmdline", "cgroup", "environ"].map((what) => readProcSilently(`/proc/${pid}/${what}`));
     const named = tags.some((tag) => texts.some((text) => text.includes(tag)));
     // One that has ended and waits to be reaped holds nothing any more.
-    if (named && !(await isZombie(pid))) found.push(pid);
+    if (named && !isZombie(pid)) found.push(pid);
   }
   return found;
 }
@@ -131,8 +131,8 @@ export async function startOf(pid: number): Promise<string | null> {
   return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? null;
 }
 
-async function isZombie(pid: number): Promise<boolean> {
-  const text = await readSilently(`/proc/${pid}/stat`);
+function isZombie(pid: number): boolean {
+  const text = readProcSilently(`/proc/${pid}/stat`);
   return text === "" || text.slice(text.lastIndexOf(")") + 2).startsWith("Z");
 }
 
@@ -146,6 +146,14 @@ export async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+function readProcSilently(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 async function readSilently(path: string): Promise<string> {
