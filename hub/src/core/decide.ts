@@ -261,8 +261,9 @@ class Pass {
     }
     if (this.#seen.brake === null)
       for (const placement of dueMoves(this.#seen, this.#moveNodes(), this.#now)) {
-        const want =
-          this.draft.placement(placement.workload) === placement ? moveWant(this.#seen, placement, this.#now) : null;
+        // It may have got another revision in this pass, where it stands; it must leave all the same.
+        const standing = this.draft.placement(placement.workload);
+        const want = standing?.node === placement.node ? moveWant(this.#seen, standing, this.#now) : null;
         if (want !== null) wants.push(want);
       }
     return wants.map((want) => ({ want, among: "all" }));
