@@ -190,9 +190,13 @@ function illnessOf({ existing, context, wanted }: Judging): string | null {
   return probed === undefined || probed.alive ? null : probed.reason;
 }
 
+const NOT_TO_BE_HAD: ReadonlySet<string> = new Set(["not-found", "unauthorised", "wrong-architecture", "too-big"]);
+
 /** What no further try will mend. */
 function hopeless({ memory }: Judging): string | null {
   if (memory.ended?.kind === "failed") return memory.ended.reason;
+  // A registry that is away may come back: that is left to the deadline.
+  if (memory.pullFailure !== null && NOT_TO_BE_HAD.has(memory.pullFailure)) return memory.reason;
   const starts = memory.during === "start" && memory.failures >= HOPELESS_STARTS;
   return starts ? `it could not be started ${memory.failures} times: ${memory.reason}` : null;
 }
@@ -224,9 +228,9 @@ function holdEvents(one: Judging, before: GateMemory, after: GateMemory): readon
   return events;
 }
 
-function howEnded({ wanted, context }: Judging): string {
+function howEnded({ wanted, context, now }: Judging): string {
   if (wanted.changeOver.force) return "overridden with --force";
-  if (context.holds.has(wanted.id)) return "it has held this update for as long as it may";
+  if ((context.holds.get(wanted.id)?.endsAtMs ?? 0) > now) return "it has held this update for as long as it may";
   return "given back, or its time is up";
 }
 

@@ -56,7 +56,8 @@ export function make(one: Case, replaced: readonly OwnContainer[], remake: Remak
   if (held !== null) return running === undefined ? held : { ...held, state: stateOf(running) };
   if (one.held !== null) {
     const { reason, wakeAtMs } = one.held;
-    return running === undefined ? waitFor(one, reason, wakeAtMs) : stay(one, stateOf(running), wakeAtMs);
+    const up = replaced.find(isUp);
+    return up === undefined ? waitFor(one, reason, wakeAtMs) : stay(one, stateOf(up), wakeAtMs);
   }
   const need = imageNeed(scene, workload, one.memory);
   if (need.kind === "pull") {
