@@ -25,6 +25,7 @@ export const aWorkloadMemory: WorkloadMemory = {
   lastExit: { code: 1, oom: false, error: "", ranMs: 20 },
   restarts: 2,
   ended: null,
+  pullFailure: null,
   pulled: false,
   countedExit: "c1 2026",
   gate: {

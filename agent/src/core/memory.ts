@@ -3,6 +3,7 @@
 import type { Previous } from "@skerry/shared/model/assignment.ts";
 import type { SpecHash } from "@skerry/shared/model/ids.ts";
 import type { Exit } from "@skerry/shared/model/report.ts";
+import type { PullFailure } from "../engine/engine.ts";
 import type { Spent } from "./spent.ts";
 
 /** What this node thinks of a wanted spec. Outlives a change of what it is about only until the next one is judged. */
@@ -39,6 +40,8 @@ export interface WorkloadMemory {
     | { readonly kind: "completed"; readonly exit: Exit }
     | { readonly kind: "failed"; readonly reason: string }
     | null;
+  /** With `during: "pull"`: why the last pull failed. null otherwise. */
+  readonly pullFailure: PullFailure | null;
   /** For pull_policy always: the image was asked for anew for this spec hash, so that later restarts and repairs need no registry. */
   readonly pulled: boolean;
   /** Container id + startedAt of the last run whose end was counted, or was our own doing, so that one exit is counted once. */

@@ -7,7 +7,7 @@ import type { SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Exit } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
-import type { ContainerDetails, EngineErrorKind } from "../engine/engine.ts";
+import type { ContainerDetails, EngineErrorKind, PullFailure } from "../engine/engine.ts";
 import type { Action } from "./action.ts";
 import type { WorkloadMemory } from "./memory.ts";
 import type { OwnContainer } from "./observed.ts";
@@ -27,7 +27,12 @@ export interface Remembered {
 
 export type Outcome =
   | { readonly ok: true; readonly containerId: string | null; readonly tookMs: number }
-  | { readonly ok: false; readonly kind: EngineErrorKind; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly kind: EngineErrorKind;
+      readonly message: string;
+      readonly pullFailure?: PullFailure;
+    };
 
 export interface OutcomeChanges {
   readonly memory: readonly { readonly id: WorkloadId; readonly memory: WorkloadMemory }[];
@@ -47,6 +52,7 @@ export function freshMemory(specHash: SpecHash): WorkloadMemory {
     lastExit: null,
     restarts: 0,
     ended: null,
+    pullFailure: null,
     pulled: false,
     countedExit: null,
     gate: null,
@@ -88,7 +94,7 @@ export function stoppedOnPurpose(memory: WorkloadMemory, own: OwnContainer): Wor
 
 /** A run that lasted: what follows counts afresh. */
 export function provenStable(memory: WorkloadMemory): WorkloadMemory {
-  return { ...memory, failures: 0, nextTry: null, during: null, reason: "" };
+  return { ...memory, failures: 0, nextTry: null, during: null, reason: "", pullFailure: null };
 }
 
 /** Counts the end of the container's present run, or that it turned unhealthy, unless that was counted before. */
@@ -182,7 +188,15 @@ export function addFailure(
     };
   }
   const delayMs = retryDelayMs(restart, during, failures, moment.chance(`${workload.id} ${failures}`));
-  const failed = { ...memory, failures, nextTry: waitFor(delayMs, moment), during, reason, ended: null };
+  const failed = {
+    ...memory,
+    failures,
+    nextTry: waitFor(delayMs, moment),
+    during,
+    reason,
+    ended: null,
+    pullFailure: null,
+  };
   const attempt = failures + 1;
   return {
     memory: failed,
@@ -256,7 +270,8 @@ function rememberPull(
   const reason = cut(outcome.message);
   const failed = wanting.map((wanted) => {
     const held = memoryFor(memory.get(wanted.id), wanted.specHash);
-    return { id: wanted.id, ...addFailure(held, wanted, "pull", `could not pull ${image}: ${reason}`, moment) };
+    const next = addFailure(held, wanted, "pull", `could not pull ${image}: ${reason}`, moment);
+    return { id: wanted.id, ...next, memory: { ...next.memory, pullFailure: outcome.pullFailure ?? "other" } };
   });
   return {
     memory: failed.map(({ id, memory: after }) => ({ id, memory: after })),

@@ -2,7 +2,7 @@
 // 500 and 403 for "taken" and 400 for "the file is not there yet", so words are read too; each one here was seen from a real engine.
 import { DeadlineError } from "@skerry/shared/runtime/clock.ts";
 import { EngineError, type EngineErrorKind } from "./engine.ts";
-import { plainly } from "./engine-words.ts";
+import { plainly, pullFailure } from "./engine-words.ts";
 
 /** "create" and "start" differ: what a create call refuses is the spec's fault, what a start call refuses may be the machine's. */
 export type CallKind = "read" | "change" | "create" | "start" | "pull";
@@ -32,8 +32,10 @@ export function toEngineError(what: string, call: CallKind, socketPath: string, 
   }
   const answer = engineAnswer(error);
   if (answer === null) return new EngineError("unreachable", socketWords(socketPath, error), { cause: error });
+  const why = call === "pull" ? { pullFailure: pullFailure(answer.message) } : {};
   return new EngineError(errorKind(call, answer.status, answer.message), plainly(what, answer.message), {
     cause: error,
+    ...why,
   });
 }
 

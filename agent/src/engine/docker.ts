@@ -17,7 +17,7 @@ import {
   text,
   textMap,
 } from "./docker-read.ts";
-import { PullTally, readJsonLines } from "./docker-stream.ts";
+import { PullTally, readBeginning, readJsonLines, readTail } from "./docker-stream.ts";
 import { type DockerClient, dockerClient } from "./dockerode.ts";
 import {
   type CreateRequest,
@@ -25,9 +25,11 @@ import {
   EngineError,
   type EngineEvent,
   type EngineFacts,
+  type ExecAnswer,
   type PullProgress,
 } from "./engine.ts";
-import { plainly } from "./engine-words.ts";
+import { plainly, pullFailure } from "./engine-words.ts";
+import { endProcessOf } from "./end-process.ts";
 import { processAgeMs } from "./process-age.ts";
 
 /** A healthy engine answers in milliseconds, one on a slow SD card under load within seconds. */
@@ -46,13 +48,31 @@ const PULL_STALL_MS = 180_000;
 /** Progress is shown to people and sent in reports: more often is waste. */
 const PULL_PROGRESS_PERIOD_MS = 1_000;
 
+/** Of a command run inside a container: enough of its output to see what it complains of. */
+const MAX_EXEC_OUTPUT_BYTES = 1_024;
+/** Whoever asks has a shorter deadline of his own. */
+const EXEC_DEADLINE_MS = 3_600_000;
+
 /** 1.41 is Docker 20.10, Debian 11's and the oldest with what we need; 1.47 the newest that this code was written against. */
 const OLDEST_API_MINOR = 41;
 const NEWEST_API_MINOR = 47;
 
 /** Only these reach us: a health check makes three `exec_*` events at each run, and an idle agent must not wake for them. */
 const WATCHED_ACTIONS = [
-  ...["create", "start", "die", "stop", "oom", "pause", "unpause", "rename", "update", "destroy", "health_status"],
+  ...[
+    "create",
+    "start",
+    "die",
+    "stop",
+    "kill",
+    "oom",
+    "pause",
+    "unpause",
+    "rename",
+    "update",
+    "destroy",
+    "health_status",
+  ],
   ...["connect", "disconnect", "remove", "delete", "untag", "tag", "load", "import", "pull", "reload"],
 ];
 
@@ -192,6 +212,64 @@ class DockerEngine implements Engine {
     await this.#call(`stop ${short(id)}`, "change", deadlineMs, ({ docker }, abortSignal) =>
       unlessUnchanged(docker.getContainer(id).stop({ t: graceS, abortSignal })),
     );
+  }
+
+  async exec(containerId: string, command: readonly string[], signal: AbortSignal): Promise<ExecAnswer> {
+    const what = `run ${command[0] ?? "nothing"} in ${short(containerId)}`;
+    return await this.#call(what, "change", EXEC_DEADLINE_MS, async ({ docker }, deadline) => {
+      const abortSignal = AbortSignal.any([signal, deadline]);
+      const made = { Cmd: command, AttachStdout: true, AttachStderr: true } as const;
+      const run = await docker.getContainer(containerId).exec({ ...made, abortSignal });
+      try {
+        const stream = asReadable(await run.start({ Detach: false, Tty: false, abortSignal }));
+        const output = await readBeginning(stream, MAX_EXEC_OUTPUT_BYTES);
+        const ended = fieldsOf(await run.inspect({ abortSignal }), "inspect a command");
+        return { exitCode: number(ended["ExitCode"]), output };
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        await this.#endCommand(run, containerId);
+        throw new EngineError("retry", `${what} was given up`, { cause: error });
+      }
+    });
+  }
+
+  /** The engine has no call that ends a command, and one that hangs must not pile up with the next. */
+  async #endCommand(run: { inspect(options: { abortSignal: AbortSignal }): Promise<unknown> }, containerId: string) {
+    try {
+      await withDeadline(this.#clock, "end a command", PING_DEADLINE_MS, async (abortSignal) => {
+        const { Running, Pid } = fieldsOf(await run.inspect({ abortSignal }), "inspect a command");
+        if (Running === true) endProcessOf(containerId, number(Pid));
+      });
+    } catch {
+      // It could not be asked about: then it goes on until it ends by itself or with its container.
+    }
+  }
+
+  async tail(containerId: string, lines: number, maxBytes: number): Promise<readonly string[]> {
+    try {
+      return await this.#tail(containerId, lines, maxBytes);
+    } catch (error) {
+      // Drivers that keep nothing here ("none", those that send it elsewhere).
+      if (error instanceof EngineError && error.message.includes("does not support reading")) return [];
+      throw error;
+    }
+  }
+
+  async #tail(containerId: string, lines: number, maxBytes: number): Promise<readonly string[]> {
+    const what = `read the last lines of ${short(containerId)}`;
+    return await this.#call(what, "read", READ_DEADLINE_MS, async ({ docker }, abortSignal) => {
+      const answer = await new Promise<unknown>((resolve, reject) => {
+        const call = {
+          path: `/containers/${containerId}/logs?`,
+          method: "GET",
+          options: { stdout: true, stderr: true, tail: lines },
+          isStream: true,
+          statusCodes: { 200: true, 404: "no such container", 500: "server error", 501: "cannot be read" },
+        } as const;
+        docker.modem.dial({ ...call, abortSignal }, (error, stream) => (error ? reject(error) : resolve(stream)));
+      });
+      return await readTail(asReadable(answer), lines, maxBytes);
+    });
   }
 
   async removeContainer(id: string, force: boolean): Promise<void> {
@@ -347,7 +425,10 @@ class DockerEngine implements Engine {
       shownAtMs = nowMs;
       progress(tally.now());
     });
-    if (failure !== null) throw new EngineError("retry", plainly(`pull ${reference}`, oneLine(failure)));
+    if (failure !== null) {
+      const words = plainly(`pull ${reference}`, oneLine(failure));
+      throw new EngineError("retry", words, { pullFailure: pullFailure(failure) });
+    }
     progress(tally.now());
   }
 

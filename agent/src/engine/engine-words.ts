@@ -1,5 +1,6 @@
 // The engine's complaint → plain words with the next step, and the engine's own words, shortened, behind them. Pure. Only for people:
 // what to do about a failure is decided from the engine's own words (docker-errors), never from these.
+import type { PullFailure } from "./engine.ts";
 
 /** Of the engine's own words: enough to search the web for, few enough to leave the plain ones readable. The cause stands at the end. */
 const MAX_RAW_LENGTH = 90;
@@ -60,6 +61,24 @@ export function plainly(what: string, message: string): string {
     if (found !== null) return `${words(found)} (engine: ${shortened(said)})`;
   }
   return `${what}: ${said}`;
+}
+
+/** The engine's words of a failed pull, wrapped or not, → why the image did not come. */
+export function pullFailure(message: string): PullFailure {
+  if (/toomanyrequests|rate limit/i.test(message)) return "other";
+  if (/manifest (?:for \S+ )?(?:not found|unknown)|name unknown|repository name not known/i.test(message))
+    return "not-found";
+  if (/no matching manifest for|does not match the specified platform|image operating system/i.test(message))
+    return "wrong-architecture";
+  if (/pull access denied|unauthorized|authentication required|denied: |no basic auth/i.test(message))
+    return "unauthorised";
+  if (
+    /no such host|server misbehaving|network is unreachable|no route to host|connection re(?:fused|set)|i\/o timeout|TLS handshake timeout|Client\.Timeout|unexpected EOF|: EOF/i.test(
+      message,
+    )
+  )
+    return "unreachable";
+  return "other";
 }
 
 const shortened = (text: string): string =>

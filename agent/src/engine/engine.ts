@@ -16,12 +16,18 @@ export type EngineErrorKind =
   /** The engine did not answer, or not in time. The outcome is unknown. */
   | "unreachable";
 
+/** Why an image did not come. The first four last until somebody changes something; the others may pass by themselves. */
+export type PullFailure = "not-found" | "unauthorised" | "wrong-architecture" | "too-big" | "unreachable" | "other";
+
 export class EngineError extends Error {
   override name = "EngineError";
   readonly kind: EngineErrorKind;
-  constructor(kind: EngineErrorKind, message: string, options?: { cause?: unknown }) {
+  /** Set by a pull that failed; null for everything else. */
+  readonly pullFailure: PullFailure | null;
+  constructor(kind: EngineErrorKind, message: string, options?: { cause?: unknown; pullFailure?: PullFailure }) {
     super(message, options);
     this.kind = kind;
+    this.pullFailure = options?.pullFailure ?? null;
   }
 }
 
@@ -72,6 +78,8 @@ export interface ContainerDetails {
   readonly pid: number;
   readonly health: "none" | "starting" | "healthy" | "unhealthy";
   readonly healthOutput: string;
+  /** Its own IP addresses while it runs, in the order of its networks' names. None on the host's network. */
+  readonly addresses: readonly string[];
   /** The short list of facts that outside edits change (`docker update`, …): to compare with the ones recorded at creation. */
   readonly limits: {
     readonly memoryBytes: number;
@@ -97,6 +105,12 @@ export interface EngineEvent {
 export interface PullProgress {
   readonly doneBytes: number;
   readonly totalBytes: number;
+}
+
+export interface ExecAnswer {
+  readonly exitCode: number;
+  /** The beginning of what it wrote. */
+  readonly output: string;
 }
 
 export interface CreateRequest {
@@ -129,6 +143,10 @@ export interface Engine {
   startContainer(id: string): Promise<void>;
   /** Sends the stop signal, waits `graceMs`, kills. null: the container's own. Resolves when it has stopped or was not running. */
   stopContainer(id: string, graceMs: number | null): Promise<void>;
+  /** Runs a command inside a running container to its end. When `signal` says stop, rejects as `retry`, and ends the command if it can. */
+  exec(containerId: string, command: readonly string[], signal: AbortSignal): Promise<ExecAnswer>;
+  /** The last lines that it wrote, oldest first, also when it has ended. Empty where its logging driver cannot be read. */
+  tail(containerId: string, lines: number, maxBytes: number): Promise<readonly string[]>;
   /** Never removes volumes. */
   removeContainer(id: string, force: boolean): Promise<void>;
   renameContainer(id: string, name: string): Promise<void>;

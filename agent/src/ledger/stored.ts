@@ -52,6 +52,10 @@ const memorySchema = z.object({
       z.object({ kind: z.literal("failed"), reason: z.string() }),
     ]),
   ),
+  pullFailure: z._default(
+    z.nullable(z.enum(["not-found", "unauthorised", "wrong-architecture", "too-big", "unreachable", "other"])),
+    null,
+  ),
   pulled: z._default(z.boolean(), false),
   countedExit: z.nullable(z.string()),
   gate: z._default(z.nullable(gateMemorySchema), null),

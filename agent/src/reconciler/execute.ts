@@ -37,7 +37,8 @@ export async function execute(parts: ExecuteParts, action: Action, context: Acti
   } catch (error) {
     if (error instanceof DeadlineError) return { ok: false, kind: "unreachable", message: error.message };
     if (!(error instanceof EngineError)) throw error;
-    return { ok: false, kind: error.kind, message: error.message };
+    const { kind, message, pullFailure } = error;
+    return { ok: false, kind, message, ...(pullFailure === null ? {} : { pullFailure }) };
   }
 }
 
