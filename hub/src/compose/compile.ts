@@ -16,7 +16,6 @@ import {
   type SpecHash,
   serviceNameSchema,
 } from "@skerry/shared/model/ids.ts";
-import { defaultServiceUpdate } from "@skerry/shared/model/plain.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import { checkKeys } from "./check-keys.ts";
@@ -29,8 +28,10 @@ import { createFields, type Fields, type MapSpot } from "./fields.ts";
 import { MAX_RESOURCES, MAX_SERVICES } from "./limits.ts";
 import { compileVolumes } from "./mounts.ts";
 import { compileNetworks } from "./networks.ts";
+import { compileProbes } from "./probes.ts";
 import { collectNotes, compareText, type Problem, wholeFile } from "./problem.ts";
 import { parseTree, placeOf } from "./tree.ts";
+import { compilePriority, compileUpdates } from "./update.ts";
 
 export interface ComposeInput {
   /** Overrides the file's own `name`; null: the file must have one. */
@@ -174,7 +175,9 @@ function compileService(
     reservedMemoryBytes: container.resources.reservedMemoryBytes,
     reservedNanoCpus: container.resources.reservedNanoCpus,
     disconnect,
-    ...defaultServiceUpdate,
+    probes: compileProbes(service, container.spec.networkMode, fields),
+    ...compileUpdates(service, container.spec, disconnect, fields),
+    priority: compilePriority(service, fields),
   };
   return { spec, networks, volumes };
 }

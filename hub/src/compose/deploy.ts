@@ -80,29 +80,34 @@ const ARCH_WORDS: Readonly<Record<string, string>> = {
 function compileConstraints(placement: MapSpot, fields: Fields): Constraint[] {
   const constraints: Constraint[] = [];
   for (const item of fields.items(placement, "constraints")) {
-    const text = fields.asText(item);
-    if (text === null) continue;
-    const found = CONSTRAINT.exec(text);
-    if (found === null) {
-      const hint = 'Write "node.labels.site == shop"; the operators are == and !=.';
-      fields.fault(item, "value-invalid", "This is not a constraint.", hint);
-      continue;
-    }
-    const [, name = "", operator, value = ""] = found;
-    const attribute = attributeOf(name, item, fields);
-    if (attribute === null) continue;
-    const better = attribute.kind === "arch" ? ARCH_WORDS[value.toLowerCase()] : undefined;
-    if (better !== undefined) {
-      fields.fault(
-        item,
-        "value-invalid",
-        `Docker's word for ${fields.quote(item, value)} is ${better}.`,
-        `Write node.arch ${operator} ${better}.`,
-      );
-    }
-    constraints.push({ attribute, operator: operator === "!=" ? "!=" : "==", value });
+    const constraint = compileConstraint(item, fields);
+    if (constraint !== null) constraints.push(constraint);
   }
   return constraints;
+}
+
+/** `node.labels.site == shop`. null: it is none, and has been told. */
+export function compileConstraint(item: Spot, fields: Fields): Constraint | null {
+  const text = fields.asText(item);
+  if (text === null) return null;
+  const found = CONSTRAINT.exec(text);
+  if (found === null) {
+    const hint = 'Write "node.labels.site == shop"; the operators are == and !=.';
+    return fields.fault(item, "value-invalid", "This is not a constraint.", hint);
+  }
+  const [, name = "", operator, value = ""] = found;
+  const attribute = attributeOf(name, item, fields);
+  if (attribute === null) return null;
+  const better = attribute.kind === "arch" ? ARCH_WORDS[value.toLowerCase()] : undefined;
+  if (better !== undefined) {
+    fields.fault(
+      item,
+      "value-invalid",
+      `Docker's word for ${fields.quote(item, value)} is ${better}.`,
+      `Write node.arch ${operator} ${better}.`,
+    );
+  }
+  return { attribute, operator: operator === "!=" ? "!=" : "==", value };
 }
 
 function attributeOf(name: string, at: Spot, fields: Fields): Constraint["attribute"] | null {
@@ -138,7 +143,7 @@ function attributeOf(name: string, at: Spot, fields: Fields): Constraint["attrib
   }
 }
 
-function labelKey(name: string): string | null {
+export function labelKey(name: string): string | null {
   const prefix = "node.labels.";
   return name.startsWith(prefix) && name.length > prefix.length ? name.slice(prefix.length) : null;
 }

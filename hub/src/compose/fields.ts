@@ -1,8 +1,9 @@
 // Reads typed values out of a map of the tree. What is absent, or YAML's null, is null; what is of the wrong kind is told
 // with its place, and is null too, so that one reading finds every mistake. It must never throw, and never guess.
+import type { Amount } from "@skerry/shared/model/update.ts";
 import { compareText, didYouMean, type Notes, type ProblemCode } from "./problem.ts";
 import { joinPath, type MapTree, placeOf, type ScalarTree, type Tree } from "./tree.ts";
-import { parseBytes, parseDurationMs, parseNanoCpus } from "./values.ts";
+import { parseAmount, parseBytes, parseDurationMs, parseNanoCpus, parseShare } from "./values.ts";
 
 /** A node and how it was reached. The same node stands at several paths when an alias or `extends` shares it. */
 export interface Spot<T extends Tree = Tree> {
@@ -25,8 +26,14 @@ export interface Fields {
   boolean(of: MapSpot, key: string): boolean | null;
   integer(of: MapSpot, key: string, least: number, most?: number): number | null;
   durationMs(of: MapSpot, key: string): number | null;
+  /** A duration that must not be shorter or longer than said. */
+  durationWithin(of: MapSpot, key: string, leastMs: number, mostMs: number): number | null;
   bytes(of: MapSpot, key: string): number | null;
   nanoCpus(of: MapSpot, key: string): number | null;
+  /** A number from `least` on, or a percentage. */
+  amount(of: MapSpot, key: string, least: number): Amount | null;
+  /** From 0 to 1, also written as a percentage. */
+  share(of: MapSpot, key: string): number | null;
   oneOf<T extends string>(of: MapSpot, key: string, choices: readonly T[]): T | null;
   /** A list of texts. */
   texts(of: MapSpot, key: string): string[];
@@ -124,6 +131,8 @@ export function createFields(notes: Notes): Fields {
       return parse(scalar.text) ?? fault(spot, "value-invalid", `${nameOf(spot)} needs ${wanted}.`);
     };
 
+  const readDuration = parsed(parseDurationMs, "a duration with its unit, such as 30s or 1m30s");
+
   const pairs: Fields["pairs"] = (of, key) => {
     const spot = at(of, key);
     if (spot === null) return [];
@@ -161,9 +170,22 @@ export function createFields(notes: Notes): Fields {
         return Number.isSafeInteger(number) && number >= least && number <= most ? number : null;
       }, `a whole number ${range}`)(of, key);
     },
-    durationMs: parsed(parseDurationMs, "a duration with its unit, such as 30s or 1m30s"),
+    durationMs: readDuration,
+    durationWithin: (of, key, leastMs, mostMs) => {
+      const spot = at(of, key);
+      const ms = readDuration(of, key);
+      if (spot === null || ms === null || (ms >= leastMs && ms <= mostMs)) return ms;
+      const range = leastMs === 0 ? `at most ${words(mostMs)}` : `from ${words(leastMs)} to ${words(mostMs)}`;
+      return fault(spot, "value-invalid", `${nameOf(spot)} needs a duration ${range}.`);
+    },
     bytes: parsed(parseBytes, "a size, such as 64m or 1.5g"),
     nanoCpus: parsed(parseNanoCpus, "a number of CPUs, such as 0.5"),
+    amount: (of, key, least) =>
+      parsed((text) => {
+        const amount = parseAmount(text);
+        return amount?.kind === "count" && amount.count < least ? null : amount;
+      }, `a whole number from ${least} on, or a percentage from above 0 to 100 such as 25%`)(of, key),
+    share: parsed(parseShare, "a share from 0 to 1, such as 0.2 or 20%"),
     oneOf: (of, key, choices) => {
       const spot = at(of, key);
       if (spot === null) return null;
@@ -182,6 +204,19 @@ export function createFields(notes: Notes): Fields {
     },
     record: (of, key) => sortedRecord(pairs(of, key).map((pair) => [pair.key, pair.value ?? ""] as const)),
   };
+}
+
+const UNITS = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1_000],
+] as const;
+
+/** A limit in the largest unit that it is a whole number of: "24h" is "1d". */
+function words(ms: number): string {
+  const [unit, size] = UNITS.find(([, each]) => ms > 0 && ms % each === 0) ?? (["ms", 1] as const);
+  return `${ms / size}${unit}`;
 }
 
 type Pair = { key: string; value: string | null; at: Spot };

@@ -10,9 +10,9 @@ export type KeyRule =
 const yes = (note = ""): KeyRule => ({ use: "honoured", note });
 const no = (reason: string, instead: string): KeyRule => ({ use: "refused", reason, instead });
 
-/** Below `path` the names are the user's own (`*`), the keys are those of `rules`. */
+/** Below `path` the names are the user's own (`*`), the keys are those of `rules`; "" is `path` itself. */
 function under(path: string, rules: Readonly<Record<string, KeyRule>>): Record<string, KeyRule> {
-  return Object.fromEntries(Object.entries(rules).map(([key, rule]) => [`${path}.${key}`, rule]));
+  return Object.fromEntries(Object.entries(rules).map(([key, rule]) => [key === "" ? path : `${path}.${key}`, rule]));
 }
 
 const WINDOWS = "it has a meaning on Windows only";
@@ -292,9 +292,54 @@ const deploy = under("services.*", {
   "deploy.restart_policy.delay": yes("The shortest pause between tries; pauses still grow up to 5 minutes."),
   "deploy.restart_policy.max_attempts": yes("With `on-failure`."),
   "deploy.restart_policy.window": yes("A run at least this long counts as a success."),
-  "deploy.update_config": no(NEXT, "Remove it: a new revision reaches all nodes at once."),
-  "deploy.rollback_config": no(NEXT, "Remove it. To go back, apply the older file."),
+  ...policy("update_config", {
+    absent: "Left out altogether: a quarter at a time, 5 s of health, back by itself.",
+    actions: "`pause` (default here), `rollback`, `continue`.",
+  }),
+  ...policy("rollback_config", {
+    absent: "Left out altogether: all at once, and on whatever fails.",
+    actions: "`pause` (default here) or `continue`: a rollback is never rolled back.",
+  }),
 });
+
+function policy(key: string, notes: { readonly absent: string; readonly actions: string }): Record<string, KeyRule> {
+  return under(`deploy.${key}`, {
+    parallelism: yes("How many at a time: a number (default 1; 0: all), or a percentage of the copies."),
+    delay: yes("Between one batch and the next; default 0 s."),
+    monitor: yes("How long a new copy must be good without a break to pass; default 5 s."),
+    failure_action: yes(notes.actions),
+    max_failure_ratio: yes("From 0 (default: one failure is too many) to 1, or as a percentage."),
+    order: yes(
+      "`stop-first` (default), or `start-first`: refused where both copies would need the same port, address or writable volume, and with `fence`.",
+    ),
+    "": yes(notes.absent),
+  });
+}
+
+const probe = (name: string, what: string): Record<string, KeyRule> =>
+  under(`x-skerry.probes.${name}`, {
+    "": yes(what),
+    http: yes("Good is an answer with a status of `status`."),
+    "http.port": yes("The port in the container."),
+    "http.path": yes("Default `/`."),
+    "http.status": yes("A number, a range such as `200-399` (default), or a list of them."),
+    "http.headers": yes(),
+    tcp: yes("A port in the container: good is a connection."),
+    exec: yes("A command in the container, as a list, or a line for its shell: good is exit code 0."),
+    interval: yes("From 1 s; default 10 s."),
+    timeout: yes("Default 1 s."),
+    initial_delay: yes("Default 0 s."),
+    failure_threshold: yes("So many failures in a row count; default 3."),
+    success_threshold: yes("So many successes in a row count; default 1. Above 1 for readiness only."),
+  });
+
+const window = (key: string, what: string): Record<string, KeyRule> =>
+  under(`x-skerry.update.${key}`, {
+    "": yes(what),
+    cron: yes("Five fields: when it opens."),
+    duration: yes("For how long; from 1 m to 7 d."),
+    time_zone: yes("An IANA name such as `Europe/Berlin`; default UTC."),
+  });
 
 const ours = under("services.*", {
   "x-skerry": yes("Skerry's own settings."),
@@ -303,6 +348,32 @@ const ours = under("services.*", {
     "`keep`: nothing moves (default for global, and for anything with a volume or a writable bind mount). `replace`: a copy starts elsewhere (default otherwise). `fence`: at most one copy, ever.",
   ),
   "x-skerry.disconnect.after": yes("From 1 s; 30 s when nothing is said."),
+  "x-skerry.priority": yes("From -1000 to 1000; higher ones get room first when there is not enough. Default 0."),
+  "x-skerry.probes": yes("Asked by the agent on the node, also without the hub. A change of them restarts nothing."),
+  ...probe("startup", "Holds the other two back until it succeeded once; failing for good restarts the container."),
+  ...probe("readiness", "Failing is shown and holds a rollout up; it restarts nothing."),
+  ...probe("liveness", "Failing restarts the container."),
+  "x-skerry.rollout": yes("How a new revision reaches the copies, beside `deploy.update_config`."),
+  "x-skerry.rollout.canary": yes(
+    "The first batch: a number, a percentage, or nodes. The others wait for `skerry rollout resume`, or `promote_after`.",
+  ),
+  "x-skerry.rollout.canary.constraint": yes('Copies on such nodes: `"node.labels.canary == yes"`.'),
+  "x-skerry.rollout.promote_after": yes("Goes on by itself when all canaries were good for so long."),
+  "x-skerry.rollout.batch_by": yes("A label of nodes: a batch never mixes two values of it. One site at a time."),
+  "x-skerry.rollout.success_threshold": yes("The share of a batch that must pass before the next; default 0."),
+  "x-skerry.rollout.budget": yes("How many may be not good at one time, whatever the reason."),
+  "x-skerry.rollout.budget.max_unavailable": yes("A number, or a percentage of the copies."),
+  "x-skerry.rollout.budget.per": yes("A label of nodes: the budget counts for each value of it by itself."),
+  "x-skerry.rollout.deadline": yes(
+    "A new copy that is not good by then has failed; default 10 m. Time in which a pull moves bytes, or that waits for a window or a hold, does not count.",
+  ),
+  "x-skerry.update": yes("When nodes may change what runs; judged on the node, also without the hub."),
+  ...window("download", "Images are pulled only in this window."),
+  ...window("apply", "What runs well is replaced only in this window. First starts and healing are never held back."),
+  "x-skerry.update.hold": yes(
+    "`true`, or a map: the workload may put its own update off by a lease, at `/run/skerry/hold` in its container.",
+  ),
+  "x-skerry.update.hold.max": yes("The longest for one update, all leases together: from 1 s to 7 d; `true` is 1 h."),
 });
 
 /** By path: `*` is a name of the user's own, `[]` an item of a list. */

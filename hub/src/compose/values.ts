@@ -1,5 +1,6 @@
-// Small languages inside a Compose file's values: durations, sizes, command lines, ports, short volume syntax. Pure.
+// Small languages inside a Compose file's values: durations, sizes, amounts, command lines, ports, short volume syntax. Pure.
 // Each takes text and gives the value, or null (or a sentence) when the text is not of its language; none guesses.
+import type { Amount } from "@skerry/shared/model/update.ts";
 
 const DURATION = /(\d+(?:\.\d+)?)(us|µs|ms|ns|s|m|h|d)/y;
 const UNIT_MS: Readonly<Record<string, number>> = {
@@ -157,4 +158,24 @@ export function parseNanoCpus(text: string): number | null {
   if (!/^\d+(\.\d+)?$/.test(text)) return null;
   const nano = Math.round(Number(text) * 1e9);
   return Number.isSafeInteger(nano) ? nano : null;
+}
+
+/** As ServiceSpec bounds replicas: more slots than this a service cannot have. */
+const MAX_COUNT = 10_000;
+
+/** `3` or `25%`. null: neither. 0% of something would be nothing, and is none either. */
+export function parseAmount(text: string): Amount | null {
+  const found = /^(\d{1,5}(?:\.\d{1,3})?)(%?)$/.exec(text.trim());
+  if (found === null) return null;
+  const number = Number(found[1]);
+  if (found[2] === "%") return number > 0 && number <= 100 ? { kind: "percent", percent: number } : null;
+  return Number.isInteger(number) && number <= MAX_COUNT ? { kind: "count", count: number } : null;
+}
+
+/** `0.25` or `25%`: a share from 0 to 1. null: neither. */
+export function parseShare(text: string): number | null {
+  const found = /^(\d{1,3}(?:\.\d{1,6})?)(%?)$/.exec(text.trim());
+  if (found === null) return null;
+  const share = Number(found[1]) / (found[2] === "%" ? 100 : 1);
+  return share <= 1 ? share : null;
 }
