@@ -69,10 +69,17 @@ export const rolloutServiceSchema = z.object({
 });
 export type RolloutService = z.infer<typeof rolloutServiceSchema>;
 
-export const rolloutViewSchema = rolloutSummarySchema.extend({
+/** In the view of an app: how its newest revision gets on. */
+export const rolloutBriefSchema = rolloutSummarySchema.extend({
   /** The state in plain words, and what it waits for. */
   summary: z.string(),
+  /** true: nothing more happens before somebody says `rollout resume`: it is paused, or its canaries passed and promote only so. */
+  awaitsResume: z.boolean(),
   counts: slotCountsSchema,
+});
+export type RolloutBrief = z.infer<typeof rolloutBriefSchema>;
+
+export const rolloutViewSchema = rolloutBriefSchema.extend({
   /** Only services that had something to change. */
   services: z.array(rolloutServiceSchema),
   seq: z.number().int(),
