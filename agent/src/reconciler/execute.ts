@@ -1,5 +1,7 @@
 // Execute: one action, one engine call, one outcome. No choices are left here. The switch fails to compile when an action is missing.
 
+import type { Workload } from "@skerry/shared/model/assignment.ts";
+import type { Mount } from "@skerry/shared/model/container.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { type Clock, DeadlineError, withDeadline } from "@skerry/shared/runtime/clock.ts";
 import type { Action } from "../core/action.ts";
@@ -7,6 +9,7 @@ import { expectedLimits, limitsText } from "../core/compare.ts";
 import type { Outcome } from "../core/remember.ts";
 import { type Engine, EngineError, type PullProgress } from "../engine/engine.ts";
 import { containerLabels, type LabelKey, objectLabels } from "../engine/labels.ts";
+import type { ChangeTimes } from "../times/times.ts";
 
 /** The engine adapter has deadlines of its own; these catch one that breaks its promise. A slow SD card takes tens of seconds to create. */
 const CHANGE_DEADLINE_MS = 180_000;
@@ -19,6 +22,7 @@ export interface ExecuteParts {
   readonly clock: Clock;
   readonly engine: Engine;
   readonly labelKey: LabelKey;
+  readonly times?: Pick<ChangeTimes, "holdMount">;
 }
 
 export interface ActionContext {
@@ -91,13 +95,25 @@ async function call(parts: ExecuteParts, action: Action, context: ActionContext)
 }
 
 async function create(
-  { engine, labelKey }: ExecuteParts,
+  { engine, labelKey, times }: ExecuteParts,
   { workload, name }: Extract<Action, { kind: "create-container" }>,
 ): Promise<string> {
   const labels = containerLabels(labelKey, workload, name, limitsText(expectedLimits(workload.spec)));
   const fenced = workload.fencingToken > 0;
   const environment = fenced ? { SKERRY_FENCING_TOKEN: String(workload.fencingToken) } : {};
-  return await engine.createContainer({ name, spec: workload.spec, labels, environment });
+  const { spec } = workload;
+  const mount = await holdMount(times, workload);
+  const mounted = mount === null ? spec : { ...spec, mounts: [...spec.mounts, mount] };
+  return await engine.createContainer({ name, spec: mounted, labels, environment });
+}
+
+/** Not part of the spec, so it comes with the next container when it is turned on. */
+async function holdMount(times: ExecuteParts["times"], workload: Workload): Promise<Mount | null> {
+  try {
+    return (await times?.holdMount(workload)) ?? null;
+  } catch (error) {
+    throw new EngineError("retry", `could not make the folder for its holds: ${String(error)}`, { cause: error });
+  }
 }
 
 /** "Not there" is what a stop or a removal wants. */

@@ -72,6 +72,8 @@ class Loop implements Reconciler {
   #nextFullMs: Millis = 0;
   #gapUntilMs: Millis = 0;
   #rebuildTold = false;
+  /** Since when the engine has been looked at without a break; null: the next look is the first. */
+  #unbrokenSinceMs: Millis | null = null;
   #former: Former = NOTHING_KNOWN;
 
   constructor(parts: ReconcilerParts) {
@@ -87,6 +89,7 @@ class Loop implements Reconciler {
       (reason) => this.#onGap(reason),
     );
     this.#lanes = new Lanes({
+      ...(parts.times === undefined ? {} : { times: parts.times }),
       clock,
       engine,
       labelKey,
@@ -214,7 +217,14 @@ class Loop implements Reconciler {
     this.#lanes.tidy();
     this.#lanes.cancelUnwanted(desired);
     const now = this.#parts.clock.monotonicMs();
-    const planned = plan(desired, look.observed, this.#journal.memory(), this.#context(desired, look), now);
+    this.#unbrokenSinceMs ??= now;
+    const planned = plan(
+      desired,
+      look.observed,
+      this.#journal.memory(),
+      this.#context(desired, look, this.#unbrokenSinceMs),
+      now,
+    );
     const advanced = advance(this.#timeline, planned.statuses, look.observed.own, now);
     this.#timeline = advanced.timeline;
     if (advanced.changed) this.#statusVersion += 1;
@@ -249,6 +259,7 @@ class Loop implements Reconciler {
     const full = startedMs >= this.#nextFullMs;
     const inFlight = this.#lanes.busy();
     try {
+      await this.#parts.times?.look(desired);
       const look = await this.#observer.look({
         images: desired === null ? [] : imagesOf(desired),
         recorded: () => this.#journal.containers(),
@@ -269,6 +280,7 @@ class Loop implements Reconciler {
   }
 
   #engineFailed(error: EngineError): void {
+    this.#unbrokenSinceMs = null;
     if (this.#health.failed(error)) {
       this.#parts.log.warn("engine does not answer", { reason: error.message });
       this.#watching.close();
@@ -278,7 +290,7 @@ class Loop implements Reconciler {
     this.#tell();
   }
 
-  #context(desired: Assignment | null, { observed, inFlight }: Seen): PlanContext {
+  #context(desired: Assignment | null, { observed, inFlight }: Seen, unbrokenSinceMs: Millis): PlanContext {
     this.#former = takeIn(this.#former, desired, new Set(observed.own.map(({ workload }) => workload)));
     return {
       busy: inFlight,
@@ -290,9 +302,9 @@ class Loop implements Reconciler {
       formerDependencies: formerDependencies(this.#former),
       readiness: new Map(),
       safeMode: false,
-      openWindows: new Map(),
-      holds: new Map(),
-      unbrokenSinceMs: 0,
+      openWindows: this.#parts.times?.windows(desired) ?? new Map(),
+      holds: this.#parts.times?.holds() ?? new Map(),
+      unbrokenSinceMs,
     };
   }
 

@@ -4,6 +4,7 @@ import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { PortInUse } from "@skerry/shared/model/node.ts";
 import type { Clock, Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Observed, OwnContainer } from "../core/observed.ts";
+import { isSameGivenName } from "../core/plan/target.ts";
 import {
   type ContainerDetails,
   type ContainerSummary,
@@ -186,7 +187,7 @@ export class Observer {
         continue;
       }
       const known = recorded.has(summary.id);
-      if (known || reading.own.name === summary.name) own.push({ summary, labels: reading.own, known });
+      if (known || isSameGivenName(reading.own.name, summary.name)) own.push({ summary, labels: reading.own, known });
       else others.push({ summary, reason: "forged" });
     }
     return { own, others };

@@ -8,6 +8,7 @@ import type { LinkState } from "../core/link-state.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { LabelKey } from "../engine/labels.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { ChangeTimes } from "../times/times.ts";
 
 export interface ReconcilerParts {
   readonly clock: Clock;
@@ -21,6 +22,8 @@ export interface ReconcilerParts {
   readonly bootId: string;
   /** The link's present state; only fences read it. The link calls `wake` when a lease comes back. */
   readonly link: () => LinkState;
+  /** Update windows and holds; without it windows stay closed and nothing is held. */
+  readonly times?: ChangeTimes;
   /** Why the ledger had to start empty, when it was lost; containers are then adopted from their labels. null: it was not. */
   readonly ledgerLost: string | null;
 }

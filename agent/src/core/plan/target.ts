@@ -17,6 +17,13 @@ export function isGivenName(workload: Workload, name: string): boolean {
   return name === rightName(workload) || name === previousName(workload) || name === nextName(workload);
 }
 
+const withoutSuffix = (name: string): string => name.replace(/-(?:previous|next)$/, "");
+
+/** Whether a container made under the one name may stand under the other by our own doing. */
+export function isSameGivenName(made: string, present: string): boolean {
+  return made === present || withoutSuffix(made) === withoutSuffix(present);
+}
+
 /** What the memory says of the wanted spec at this attempt, or an open gate. A smaller attempt than the judged one is the same. */
 export function gateOf(memory: WorkloadMemory | undefined, wanted: Workload): GateMemory {
   const gate = memory?.gate ?? null;
