@@ -16,6 +16,7 @@ import type { Dial } from "./link/failure.ts";
 import { createLink, type LeaseKeeper, type Link, type LinkStatus } from "./link/link.ts";
 import { createReconciler } from "./reconciler/loop.ts";
 import type { Reconciler } from "./reconciler/reconciler.ts";
+import type { ChangeTimes } from "./times/times.ts";
 
 /** What the node says of itself; slow figures on a slow timer. */
 export interface FactsSource {
@@ -39,6 +40,8 @@ export interface AgentParts {
   readonly dial: Dial;
   readonly facts: FactsSource;
   readonly leases: LeaseKeeper;
+  /** Update windows and holds; without it windows stay closed and nothing is held. */
+  readonly times?: ChangeTimes;
   /** New at each boot of the machine. */
   readonly bootId: string;
   /** New at each start of the agent. */
@@ -103,6 +106,7 @@ class WiredAgent implements Agent {
       labelKey: labelKey(identity),
       link: () => this.#link.state(),
       ledgerLost: parts.ledgerLost,
+      ...(parts.times === undefined ? {} : { times: parts.times }),
     });
     this.#link = createLink({
       ...{ clock, random, log, ledger, identity, bootId },

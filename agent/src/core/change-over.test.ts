@@ -410,7 +410,7 @@ describe("what holds a change back", () => {
 
   test("[N116] a lease of the workload puts its own update off, is shown and told, and ends by itself", () => {
     const held = step(changing(holding), lease(1_060_000));
-    expect(held.plan).toMatchObject({ lanes: [], wakeAtMs: 1_060_000 });
+    expect(held.plan).toMatchObject({ lanes: [], wakeAtMs: 1_005_000 });
     expect(held.plan.events).toEqual([
       { kind: "held", workload: v1.id, owner: "till", reason: "a sale is open", forMs: 60_000 },
     ]);

@@ -16,6 +16,9 @@ export interface HeldBack {
   readonly wakeAtMs: Millis | null;
 }
 
+/** A lease that is given back early is noticed within this; nothing tells of it. */
+const HOLD_LOOK_MS = 5_000;
+
 type Look = Pick<Scene, "context" | "observed" | "now">;
 
 /** null: nothing holds it back. `wanted` is what is to be changed to, and nothing of it stands yet. */
@@ -52,7 +55,8 @@ function heldByLease(look: Look, wanted: Workload, memory: WorkloadMemory): Held
   const lease = leaseLeft(look, wanted, memory);
   if (lease === null) return null;
   const { owner, reason, leftMs } = lease;
-  return { waits: "hold", reason: `held by ${owner}: ${reason}`, wakeAtMs: look.now + leftMs };
+  const wakeAtMs = look.now + Math.min(leftMs, HOLD_LOOK_MS);
+  return { waits: "hold", reason: `held by ${owner}: ${reason}`, wakeAtMs };
 }
 
 /** The workload's own lease, with what is left of it and of the most that one update may be held; null: none. */
