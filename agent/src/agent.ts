@@ -4,11 +4,13 @@ import type { Position } from "@skerry/shared/model/assignment.ts";
 import type { Condition, NodeFacts, NodeFigures } from "@skerry/shared/model/node.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
-import type { Clock, Millis } from "@skerry/shared/runtime/clock.ts";
+import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
+import { type Judged, judge, NOTHING_JUDGED, type Readings, turned } from "./core/conditions.ts";
 import { silentForMs } from "./core/link-state.ts";
 import type { Told } from "./core/report.ts";
+import { type BootRecord, bootSeen, isSafeMode, safeModeMessage, steadyAtMs } from "./core/safe-mode.ts";
 import type { Engine } from "./engine/engine.ts";
 import { labelKey } from "./engine/labels.ts";
 import { type Ledger, type LedgerChange, LedgerError } from "./ledger/ledger.ts";
@@ -16,13 +18,13 @@ import type { Dial } from "./link/failure.ts";
 import { createLink, type LeaseKeeper, type Link, type LinkStatus } from "./link/link.ts";
 import { createReconciler } from "./reconciler/loop.ts";
 import type { Reconciler } from "./reconciler/reconciler.ts";
-import type { ChangeTimes } from "./times/times.ts";
 
 /** What the node says of itself; slow figures on a slow timer. */
 export interface FactsSource {
   /** null: not collected yet. */
   facts(): NodeFacts | null;
   figures(): NodeFigures | null;
+  readings(): Readings | null;
   /** Calls `changed` when either has something new. */
   start(changed: () => void): void;
   stop(): void;
@@ -40,8 +42,8 @@ export interface AgentParts {
   readonly dial: Dial;
   readonly facts: FactsSource;
   readonly leases: LeaseKeeper;
-  /** Update windows and holds; without it windows stay closed and nothing is held. */
-  readonly times?: ChangeTimes;
+  /** Whether an operator has ordered safe mode to end. An order is told once. */
+  readonly safeModeOff: () => boolean;
   /** New at each boot of the machine. */
   readonly bootId: string;
   /** New at each start of the agent. */
@@ -87,6 +89,9 @@ export function createAgent(parts: AgentParts): Agent {
   return new WiredAgent(parts);
 }
 
+/** How often an order to end safe mode is looked for, while it lasts. */
+const SAFE_MODE_LOOK_MS = 2_000;
+
 const NOWHERE: Position = { epoch: 0, generation: 0 };
 
 class WiredAgent implements Agent {
@@ -94,6 +99,9 @@ class WiredAgent implements Agent {
   readonly #link: Link;
   readonly #reconciler: Reconciler;
   readonly #startedAtMs: Millis;
+  #boots: BootRecord;
+  #bootTimer: Timer | null = null;
+  #judged: Judged = NOTHING_JUDGED;
 
   constructor(parts: AgentParts) {
     const { clock, random, log, ledger, engine, bootId } = parts;
@@ -101,12 +109,13 @@ class WiredAgent implements Agent {
     assert(identity !== null, "an agent is created for a node that has joined");
     this.#parts = parts;
     this.#startedAtMs = clock.monotonicMs();
+    this.#boots = bootSeen(ledger.content().boots, bootId, this.#startedAtMs);
     this.#reconciler = createReconciler({
       ...{ clock, random, log, engine, ledger, bootId },
       labelKey: labelKey(identity),
       link: () => this.#link.state(),
+      safeMode: () => isSafeMode(this.#boots),
       ledgerLost: parts.ledgerLost,
-      ...(parts.times === undefined ? {} : { times: parts.times }),
     });
     this.#link = createLink({
       ...{ clock, random, log, ledger, identity, bootId },
@@ -124,17 +133,21 @@ class WiredAgent implements Agent {
     const { facts, bootId, version } = this.#parts;
     this.#commit([
       ...(this.#parts.ledger.content().bootId === bootId ? [] : [{ kind: "boot", bootId } as const]),
+      ...(this.#parts.ledger.content().boots === this.#boots ? [] : [{ kind: "boots", record: this.#boots } as const]),
       this.#event({ kind: "agent-started", version, bootId }),
+      ...this.#safeMode().map((condition) => this.#conditionOn(condition)),
     ]);
+    this.#watchBoot();
     this.#reconciler.onStatus(() => this.#link.reportSoon());
     this.#reconciler.onEvents(() => this.#link.sendEvents());
-    facts.start(() => this.#link.reportSoon());
+    facts.start(() => this.#onFacts());
     this.#link.start();
     await this.#reconciler.run();
   }
 
   async stop(): Promise<void> {
     this.#parts.facts.stop();
+    this.#bootTimer?.cancel();
     this.#link.stop();
     await this.#reconciler.stop();
   }
@@ -180,10 +193,68 @@ class WiredAgent implements Agent {
     };
   }
 
+  #onFacts(): void {
+    const { clock, facts, ledger } = this.#parts;
+    const readings = facts.readings();
+    if (readings !== null) {
+      const workloads = ledger.content().assignment?.workloads ?? [];
+      const limits = workloads.some(({ spec }) => spec.memoryBytes !== null);
+      const before = this.#judged.conditions;
+      this.#judged = judge(this.#judged, readings, limits, clock.monotonicMs());
+      const { on, off } = turned(before, this.#judged.conditions);
+      this.#say([...on.map((one) => this.#conditionOn(one)), ...off.map((one) => this.#conditionOff(one))]);
+    }
+    this.#link.reportSoon();
+  }
+
+  // ---- boots
+
+  #safeMode(): readonly Condition[] {
+    return isSafeMode(this.#boots) ? [{ kind: "safe-mode", message: safeModeMessage(this.#boots) }] : [];
+  }
+
+  /** Until this boot has lasted. */
+  #watchBoot(): void {
+    const { clock } = this.#parts;
+    const atMs = steadyAtMs(this.#boots);
+    if (atMs === null) return;
+    const leftMs = Math.max(0, Math.ceil(atMs - clock.monotonicMs()));
+    const waitMs = isSafeMode(this.#boots) ? Math.min(SAFE_MODE_LOOK_MS, leftMs) : leftMs;
+    this.#bootTimer = clock.setTimer(waitMs, () => this.#lookAtBoot(atMs));
+  }
+
+  #lookAtBoot(atMs: Millis): void {
+    const { clock, log, safeModeOff } = this.#parts;
+    const safe = this.#safeMode();
+    const ends = clock.monotonicMs() >= atMs || (safe.length > 0 && safeModeOff());
+    if (!ends) return this.#watchBoot();
+    this.#boots = { ...this.#boots, steady: true };
+    this.#say([{ kind: "boots", record: this.#boots }, ...safe.map((condition) => this.#conditionOff(condition))]);
+    if (safe.length === 0) return;
+    log.info("safe mode has ended");
+    this.#reconciler.wake("safe mode has ended");
+    this.#link.reportSoon();
+  }
+
+  #conditionOn({ kind, message }: Condition): LedgerChange {
+    return this.#event({ kind: "condition-on", condition: kind, message });
+  }
+
+  #conditionOff({ kind }: Condition): LedgerChange {
+    return this.#event({ kind: "condition-off", condition: kind });
+  }
+
+  #say(changes: readonly LedgerChange[]): void {
+    if (changes.length === 0) return;
+    this.#commit(changes);
+    this.#link.sendEvents();
+  }
+
   /** One of each kind, in a fixed order: what the reconciler says stands before what the link says. */
   #conditions(): readonly Condition[] {
     const byKind = new Map<string, Condition>();
-    for (const condition of [...this.#link.conditions(), ...this.#reconciler.conditions()]) {
+    const own = [...this.#judged.conditions, ...this.#safeMode()];
+    for (const condition of [...own, ...this.#link.conditions(), ...this.#reconciler.conditions()]) {
       byKind.set(condition.kind, condition);
     }
     return [...byKind.values()].sort((a, b) => (a.kind < b.kind ? -1 : 1));

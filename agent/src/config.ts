@@ -19,6 +19,7 @@ export type AgentCommand =
   /** Not for people: see facts/inventory. */
   | { readonly kind: "inventory" }
   | { readonly kind: "status"; readonly dataDir: string; readonly json: boolean }
+  | { readonly kind: "safe-mode-off"; readonly dataDir: string }
   | { readonly kind: "run"; readonly config: AgentConfig };
 
 export interface AgentConfig {
@@ -38,6 +39,7 @@ export interface AgentConfig {
 export const AGENT_USAGE = `Usage: skerry agent --hub URL --token TOKEN [options]    join this machine and run its agent
        skerry agent [options]                            run the agent of a machine that has joined
        skerry agent status [--json] [--data DIR]         what it runs, and since when it has not heard from the hub
+       skerry agent safe-mode off [--data DIR]           change things again although the machine restarted often
 
   --hub URL        the hub's address, for example http://hub.example:7443     (SKERRY_HUB)
   --token TOKEN    a join token, from: skerry token create                    (SKERRY_TOKEN)
@@ -62,6 +64,8 @@ export function readCommand(
   const dataDir = resolve(values.data || env["SKERRY_DATA"] || DEFAULT_DATA_DIR);
   const [word, ...more] = positionals;
   if (word === "status" && more.length === 0) return ok({ kind: "status", dataDir, json: values.json === true });
+  if (word === "safe-mode" && more.join(" ") === "off") return ok({ kind: "safe-mode-off", dataDir });
+  if (word === "safe-mode") return err(`"skerry agent safe-mode" takes one word: off`);
   if (word === INVENTORY_WORD && more.length === 0) return ok({ kind: "inventory" });
   if (word !== undefined) return err(`there is no command "skerry agent ${positionals.join(" ")}"`);
   if (values.json === true) return err("--json belongs to: skerry agent status");

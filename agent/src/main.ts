@@ -9,6 +9,7 @@ import { type Agent, createAgent } from "./agent.ts";
 import { bootClock } from "./boot-clock.ts";
 import { AGENT_USAGE, type AgentConfig, readCommand } from "./config.ts";
 import type { ControlAnswer } from "./control/answer.ts";
+import { safeModeOff, takeSafeModeOrder } from "./control/safe-mode-order.ts";
 import { startControl } from "./control/server.ts";
 import { dockerEngine } from "./engine/docker.ts";
 import { type Engine, EngineError } from "./engine/engine.ts";
@@ -20,7 +21,6 @@ import { openSqliteLedger } from "./ledger/sqlite.ts";
 import { forgetJoining, join } from "./link/join.ts";
 import { leaseFile } from "./link/lease-file.ts";
 import { dialWebSocket } from "./link/ws-dial.ts";
-import { changeTimes } from "./times/times.ts";
 
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
@@ -64,6 +64,11 @@ async function main(args: readonly string[]): Promise<number> {
         wallMs: () => bootClock().wallMs(),
       });
     }
+    case "safe-mode-off":
+      return safeModeOff(command.value.dataDir, {
+        out: (text) => process.stdout.write(text),
+        error: (text) => process.stderr.write(text),
+      });
     case "run":
       return await runOrSayWhyNot(command.value.config);
   }
@@ -130,12 +135,9 @@ function buildAgent(
     random: systemRandom,
     ledgerLost: lost,
     dial: dialWebSocket,
-    times: changeTimes({
-      ...{ clock, log, dataDir: config.dataDir },
-      synchronised: () => facts.figures()?.clockSynchronised ?? null,
-    }),
     leases: leaseFile(config.runDir, identity?.node ?? "", log),
     bootId: bootId(),
+    safeModeOff: () => takeSafeModeOrder(config.dataDir),
     runId: systemRandom.hex(8),
     version: SKERRY_VERSION,
     config: { metered: config.metered },

@@ -33,6 +33,8 @@ export function ledgerContract(name: string, make: () => LedgerUnderTest): void 
       disk = make();
       ledger = disk.open().ledger;
       ledger.commit([{ kind: "boot", bootId: "boot-1" }]);
+      const record = { bootId: "boot-1", seenAtMs: 12.5, quickBefore: 2, steady: false };
+      ledger.commit([{ kind: "boots", record }]);
     });
     afterEach(() => disk.cleanUp());
 
@@ -66,6 +68,7 @@ export function ledgerContract(name: string, make: () => LedgerUnderTest): void 
         identity: anIdentity,
         assignment: anAssignment(7),
         bootId: "boot-1",
+        boots: { bootId: "boot-1", seenAtMs: 12.5, quickBefore: 2, steady: false },
         lastHubContactWallMs: 5,
       });
       expect(again.content().memory.get(WEB)).toEqual(aWorkloadMemory);

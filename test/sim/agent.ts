@@ -59,6 +59,7 @@ async function run(start: AgentStart): Promise<void> {
     dial: () => dial(start, engine),
     facts: factsOf(node.config, process),
     leases: node.leases,
+    safeModeOff: () => false,
     bootId: node.host.bootId(),
     runId,
     version: "0.1.0-sim",
@@ -163,6 +164,7 @@ function factsOf(config: NodeConfig, { clock }: Process): FactsSource {
   return {
     facts: () => facts,
     figures: () => null,
+    readings: () => null,
     start(changed) {
       clock.setTimer(50, () => {
         facts = {

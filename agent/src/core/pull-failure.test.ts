@@ -83,7 +83,7 @@ describe("a pull that failed", () => {
     ["read tcp 10.0.0.1:1->10.0.0.9:5000: read: connection reset by peer", "unreachable"],
     ["toomanyrequests: You have reached your unauthenticated pull rate limit", "other"],
     ["failed to register layer: no space left on device", "other"],
-  ])("[E56] %s is %s", (message, why) => {
+  ])("[E75] %s is %s", (message, why) => {
     expect(pullFailure(message)).toBe(why);
   });
 });

@@ -2,6 +2,7 @@
 // What cannot be read is null or 0, never an error: a missing thermometer must not stop an agent.
 import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import type { NodeFigures } from "@skerry/shared/model/node.ts";
+import type { DiskReading } from "../core/conditions.ts";
 
 /** Small wobbles are not worth a byte on the wire. */
 const MEMORY_STEP_BYTES = 1_048_576;
@@ -24,6 +25,16 @@ export function readFigures(diskPath: string): NodeFigures {
 export function memInfoBytes(name: string): number {
   const match = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readText("/proc/meminfo") ?? "");
   return match === null ? 0 : Number(match[1]) * 1_024;
+}
+
+/** As `diskBytes`, with its room for files. Zeros: it cannot be read. */
+export function diskReading(of: DiskReading["of"], path: string): DiskReading {
+  try {
+    const { bsize, blocks, bavail, files, ffree } = statfsSync(path);
+    return { of, path, totalBytes: bsize * blocks, freeBytes: bsize * bavail, inodes: files, freeInodes: ffree };
+  } catch {
+    return { of, path, totalBytes: 0, freeBytes: 0, inodes: 0, freeInodes: 0 };
+  }
 }
 
 /** Of the file system that holds `path`; what root alone may use counts as used. */

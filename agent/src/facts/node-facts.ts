@@ -6,8 +6,10 @@ import type { NodeFacts, NodeFigures } from "@skerry/shared/model/node.ts";
 import type { Clock, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { FactsSource } from "../agent.ts";
+import type { Readings } from "../core/conditions.ts";
 import { type Engine, EngineError, type EngineFacts } from "../engine/engine.ts";
-import { diskBytes, memInfoBytes, readFigures, readText } from "./figures.ts";
+import { diskBytes, diskReading, memInfoBytes, readFigures, readText } from "./figures.ts";
+import { memoryLimits, underVoltage } from "./power.ts";
 
 const FIGURES_PERIOD_MS = 60_000;
 /** An engine is upgraded without the agent noticing; until it answered once it is asked with every look at the figures. */
@@ -44,6 +46,7 @@ class NodeFactsSource implements NodeFactsReader {
   #model: string | null;
   #facts: NodeFacts | null = null;
   #figures: NodeFigures | null = null;
+  #readings: Readings | null = null;
   #figuresTimer: Timer | null = null;
   #inventoryTimer: Timer | null = null;
   #stopped = false;
@@ -59,6 +62,10 @@ class NodeFactsSource implements NodeFactsReader {
 
   figures(): NodeFigures | null {
     return this.#figures;
+  }
+
+  readings(): Readings | null {
+    return this.#readings;
   }
 
   start(changed: () => void): void {
@@ -85,8 +92,23 @@ class NodeFactsSource implements NodeFactsReader {
     if (this.#stopped) return;
     this.#facts = this.#collect();
     this.#figures = readFigures(this.#engine?.dataRoot || dataDir);
+    this.#readings = await this.#read(this.#figures);
+    if (this.#stopped) return;
     this.#figuresTimer = clock.setTimer(FIGURES_PERIOD_MS, () => void this.#look());
     this.#changed();
+  }
+
+  async #read({ temperatureC, clockSynchronised }: NodeFigures): Promise<Readings> {
+    const { dataDir } = this.#options;
+    const dataRoot = this.#engine?.dataRoot || null;
+    const totalBytes = memInfoBytes("MemTotal");
+    return {
+      disks: [...(dataRoot === null ? [] : [diskReading("engine", dataRoot)]), diskReading("agent", dataDir)],
+      memory: totalBytes === 0 ? null : { totalBytes, availableBytes: memInfoBytes("MemAvailable") },
+      ...{ temperatureC, clockSynchronised },
+      underVoltage: await underVoltage(this.#model),
+      memoryLimits: memoryLimits(this.#engine?.warnings ?? null, readText("/proc/cmdline")),
+    };
   }
 
   async #askEngine(): Promise<void> {

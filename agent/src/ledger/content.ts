@@ -16,6 +16,7 @@ export const emptyContent: LedgerContent = {
   outbox: [],
   nextSeq: 1,
   bootId: null,
+  boots: null,
   lastHubContactWallMs: null,
 };
 
@@ -24,6 +25,7 @@ export interface Touched {
   readonly identity: boolean;
   readonly assignment: boolean;
   readonly boot: boolean;
+  readonly boots: boolean;
   readonly hubContact: boolean;
   readonly memory: ReadonlySet<WorkloadId>;
   readonly containers: ReadonlySet<string>;
@@ -43,6 +45,7 @@ interface Draft {
   identity: boolean;
   assignment: boolean;
   boot: boolean;
+  boots: boolean;
   hubContact: boolean;
 }
 
@@ -61,6 +64,7 @@ export function applyChanges(
     identity: false,
     assignment: false,
     boot: false,
+    boots: false,
     hubContact: false,
   };
   for (const change of changes) applyChange(draft, before, change);
@@ -77,6 +81,7 @@ export function applyChanges(
     identity: draft.identity,
     assignment: draft.assignment,
     boot: draft.boot,
+    boots: draft.boots,
     hubContact: draft.hubContact,
     memory: draft.touchedMemory,
     containers: draft.touchedContainers,
@@ -117,6 +122,10 @@ function applyChange(draft: Draft, before: LedgerContent, change: LedgerChange):
     case "boot":
       draft.content = { ...draft.content, bootId: change.bootId };
       draft.boot = true;
+      return;
+    case "boots":
+      draft.content = { ...draft.content, boots: change.record };
+      draft.boots = true;
       return;
     case "hub-contact":
       draft.content = { ...draft.content, lastHubContactWallMs: change.wallMs };

@@ -4,6 +4,7 @@ import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import type { NodeEvent, OutboxItem } from "@skerry/shared/model/event.ts";
 import type { InstallationId, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadMemory } from "../core/memory.ts";
+import type { BootRecord } from "../core/safe-mode.ts";
 
 /** Who this node is. Written once, at joining; the credential is made by the node and fsynced before it is sent. */
 export interface Identity {
@@ -25,6 +26,8 @@ export interface LedgerContent {
   readonly nextSeq: number;
   /** Boot id at the last commit: a difference means that the machine was rebooted. */
   readonly bootId: string | null;
+  /** How this boot and those before it went; null: nothing is known. */
+  readonly boots: BootRecord | null;
   /** Wall time of the last word from the hub: for showing only. */
   readonly lastHubContactWallMs: number | null;
 }
@@ -47,6 +50,7 @@ export type LedgerChange =
   | { readonly kind: "event"; readonly atMs: number; readonly wallMs: number; readonly event: NodeEvent }
   | { readonly kind: "events-acked"; readonly seq: number }
   | { readonly kind: "boot"; readonly bootId: string }
+  | { readonly kind: "boots"; readonly record: BootRecord }
   | { readonly kind: "hub-contact"; readonly wallMs: number };
 
 /** Events kept when the hub is away; past it the oldest go and a gap mark takes their place. About 2 MB on disk. */

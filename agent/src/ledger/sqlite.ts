@@ -20,7 +20,7 @@ import { fsyncFolder } from "./durable-file.ts";
 import { IdentityFile } from "./identity-file.ts";
 import { type Ledger, type LedgerChange, type LedgerContent, LedgerError } from "./ledger.ts";
 import type { OpenedLedger } from "./opened.ts";
-import { parseAssignment, parseEvent, parseIdentity, parseMemory } from "./stored.ts";
+import { parseAssignment, parseBoots, parseEvent, parseIdentity, parseMemory } from "./stored.ts";
 
 const SCHEMA_VERSION = 1;
 /** 64 MB of 4 KB pages: twenty times the largest content. A runaway must not fill a node's disk. */
@@ -232,6 +232,7 @@ class Store {
         outbox: this.#pairs("SELECT seq, value FROM outbox ORDER BY seq").map(([, value]) => parseEvent(value)),
         nextSeq: fact("next-seq", Number) ?? 1,
         bootId: fact("boot", String),
+        boots: fact("boots", parseBoots),
         lastHubContactWallMs: fact("hub-contact", Number),
       };
       return { content, rebuilt: fact("rebuilt", String) };
@@ -264,6 +265,7 @@ class Store {
       if (touched.identity) setFact.run("identity", JSON.stringify(content.identity));
       if (touched.assignment) setFact.run("assignment", JSON.stringify(content.assignment));
       if (touched.boot) setFact.run("boot", content.bootId);
+      if (touched.boots) setFact.run("boots", JSON.stringify(content.boots));
       if (touched.hubContact) setFact.run("hub-contact", String(content.lastHubContactWallMs));
       for (const id of touched.memory) {
         const memory = content.memory.get(id);

@@ -6,6 +6,7 @@ import { counterSchema, installationIdSchema, nodeIdSchema, specHashSchema } fro
 import { exitSchema } from "@skerry/shared/model/report.ts";
 import * as z from "zod/mini";
 import type { WorkloadMemory } from "../core/memory.ts";
+import type { BootRecord } from "../core/safe-mode.ts";
 import type { Identity, StoredEvent } from "./ledger.ts";
 
 const identitySchema = z.object({
@@ -65,6 +66,8 @@ const memorySchema = z.object({
   stopped: z._default(z.boolean(), false),
 });
 
+const bootsSchema = z.object({ bootId: z.string(), seenAtMs: z.number(), quickBefore: z.int(), steady: z.boolean() });
+
 const storedEventSchema = z.object({
   seq: counterSchema,
   bootId: z.string(),
@@ -78,3 +81,4 @@ export const parseIdentity = (text: string): Identity => identitySchema.parse(JS
 export const parseMemory = (text: string): WorkloadMemory => memorySchema.parse(JSON.parse(text));
 export const parseEvent = (text: string): StoredEvent => storedEventSchema.parse(JSON.parse(text));
 export const parseAssignment = (text: string) => assignmentSchema.parse(JSON.parse(text));
+export const parseBoots = (text: string): BootRecord => bootsSchema.parse(JSON.parse(text));

@@ -301,7 +301,7 @@ class Loop implements Reconciler {
       chance: this.#chance,
       formerDependencies: formerDependencies(this.#former),
       readiness: new Map(),
-      safeMode: false,
+      safeMode: this.#parts.safeMode(),
       openWindows: this.#parts.times?.windows(desired) ?? new Map(),
       holds: this.#parts.times?.holds() ?? new Map(),
       unbrokenSinceMs,

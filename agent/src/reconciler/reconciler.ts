@@ -24,6 +24,8 @@ export interface ReconcilerParts {
   readonly link: () => LinkState;
   /** Update windows and holds; without it windows stay closed and nothing is held. */
   readonly times?: ChangeTimes;
+  /** true: nothing is changed, see core/safe-mode. Whoever answers calls `wake` when it ends. */
+  readonly safeMode: () => boolean;
   /** Why the ledger had to start empty, when it was lost; containers are then adopted from their labels. null: it was not. */
   readonly ledgerLost: string | null;
 }

@@ -14,6 +14,7 @@ import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
 import { drainsWaitingFor } from "./drain.ts";
 import { isAfterPause, leaseMs } from "./liveness.ts";
+import { pressureAmong, pressureOf } from "./schedule.ts";
 import type { Node, World } from "./world.ts";
 
 /** What a node may list: what it should run, as much again that is on its way out, and no more. */
@@ -167,7 +168,12 @@ function reported(world: World, node: Node, report: Report, now: Millis): Result
   const newFacts = report.facts !== null && canonicalJson(report.facts) !== canonicalJson(node.facts);
   if (newFacts) changes.push({ kind: "node-set", node: { ...node, facts: report.facts } });
   changes.push({ kind: "observed", node: node.id, report, atMs: now });
-  if (newFacts || foreignPortsChanged(world, node, report) || world.tombstonesByNode.has(node.id))
+  if (
+    newFacts ||
+    foreignPortsChanged(world, node, report) ||
+    pressureTurned(world, node, report) ||
+    world.tombstonesByNode.has(node.id)
+  )
     changes.push({ kind: "dirty", apps: [], nodes: [node.id] });
   const drains = drainsWaitingFor(world, report);
   if (drains.length > 0) changes.push({ kind: "dirty", apps: [], nodes: drains });
@@ -179,6 +185,11 @@ function grows(world: World, { id }: Node, { workloads, gone }: Report): boolean
   for (const workload of gone) known.delete(workload);
   for (const workload of workloads) known.add(workload.id);
   return known.size > MAX_REPORTED_WORKLOADS;
+}
+
+/** New work is kept away from it, or may come again. */
+function pressureTurned(world: World, { id }: Node, { conditions }: Report): boolean {
+  return conditions !== null && pressureAmong(conditions) !== pressureOf(world, id);
 }
 
 function foreignPortsChanged(world: World, { id }: Node, { ports }: Report): boolean {

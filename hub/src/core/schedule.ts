@@ -2,6 +2,7 @@
 // It looks at one slot at a time and never at what already stands elsewhere: stability is decide's.
 import type { Constraint, ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { Condition } from "@skerry/shared/model/node.ts";
 import { MAX_WORKLOADS_PER_NODE } from "@skerry/shared/protocol/version.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { hostPorts } from "./usage.ts";
@@ -60,10 +61,30 @@ function normal({ attribute }: Constraint, value: string): string {
 
 // --- filters
 
+/** Conditions that keep new work away; what stands there stays. In the order in which they are told. */
+const PRESSURE: ReadonlyMap<Condition["kind"], string> = new Map([
+  ["safe-mode", "it is in safe mode, after restarting too often"],
+  ["disk-pressure", "its disk is nearly full"],
+  ["inode-pressure", "its disk has hardly any room for further files"],
+  ["memory-pressure", "its memory is nearly used up"],
+]);
+
+/** In words, from the node's last report; null: none. */
+export function pressureOf(world: World, id: NodeId): string | null {
+  return pressureAmong(world.observations.get(id)?.conditions ?? []);
+}
+
+export function pressureAmong(conditions: readonly Condition[]): string | null {
+  for (const [kind, words] of PRESSURE) if (conditions.some((one) => one.kind === kind)) return words;
+  return null;
+}
+
 /** Why this node may not get a copy now, whatever it has room for; null: it may. Global slots belong to their node and wait for it. */
 export function availabilityRefusal(world: World, node: Node, global: boolean): Refusal | null {
   if (node.availability !== "active")
     return { node: node.id, kind: node.availability === "draining" ? "draining" : "cordoned" };
+  const pressure = pressureOf(world, node.id);
+  if (pressure !== null) return { node: node.id, kind: "pressure", condition: pressure };
   if (global) return null;
   const kind = world.reachability.get(node.id)?.kind ?? "awaited";
   return kind === "ready" ? null : { node: node.id, kind };
