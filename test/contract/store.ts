@@ -53,9 +53,19 @@ export function app(name: string, revision: number, older: App["older"] = []): A
   };
 }
 export const rollout = (name: string, revision: number): Rollout => ({
-  ...{ app: appName(name), revision, kind: "update", from: null, by: "admin", reason: "applied", startedAtMs: 5 },
+  ...{
+    app: appName(name),
+    revision,
+    kind: "update",
+    from: null,
+    by: "admin",
+    reason: "applied",
+    attempt: 0,
+    force: false,
+  },
+  startedAtMs: 5,
   state: { kind: "progressing" },
-  services: [{ service: "web" as ServiceName, batch: 1, canary: "none" }],
+  services: [{ service: "web" as ServiceName, batch: 1, canary: "none", forgiven: 0 }],
 });
 const volume = (key: string): AppSpec["volumes"][number] => ({
   key,

@@ -6,9 +6,9 @@ import type { AssignedApp, Assignment, AssignmentDelta, Retired, Workload } from
 import { comparePositions } from "@skerry/shared/model/assignment-hash.ts";
 import { sameJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId } from "@skerry/shared/model/ids.ts";
-import { PLAIN_CHANGE_OVER } from "@skerry/shared/model/plain.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import { byText, serviceOf, sorted, specAt } from "./lookup.ts";
+import { changeOverOf } from "./rollout/change-over.ts";
 import type { Placement, World } from "./world.ts";
 
 /**
@@ -45,7 +45,7 @@ function workloadOf(world: World, placement: Placement): Workload | null {
   const app = world.apps.get(placement.app);
   const spec = app === undefined ? null : specAt(app, placement.revision);
   const service = spec === null ? null : serviceOf(spec, placement.service);
-  if (service === null) return null;
+  if (app === undefined || service === null) return null;
   return {
     id: placement.workload,
     app: placement.app,
@@ -58,7 +58,7 @@ function workloadOf(world: World, placement: Placement): Workload | null {
     fencingToken: placement.fencingToken,
     probes: service.probes,
     intent: placement.intent,
-    changeOver: PLAIN_CHANGE_OVER,
+    changeOver: changeOverOf(app, service, placement),
     times: service.times,
   };
 }

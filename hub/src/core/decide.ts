@@ -3,7 +3,7 @@
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
-import type { Millis } from "@skerry/shared/runtime/clock.ts";
+import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
 import { BRAKE_RECHECK_MS, brakeAt } from "./brake.ts";
 import type { Change } from "./change.ts";
 import { Draft } from "./draft.ts";
@@ -13,6 +13,9 @@ import { byText, sorted, wantedService } from "./lookup.ts";
 import { outcomeChanges } from "./outcome.ts";
 import { nodeOfSlot, Placer, type Want } from "./place.ts";
 import { lowestPriority } from "./preempt.ts";
+import { advanceRollouts, rolloutTimes } from "./rollout/advance.ts";
+import { appsInRollout, doneChanges, isDone, letThrough, stragglers } from "./rollout/let-through.ts";
+import type { Rollout } from "./rollout-state.ts";
 import {
   dueToMoveMs,
   missingOn,
@@ -46,6 +49,7 @@ export interface Failure {
 }
 
 /**
+ * `wallMs` is for showing only: when a rollout ended.
  * Applied to the World, these changes leave nothing more to decide at `now`. Call it after every change and when `world.dueMs` is
  * reached; it returns [] when there is nothing to do.
  */
@@ -54,28 +58,42 @@ export function decide(
   now: Millis,
   settings: Settings,
   effort: Effort = { nodeChecks: 0 },
+  wallMs: WallMillis = 0,
 ): readonly Change[] {
   const judgement = judge(world, now);
   if (judgement === null) return [];
   const brake = brakeNow(judgement, now, settings);
-  const seen: World = { ...judgement.seen, brake };
-  const pass = new Pass(seen, now, judgement);
-  pass.run();
+  const judged: World = { ...judgement.seen, brake };
+  // Nothing of a paused app is placed, changed or moved.
+  const looked = appsToLookAt(judged, judgement).filter((app) => pausedOf(judged, app) === null);
+  const { seen, changes: advanced } = advanceRollouts(judged, looked, now, wallMs);
+  const pass = new Pass(seen, now, judgement, new Set(looked));
+  pass.run(wallMs);
   effort.nodeChecks += pass.placer.examined;
   const changes = [
     ...judgement.changes,
     ...brakeChanges(world.brake, brake),
+    ...advanced,
     ...outcomeChanges(seen, pass.draft, pass.failures, pass.settled, judgement, now),
+    ...pass.rolledOn,
     ...pass.preemptions(),
     ...drainedEvents(seen, pass.draft),
     ...endedWishes(seen, pass.draft, seen.dirtyApps),
   ];
   const touched = [...pass.draft.touched.values()].flatMap((placement) => (placement === null ? [] : [placement.node]));
-  const due = nextDueMs(seen, now, judgement, new Set([...judgement.changed, ...touched]), pass.waitsUntil());
+  const due = nextDueMs(seen, now, judgement, new Set([...judgement.changed, ...touched]), [
+    ...pass.waitsUntil(),
+    ...rolloutTimes(seen, looked),
+  ]);
   const dueMs = brake === null ? due : Math.min(due ?? Number.POSITIVE_INFINITY, now + BRAKE_RECHECK_MS);
   const { listeningSinceMs } = seen;
   const [apps, nodes] = [sorted(world.dirtyApps), sorted(world.dirtyNodes)];
   return [...changes, { kind: "decided", apps, nodes, dueMs, listeningSinceMs }];
+}
+
+/** The dirty ones, and those whose rollout may go on by time or by what became of a node. */
+function appsToLookAt(seen: World, { changed, scanned }: Judgement): readonly AppName[] {
+  return sorted(new Set([...seen.dirtyApps, ...appsInRollout(seen, changed, scanned)]));
 }
 
 /** The brake is looked at when something would move, when nodes were lost, and as long as it is on. */
@@ -137,6 +155,11 @@ class Pass {
   readonly #now: Millis;
   readonly #judgement: Judgement;
   readonly #apps: ReadonlySet<AppName>;
+  /** Rollouts as they are after what this pass let through. */
+  readonly #rollouts = new Map<AppName, Rollout>();
+  readonly #batches: Change[] = [];
+  /** What became of rollouts in this pass. */
+  rolledOn: readonly Change[] = [];
   /** Removed from a node that no longer matches; they want another. */
   readonly #orphans: Placement[] = [];
   /** Pushed out by a slot of higher priority, and for whom. */
@@ -146,24 +169,27 @@ class Pass {
   #lowest: number | null = null;
   readonly #merged = new Map<readonly Refusal[], Map<readonly Refusal[], readonly Refusal[]>>();
 
-  constructor(seen: World, now: Millis, judgement: Judgement) {
+  constructor(seen: World, now: Millis, judgement: Judgement, apps: ReadonlySet<AppName>) {
     this.#seen = seen;
     this.#now = now;
     this.#judgement = judgement;
-    // Nothing of a paused app is placed, changed or moved.
-    this.#apps = new Set(sorted(seen.dirtyApps).filter((app) => pausedOf(seen, app) === null));
+    this.#apps = apps;
     this.draft = new Draft(seen);
     this.placer = new Placer(seen, this.draft, now);
   }
 
   /** First what makes room, then what needs it; then again for those whom that left without, as long as it makes room. */
-  run(): void {
+  run(wallMs: WallMillis): void {
     for (const app of this.#apps) removeUnwanted(this.#seen, this.draft, app);
     this.#removeFromChangedNodes();
     const behind = this.#updates();
     const changed = new Set([...this.#judgement.changed, ...this.draft.takeFreed()]);
     this.#place([...this.#everywhere(behind), ...this.#among(changed), ...this.#globalsOn(changed)]);
+    // A batch of which nothing found room is no reason to wait.
+    for (let wants = this.#updates(); wants.length > 0; wants = this.#updates())
+      this.#place(wants.map((want) => ({ want, among: "all" })));
     this.#useWhatIsFreed();
+    this.rolledOn = this.#finishRollouts(wallMs);
     // Last: it moves what runs, so whoever has no node at all comes before it.
     for (const failure of drainMoves(this.#seen, this.draft, this.placer))
       this.failures.set(failure.want.workload, failure);
@@ -240,11 +266,35 @@ class Pass {
       }
   }
 
+  /** Brings to their app's revision whom its rollout lets through now. Returns those that do not fit where they stand. */
   #updates(): readonly Want[] {
+    const failed = new Set(this.failures.keys());
     return [...this.#apps].flatMap((name) => {
       const app = this.#seen.apps.get(name);
-      return app === undefined ? [] : updateInPlace(this.#seen, this.draft, this.placer, app);
+      if (app === undefined) return [];
+      const stuck = { before: this.#seen.unplacedByApp.get(name) ?? NO_SLOTS, now: failed };
+      const known = this.#rollouts.get(name) ?? null;
+      const { steps, rollout, events } = letThrough(this.#seen, this.draft, app, known, stuck, this.#now);
+      if (rollout !== null) this.#rollouts.set(name, rollout);
+      this.#batches.push(...events);
+      return updateInPlace(this.#seen, this.draft, this.placer, app, steps);
     });
+  }
+
+  #finishRollouts(wallMs: WallMillis): readonly Change[] {
+    const changes = [...this.#batches];
+    for (const [name, rollout] of this.#rollouts) {
+      const app = this.#seen.apps.get(name);
+      if (app === undefined || rollout.state.kind !== "progressing") continue;
+      const isStuck = (id: WorkloadId): boolean => this.failures.has(id) || this.#seen.unplaced.has(id);
+      if (isDone(this.#seen, this.draft, app, rollout, isStuck)) {
+        const steps = stragglers(this.#seen, this.draft, app);
+        const wants = updateInPlace(this.#seen, this.draft, this.placer, app, steps);
+        this.#place(wants.map((want) => ({ want, among: "all" })));
+        changes.push(...doneChanges(app, rollout, wallMs));
+      } else if (rollout !== this.#seen.rollouts.get(name)) changes.push({ kind: "rollout-set", rollout });
+    }
+    return changes;
   }
 
   /** Slots that may go to any node. */
@@ -351,4 +401,5 @@ class Pass {
 
 /** One list for all that were not refused before, so that what follows from it is worked out once. */
 const NO_REFUSALS: readonly Refusal[] = [];
+const NO_SLOTS: ReadonlySet<WorkloadId> = new Set();
 const isFenceWait = ({ kind }: Refusal): boolean => kind === "fence-wait";

@@ -10,6 +10,7 @@ import { Draft } from "./draft.ts";
 import { isGood } from "./good.ts";
 import { byText, isMovable, sorted, wantedService } from "./lookup.ts";
 import { Placer, type Want } from "./place.ts";
+import { startsElsewhere } from "./rollout/start-at.ts";
 import { pausedOf } from "./wishes.ts";
 import type { Node, Placement, Refusal, World } from "./world.ts";
 
@@ -69,21 +70,14 @@ export function drainMoves(world: World, draft: Draft, placer: Placer): readonly
 }
 
 function drainWant(world: World, standing: Placement): Want | null {
-  const { workload, app, slot, revision } = standing;
-  const service = wantedService(world, app, standing.service);
-  if (service === null) return null;
+  const { workload, slot } = standing;
+  const app = world.apps.get(standing.app);
+  const service = wantedService(world, standing.app, standing.service);
+  const start = app === undefined || service === null ? null : startsElsewhere(world, app, service, standing);
+  if (start === null) return null;
   const name = world.nodes.get(standing.node)?.name ?? standing.node;
-  const current = world.apps.get(app)?.revision ?? revision;
-  return {
-    kind: "drain",
-    workload,
-    app,
-    revision: current,
-    service,
-    slot,
-    standing,
-    reason: `node ${name} is being drained`,
-  };
+  const reason = `node ${name} is being drained`;
+  return { kind: "drain", workload, app: standing.app, ...start, slot, standing, reason, step: null };
 }
 
 /** null: it may move if another node takes it. */

@@ -22,7 +22,7 @@ import {
   talliesOf,
 } from "./schedule.ts";
 import { intentOf } from "./wishes.ts";
-import type { Node, Placement, Refusal, Usage, World } from "./world.ts";
+import type { Node, Placement, Refusal, Step, Usage, World } from "./world.ts";
 import { FIRST_STEP } from "./world.ts";
 
 /**
@@ -38,6 +38,8 @@ export interface Want {
   readonly slot: Slot;
   readonly standing: Placement | null;
   readonly reason: string;
+  /** How it comes to its revision; null: it starts there. */
+  readonly step: Step | null;
 }
 
 interface Candidate {
@@ -255,7 +257,8 @@ export class Placer {
       sinceGeneration: node.assigned.generation + 1,
       silentRunMs: this.#silentRun(workload, service, node, stays),
       intent: intentOf(this.#world, { app, service: service.name, slot }, node),
-      step: stays?.step ?? FIRST_STEP,
+      // Elsewhere there is nothing to go back to.
+      step: stays === null ? { ...FIRST_STEP, attempt: want.step?.attempt ?? 0 } : (want.step ?? stays.step),
     };
   }
 

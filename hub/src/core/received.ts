@@ -14,6 +14,7 @@ import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
 import { drainsWaitingFor } from "./drain.ts";
 import { isAfterPause, leaseMs } from "./liveness.ts";
+import { gateChanges } from "./rollout/gates.ts";
 import { pressureAmong, pressureOf } from "./schedule.ts";
 import type { Node, World } from "./world.ts";
 
@@ -175,6 +176,7 @@ function reported(world: World, node: Node, report: Report, now: Millis): Result
     world.tombstonesByNode.has(node.id)
   )
     changes.push({ kind: "dirty", apps: [], nodes: [node.id] });
+  changes.push(...gateChanges(world, node.id, report));
   const drains = drainsWaitingFor(world, report);
   if (drains.length > 0) changes.push({ kind: "dirty", apps: [], nodes: drains });
   return ok(changes);

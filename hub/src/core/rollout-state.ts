@@ -23,6 +23,10 @@ export interface Rollout {
   readonly by: string;
   /** "applied", "undo", "revision 4 failed: …". */
   readonly reason: string;
+  /** What nodes are told: a spec hash that failed is tried again only under a larger number (--retry). */
+  readonly attempt: number;
+  /** Windows and holds do not count (--force). */
+  readonly force: boolean;
   readonly startedAtMs: WallMillis;
   readonly state:
     | { readonly kind: "progressing" }
@@ -41,6 +45,8 @@ export interface ServiceRollout {
   readonly batch: number;
   /** `none`: there is no canary; `open`: its batch is under way, or waits for promotion. */
   readonly canary: "none" | "open" | "promoted";
+  /** Failures that an operator went on in spite of: so many pause it no more. */
+  readonly forgiven: number;
 }
 
 /** A spec hash of a service that failed its rollout: not tried again unless an operator says --retry. */

@@ -2,15 +2,17 @@
 // First everything that makes room, then everything that needs it.
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
-import type { AppName, NodeId, ServiceName, Slot } from "@skerry/shared/model/ids.ts";
+import type { AppName, NodeId, ServiceName, Slot, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadId } from "@skerry/shared/model/names.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Draft } from "./draft.ts";
 import { moveAtMs, silentSinceMs } from "./liveness.ts";
 import { byText, serviceAt, serviceOf, sorted, wantedService } from "./lookup.ts";
 import { nodeOfSlot, type Placer, type Want } from "./place.ts";
+import { stepOf } from "./rollout/let-through.ts";
+import { judgedBy, mayCatchUp, startsAt, startsElsewhere } from "./rollout/start-at.ts";
 import { constraintRefusal, constraintText } from "./schedule.ts";
-import type { App, Placement, Unplaced, World } from "./world.ts";
+import type { App, Placement, Step, Unplaced, World } from "./world.ts";
 
 const slotOrder = (a: Placement, b: Placement): number => Number(a.slot) - Number(b.slot) || byText(a.slot, b.slot);
 
@@ -41,9 +43,10 @@ export function unwantedReason(world: World, placement: Placement, service: Serv
     return `its mode is now ${service.mode.kind}`;
   const node = world.nodes.get(placement.node);
   if (node === undefined) return `node ${placement.node} was removed`;
-  const refusal = constraintRefusal(service.constraints, node);
+  const judged = judgedBy(world, placement, service);
+  const refusal = constraintRefusal(judged.constraints, node);
   if (refusal === null) return null;
-  const broken = service.constraints.find((constraint) => constraintRefusal([constraint], node) !== null);
+  const broken = judged.constraints.find((constraint) => constraintRefusal([constraint], node) !== null);
   return `node ${node.name} no longer matches ${broken === undefined ? "its constraints" : constraintText(broken)}`;
 }
 
@@ -59,18 +62,30 @@ function scaleDown(world: World, draft: Draft, app: AppName, service: ServiceSpe
 
 // --- what changes in place
 
-/** Brings the app's standing copies to its revision. Returns those whose own node has no room for it: they stand as they were. */
-export function updateInPlace(world: World, draft: Draft, placer: Placer, app: App): readonly Want[] {
+/** Brings these of the app's standing copies to its revision. Returns those whose own node has no room for it: they stand as they were. */
+export function updateInPlace(
+  world: World,
+  draft: Draft,
+  placer: Placer,
+  app: App,
+  steps: ReadonlyMap<WorkloadId, Step>,
+): readonly Want[] {
+  if (steps.size === 0) return [];
   const same: Update[] = [];
   const other: Update[] = [];
   for (const serviceName of sorted(draft.services(app.name))) {
     const service = serviceOf(app.spec, serviceName);
     if (service === null) continue;
     for (const standing of standingCopies(draft, app.name, serviceName)) {
-      if (standing.revision === app.revision) continue;
+      const step = steps.get(standing.workload);
+      if (step === undefined || standing.revision === app.revision) continue;
       const had = serviceAt(world, standing);
       if (had === null) draft.remove(standing, "its old revision is not known any more");
-      else (needs(service) === needs(had) ? same : other).push({ standing, want: updateWant(app, service, standing) });
+      else
+        (needs(service) === needs(had) ? same : other).push({
+          standing,
+          want: updateWant(app, service, standing, step),
+        });
     }
   }
   for (const { want, standing } of same) placer.keep(want, standing);
@@ -83,10 +98,10 @@ interface Update {
   readonly standing: Placement;
 }
 
-function updateWant({ name, revision }: App, service: ServiceSpec, standing: Placement): Want {
+function updateWant({ name, revision }: App, service: ServiceSpec, standing: Placement, step: Step): Want {
   const { workload, slot } = standing;
   const reason = `revision ${revision} does not fit where it stood`;
-  return { kind: "update", workload, app: name, revision, service, slot, standing, reason };
+  return { kind: "update", workload, app: name, revision, service, slot, standing, reason, step };
 }
 
 /** What another copy on the same node could be in the way of. */
@@ -103,17 +118,21 @@ export function missingSlots(world: World, draft: Draft, app: App): readonly Wan
   return app.spec.services.flatMap((service) =>
     service.mode.kind === "global"
       ? sorted(world.nodes.keys()).flatMap((id) => missingOn(world, draft, app, service, id))
-      : missingCopies(draft, app, service, service.mode.replicas),
+      : missingCopies(world, draft, app, service, service.mode.replicas),
   );
 }
 
 /** The lowest numbers that are free. */
-function missingCopies(draft: Draft, app: App, service: ServiceSpec, replicas: number): readonly Want[] {
+function missingCopies(world: World, draft: Draft, app: App, service: ServiceSpec, replicas: number): readonly Want[] {
   const copies = draft.copies(app.name, service.name);
   const wants: Want[] = [];
-  for (let number = 1; copies.size + wants.length < replicas; number += 1) {
-    const want = newWant(app, service, numberedSlot(number));
-    if (!copies.has(want.workload)) wants.push(want);
+  let missing = 0;
+  for (let number = 1; copies.size + missing < replicas; number += 1) {
+    const slot = numberedSlot(number);
+    if (copies.has(workloadId(app.name, service.name, slot))) continue;
+    missing += 1;
+    const want = newWant(world, app, service, slot);
+    if (want !== null) wants.push(want);
   }
   return wants;
 }
@@ -122,8 +141,8 @@ function missingCopies(draft: Draft, app: App, service: ServiceSpec, replicas: n
 export function missingOn(world: World, draft: Draft, app: App, service: ServiceSpec, id: NodeId): readonly Want[] {
   const node = world.nodes.get(id);
   if (service.mode.kind !== "global" || node === undefined || node.availability !== "active") return [];
-  if (constraintRefusal(service.constraints, node) !== null) return [];
-  const want = newWant(app, service, nodeSlot(node.id));
+  const want = newWant(world, app, service, nodeSlot(node.id));
+  if (want === null || constraintRefusal(want.service.constraints, node) !== null) return [];
   return draft.placement(want.workload) === null ? [want] : [];
 }
 
@@ -131,10 +150,14 @@ export function missingOn(world: World, draft: Draft, app: App, service: Service
 const numberedSlot = (number: number): Slot => String(number) as Slot;
 const nodeSlot = (node: NodeId): Slot => node as string as Slot;
 
-function newWant(app: App, service: ServiceSpec, slot: Slot): Want {
+/** null: a rollout does not let it start yet. */
+function newWant(world: World, app: App, wanted: ServiceSpec, slot: Slot): Want | null {
+  const start = startsAt(world, app, wanted, slot);
+  if (start === null) return null;
+  const { revision, service } = start;
   const workload = workloadId(app.name, service.name, slot);
   const reason = service.mode.kind === "global" ? "this node matches" : "it had the fewest copies and the most room";
-  return { kind: "new", workload, app: app.name, revision: app.revision, service, slot, standing: null, reason };
+  return { kind: "new", workload, app: app.name, revision, service, slot, standing: null, reason, step: null };
 }
 
 /** The want behind an entry of `world.unplaced`; null: nothing is wanting any more. */
@@ -146,9 +169,10 @@ export function wantAgain(world: World, draft: Draft, entry: Unplaced, now: Mill
   if (standing === null)
     return service.mode.kind === "global"
       ? (missingOn(world, draft, app, service, nodeOfSlot(entry.slot))[0] ?? null)
-      : newWant(app, service, entry.slot);
-  if (standing.revision !== app.revision) return updateWant(app, service, standing);
-  return moveWant(world, standing, now);
+      : newWant(world, app, service, entry.slot);
+  const move = moveWant(world, standing, now);
+  if (standing.revision === app.revision || move !== null || !mayCatchUp(world, app)) return move;
+  return updateWant(app, service, standing, stepOf(world, app, standing, standing.specHash === service.specHash));
 }
 
 /** A copy on a node that has been silent for so long that its service asks for another one elsewhere; null: it stays. */
@@ -161,7 +185,9 @@ export function moveWant(world: World, standing: Placement, now: Millis): Want |
   const name = world.nodes.get(standing.node)?.name ?? standing.node;
   const reason = `node ${name} has been silent for ${Math.round(silentMs / 1_000)} s`;
   const { workload, slot } = standing;
-  return { kind: "move", workload, app: app.name, revision: app.revision, service, slot, standing, reason };
+  const start = startsElsewhere(world, app, service, standing);
+  if (start === null) return null;
+  return { kind: "move", workload, app: app.name, ...start, slot, standing, reason, step: null };
 }
 
 /** When the slot may be given to another node if this one stays silent; null: not while it speaks, or never. */

@@ -54,6 +54,8 @@ export const rolloutSchema: z.ZodMiniType<Rollout> = z.object({
   from: z.nullable(revisionSchema),
   by: z.string(),
   reason: z.string(),
+  attempt: counterSchema,
+  force: z.boolean(),
   startedAtMs: wallMs(),
   state: z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("progressing") }),
@@ -63,6 +65,11 @@ export const rolloutSchema: z.ZodMiniType<Rollout> = z.object({
     z.object({ kind: z.literal("superseded"), next: revisionSchema, atMs: wallMs() }),
   ]),
   services: z.array(
-    z.object({ service: serviceNameSchema, batch: counterSchema, canary: z.enum(["none", "open", "promoted"]) }),
+    z.object({
+      service: serviceNameSchema,
+      batch: counterSchema,
+      canary: z.enum(["none", "open", "promoted"]),
+      forgiven: counterSchema,
+    }),
   ),
 });

@@ -1,0 +1,196 @@
+// What follows for rollouts before anything is placed: too many failures pause them or roll them back, canaries are promoted by time,
+// and batches that are settled start their delay. Pure. A rollback is a new revision with the older content; it never fails itself.
+import type { ServiceSpec } from "@skerry/shared/model/app.ts";
+import type { AppName } from "@skerry/shared/model/ids.ts";
+import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
+import type { Change } from "../change.ts";
+import { serviceOf } from "../lookup.ts";
+import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
+import type { App, Placement, World } from "../world.ts";
+import { beginRollout, revisionLike, withFailedSpecs } from "./begin.ts";
+import { activeRollout, policyOf } from "./policy.ts";
+import { gateOf, isInFlight, type Slot, slotsOf, wantedSlots } from "./slots.ts";
+
+export interface Advanced {
+  /** The World with these changes in it. */
+  readonly seen: World;
+  readonly changes: readonly Change[];
+}
+
+export function advanceRollouts(world: World, apps: Iterable<AppName>, now: Millis, wallMs: WallMillis): Advanced {
+  let seen = world;
+  const changes: Change[] = [];
+  for (const name of apps) {
+    const app = seen.apps.get(name);
+    const rollout = app === undefined ? null : activeRollout(seen.rollouts, app);
+    if (app === undefined || rollout === null || rollout.state.kind !== "progressing") continue;
+    const fresh = advance(seen, app, rollout, now, wallMs);
+    if (fresh.length === 0) continue;
+    changes.push(...fresh);
+    seen = withChanges(seen, fresh);
+  }
+  return { seen, changes };
+}
+
+function advance(seen: World, app: App, rollout: Rollout, now: Millis, wallMs: WallMillis): readonly Change[] {
+  const services = rollout.services.flatMap((state) => {
+    const service = serviceOf(app.spec, state.service);
+    return service === null
+      ? []
+      : [{ state, service, slots: slotsOf(seen, app, service, copiesOf(seen, app, service)) }];
+  });
+  const failed = services.find((one) => hasFailed(one.service, one.state, one.slots, rollout.kind));
+  if (failed !== undefined) {
+    const { failureAction } = policyOf(rollout.kind, failed.service);
+    const reason = failureText(seen, failed.service, failed.slots);
+    if (failureAction === "rollback" && app.lastGood !== null && app.lastGood !== app.revision)
+      return rollBack(seen, app, rollout, reason, wallMs);
+    if (failureAction !== "continue") return pause(seen, app, rollout, reason, wallMs);
+  }
+  const promoted = services.filter((one) => isPromoted(seen, app, one, now)).map(({ state }) => state);
+  const settled = services.flatMap((one) => settle(seen, app, one, now));
+  if (promoted.length === 0) return settled;
+  const after = rollout.services.map((each) =>
+    promoted.includes(each) ? { ...each, canary: "promoted" as const } : each,
+  );
+  return [...settled, { kind: "rollout-set", rollout: { ...rollout, services: after } }];
+}
+
+export function copiesOf(world: World, app: App, service: ServiceSpec): readonly Placement[] {
+  const copies: Placement[] = [];
+  for (const id of world.placementsByApp.get(app.name) ?? []) {
+    const placement = world.placements.get(id);
+    if (placement?.service === service.name) copies.push(placement);
+  }
+  return copies;
+}
+
+/** More failures than the policy's share of the slots, and than an operator went on in spite of. A rollback cannot fail. */
+function hasFailed(
+  service: ServiceSpec,
+  { forgiven }: ServiceRollout,
+  slots: readonly Slot[],
+  kind: Rollout["kind"],
+): boolean {
+  if (kind === "rollback") return false;
+  const failed = slots.filter(({ phase }) => phase === "failed").length;
+  const wanted = wantedSlots(service, slots.length);
+  return failed > forgiven && failed > policyOf(kind, service).maxFailureRatio * wanted;
+}
+
+/** As many as fit into a sentence. */
+const MAX_NAMED = 3;
+
+function failureText(world: World, service: ServiceSpec, slots: readonly Slot[]): string {
+  const failed = slots.filter(({ phase }) => phase === "failed");
+  const named = failed.slice(0, MAX_NAMED).map(({ placement, node }) => {
+    const gate = gateOf(world, placement);
+    return `${node?.name ?? placement.node}: ${gate?.kind === "failed" ? gate.reason : "failed"}`;
+  });
+  const more = failed.length > MAX_NAMED ? ` (and ${failed.length - MAX_NAMED} more)` : "";
+  return `${service.name} failed on ${named.join("; ")}${more}`;
+}
+
+/** Every service of this revision of which a copy failed. */
+function failedSpecs(world: World, app: App): readonly FailedSpec[] {
+  return app.spec.services.flatMap((service): readonly FailedSpec[] => {
+    for (const placement of copiesOf(world, app, service)) {
+      if (placement.revision !== app.revision) continue;
+      const gate = gateOf(world, placement);
+      if (gate?.kind !== "failed") continue;
+      const { name, specHash } = service;
+      return [{ service: name, specHash, revision: app.revision, reason: gate.reason }];
+    }
+    return [];
+  });
+}
+
+function pause(seen: World, app: App, rollout: Rollout, reason: string, wallMs: WallMillis): readonly Change[] {
+  const known: App = { ...app, failedSpecs: withFailedSpecs(app, failedSpecs(seen, app)) };
+  return [
+    { kind: "app-set", app: known, source: { sameAs: app.revision } },
+    { kind: "rollout-set", rollout: { ...rollout, state: { kind: "paused", by: "hub", reason, atMs: wallMs } } },
+    { kind: "hub-event", event: { kind: "rollout-paused", app: app.name, revision: app.revision, reason } },
+  ];
+}
+
+function rollBack(seen: World, app: App, rollout: Rollout, reason: string, wallMs: WallMillis): readonly Change[] {
+  const { lastGood } = app;
+  const like = lastGood === null ? null : revisionLike(seen, app, lastGood, "hub", wallMs);
+  if (lastGood === null || like === null) return pause(seen, app, rollout, reason, wallMs);
+  const next: App = { ...like, failedSpecs: withFailedSpecs(app, failedSpecs(seen, app)) };
+  const state = { kind: "failed", reason, next: next.revision, atMs: wallMs } as const;
+  const ended: Rollout = { ...rollout, state };
+  const why = `revision ${app.revision} failed: ${reason}`;
+  const begun = beginRollout(withChanges(seen, [{ kind: "rollout-set", rollout: ended }]), app, next, {
+    ...{ kind: "rollback", by: "hub", reason: why, wallMs, retry: false, force: true },
+  });
+  return [
+    { kind: "rollout-set", rollout: ended },
+    { kind: "hub-event", event: { kind: "rollout-failed", app: app.name, revision: app.revision, reason } },
+    { kind: "app-set", app: next, source: { sameAs: lastGood } },
+    ...begun,
+  ];
+}
+
+interface InService {
+  readonly state: ServiceRollout;
+  readonly service: ServiceSpec;
+  readonly slots: readonly Slot[];
+}
+
+const isSettled = ({ state, slots }: InService): boolean => state.batch > 0 && !slots.some(isInFlight);
+
+/** The moment from which a settled batch's delay and a canary's promotion count. */
+function settle(seen: World, app: App, one: InService, now: Millis): readonly Change[] {
+  const target = { app: app.name, service: one.service.name };
+  const since = seen.settledSinceMs.get(`${app.name}/${one.service.name}`);
+  if (isSettled(one)) return since === undefined ? [{ kind: "settled-since", ...target, atMs: now }] : [];
+  return since === undefined ? [] : [{ kind: "settled-since", ...target, atMs: null }];
+}
+
+/** Its canaries were good for as long as the file asks. One that waits for an operator, or has a failure, is never promoted by time. */
+function isPromoted(seen: World, app: App, one: InService, now: Millis): boolean {
+  const { state, service, slots } = one;
+  const after = service.rollout.canary?.promoteAfterMs ?? null;
+  if (state.canary !== "open" || after === null || !isSettled(one)) return false;
+  const through = slots.filter(({ phase }) => phase !== "behind");
+  if (through.some(({ phase }) => phase === "failed") || !through.some(({ phase }) => phase === "passed")) return false;
+  return (seen.settledSinceMs.get(`${app.name}/${service.name}`) ?? now) + after <= now;
+}
+
+/** The next moment at which time alone moves one of these rollouts. */
+export function rolloutTimes(seen: World, apps: Iterable<AppName>): readonly Millis[] {
+  const times: Millis[] = [];
+  for (const name of apps) {
+    const app = seen.apps.get(name);
+    const rollout = app === undefined ? null : activeRollout(seen.rollouts, app);
+    if (app === undefined || rollout === null) continue;
+    for (const state of rollout.services) {
+      const service = serviceOf(app.spec, state.service);
+      const since = seen.settledSinceMs.get(`${name}/${state.service}`);
+      if (service === null || since === undefined) continue;
+      times.push(since + policyOf(rollout.kind, service).delayMs);
+      const after = service.rollout.canary?.promoteAfterMs ?? null;
+      if (state.canary === "open" && after !== null) times.push(since + after);
+    }
+  }
+  return times;
+}
+
+/** For looking on; the real ones are applied by the control loop. */
+function withChanges(world: World, changes: readonly Change[]): World {
+  const apps = new Map(world.apps);
+  const rollouts = new Map(world.rollouts);
+  const settledSinceMs = new Map(world.settledSinceMs);
+  for (const change of changes) {
+    if (change.kind === "app-set") apps.set(change.app.name, change.app);
+    else if (change.kind === "rollout-set") rollouts.set(change.rollout.app, change.rollout);
+    else if (change.kind === "settled-since") {
+      const key = `${change.app}/${change.service}`;
+      if (change.atMs === null) settledSinceMs.delete(key);
+      else settledSinceMs.set(key, change.atMs);
+    }
+  }
+  return { ...world, apps, rollouts, settledSinceMs };
+}

@@ -1,0 +1,143 @@
+// Who is let through to an app's revision in this pass, and whether its rollout is done after it. Pure; looks at the draft.
+import type { ServiceSpec } from "@skerry/shared/model/app.ts";
+import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
+import type { Change } from "../change.ts";
+import type { Draft } from "../draft.ts";
+import { serviceOf } from "../lookup.ts";
+import type { Rollout, ServiceRollout } from "../rollout-state.ts";
+import type { App, Placement, Step, World } from "../world.ts";
+import { freeSlots, nextBatch } from "./batch.ts";
+import { activeRollout } from "./policy.ts";
+import { goodRevision, isInFlight, type Slot, slotsOf, wantedSlots } from "./slots.ts";
+
+export interface LetThrough {
+  readonly steps: ReadonlyMap<WorkloadId, Step>;
+  /** As it is after these batches; null: there is none. */
+  readonly rollout: Rollout | null;
+  readonly events: readonly Change[];
+}
+
+/** Apps to look at because of their rollouts: all when time is due, else those on nodes that changed. */
+export function appsInRollout(world: World, nodes: Iterable<NodeId>, all: boolean): readonly AppName[] {
+  const names = new Set<AppName>();
+  const add = (name: AppName): void => {
+    const app = world.apps.get(name);
+    if (app !== undefined && activeRollout(world.rollouts, app) !== null) names.add(name);
+  };
+  if (all) for (const name of world.rollouts.keys()) add(name);
+  else
+    for (const node of nodes)
+      for (const id of world.placementsByNode.get(node) ?? []) {
+        const placement = world.placements.get(id);
+        if (placement !== undefined && !names.has(placement.app)) add(placement.app);
+      }
+  return [...names];
+}
+
+/**
+ * `stuck`: slots that were let through and that no node takes. `failed`: those among them that were tried in this pass already.
+ */
+export function letThrough(
+  world: World,
+  draft: Draft,
+  app: App,
+  known: Rollout | null,
+  stuck: { readonly before: ReadonlySet<WorkloadId>; readonly now: ReadonlySet<WorkloadId> },
+  now: Millis,
+): LetThrough {
+  const rollout = known ?? activeRollout(world.rollouts, app);
+  const steps = new Map<WorkloadId, Step>();
+  if (rollout?.state.kind === "paused") return { steps, rollout, events: [] };
+  const add = ({ placement, same }: Slot): void => {
+    if (stuck.now.has(placement.workload)) return;
+    steps.set(placement.workload, stepOf(world, app, placement, same));
+  };
+  const events: Change[] = [];
+  const services: ServiceRollout[] = [];
+  for (const service of app.spec.services) {
+    const slots = slotsOf(world, app, service, draft.copies(app.name, service.name).values());
+    const state = rollout?.services.find((each) => each.service === service.name) ?? null;
+    for (const slot of freeSlots(slots)) add(slot);
+    for (const slot of slots) if (slot.phase === "behind" && stuck.before.has(slot.placement.workload)) add(slot);
+    // No rollout under way, nothing good before it, or a service it does not change: everything at once.
+    if (rollout === null || rollout.kind === "first" || state === null) {
+      for (const slot of slots) if (slot.phase === "behind") add(slot);
+      if (state !== null) services.push(state);
+      continue;
+    }
+    const settledSinceMs = world.settledSinceMs.get(`${app.name}/${service.name}`) ?? null;
+    const all = new Set([...stuck.before, ...stuck.now]);
+    const next = nextBatch({ kind: rollout.kind, state, service, slots, stuck: all, settledSinceMs, now });
+    if (next.kind === "hold") {
+      services.push(state);
+      continue;
+    }
+    for (const slot of next.slots) add(slot);
+    const batch = state.batch + 1;
+    services.push({ ...state, batch });
+    const event = { kind: "rollout-batch", app: app.name, service: service.name, batch } as const;
+    events.push({ kind: "hub-event", event: { ...event, slots: next.slots.length } });
+    if (settledSinceMs !== null)
+      events.push({ kind: "settled-since", app: app.name, service: service.name, atMs: null });
+  }
+  const moved = events.length > 0 && rollout !== null;
+  return { steps, rollout: moved ? { ...rollout, services } : rollout, events };
+}
+
+/** `same`: the new revision asks for the container that is there. */
+export function stepOf(world: World, app: App, standing: Placement, same: boolean): Step {
+  if (same) return standing.step;
+  const last = world.rollouts.get(app.name) ?? null;
+  const kind = last?.kind ?? "update";
+  const previous = kind === "update" ? goodRevision(world, app, standing) : null;
+  return { kind, previous, attempt: last?.attempt ?? 0, force: last?.force ?? false };
+}
+
+/** Nothing that is heard is behind or unsettled, and every service has shown itself good somewhere. */
+export function isDone(
+  world: World,
+  draft: Draft,
+  app: App,
+  rollout: Rollout,
+  isStuck: (id: WorkloadId) => boolean,
+): boolean {
+  return app.spec.services.every((service) => {
+    const slots = slotsOf(world, app, service, draft.copies(app.name, service.name).values());
+    if (slots.some(isInFlight)) return false;
+    if (slots.some((slot) => isOwed(slot) && !isStuck(slot.placement.workload))) return false;
+    const changes = rollout.services.some((each) => each.service === service.name);
+    return !changes || isProven(service, slots);
+  });
+}
+
+const isOwed = ({ phase, reach }: Slot): boolean => phase === "behind" && reach !== "silent";
+
+function isProven(service: ServiceSpec, slots: readonly Slot[]): boolean {
+  const running = slots.filter(({ phase }) => phase !== "stopped");
+  if (running.length === 0) return slots.length > 0 || wantedSlots(service, 0) === 0;
+  return running.some(({ phase }) => phase === "passed");
+}
+
+/** The rollout is done: its revision is the one to go back to from now on. */
+export function doneChanges(app: App, rollout: Rollout, wallMs: WallMillis): readonly Change[] {
+  const { revision } = app;
+  const known: App = { ...app, lastGood: revision };
+  return [
+    { kind: "app-set", app: known, source: { sameAs: revision } },
+    { kind: "rollout-set", rollout: { ...rollout, state: { kind: "done", atMs: wallMs } } },
+    { kind: "hub-event", event: { kind: "rollout-done", app: app.name, revision } },
+  ];
+}
+
+/** Those that are away or found no room: they get the revision when they can. */
+export function stragglers(world: World, draft: Draft, app: App): ReadonlyMap<WorkloadId, Step> {
+  const steps = new Map<WorkloadId, Step>();
+  for (const { name } of app.spec.services) {
+    const service = serviceOf(app.spec, name);
+    if (service === null) continue;
+    for (const { phase, placement, same } of slotsOf(world, app, service, draft.copies(app.name, name).values()))
+      if (phase === "behind") steps.set(placement.workload, stepOf(world, app, placement, same));
+  }
+  return steps;
+}
