@@ -18,6 +18,7 @@ import type { Dial } from "./link/failure.ts";
 import { createLink, type LeaseKeeper, type Link, type LinkStatus } from "./link/link.ts";
 import { createReconciler } from "./reconciler/loop.ts";
 import type { Reconciler } from "./reconciler/reconciler.ts";
+import type { ChangeTimes } from "./times/times.ts";
 
 /** What the node says of itself; slow figures on a slow timer. */
 export interface FactsSource {
@@ -42,6 +43,8 @@ export interface AgentParts {
   readonly dial: Dial;
   readonly facts: FactsSource;
   readonly leases: LeaseKeeper;
+  /** Update windows and holds; without it windows stay closed and nothing is held. */
+  readonly times?: ChangeTimes;
   /** Whether an operator has ordered safe mode to end. An order is told once. */
   readonly safeModeOff: () => boolean;
   /** New at each boot of the machine. */
@@ -115,6 +118,7 @@ class WiredAgent implements Agent {
       labelKey: labelKey(identity),
       link: () => this.#link.state(),
       safeMode: () => isSafeMode(this.#boots),
+      ...(parts.times === undefined ? {} : { times: parts.times }),
       ledgerLost: parts.ledgerLost,
     });
     this.#link = createLink({

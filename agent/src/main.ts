@@ -21,6 +21,7 @@ import { openSqliteLedger } from "./ledger/sqlite.ts";
 import { forgetJoining, join } from "./link/join.ts";
 import { leaseFile } from "./link/lease-file.ts";
 import { dialWebSocket } from "./link/ws-dial.ts";
+import { changeTimes } from "./times/times.ts";
 
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
@@ -137,6 +138,10 @@ function buildAgent(
     dial: dialWebSocket,
     leases: leaseFile(config.runDir, identity?.node ?? "", log),
     bootId: bootId(),
+    times: changeTimes({
+      ...{ clock, log, dataDir: config.dataDir },
+      synchronised: () => facts.figures()?.clockSynchronised ?? null,
+    }),
     safeModeOff: () => takeSafeModeOrder(config.dataDir),
     runId: systemRandom.hex(8),
     version: SKERRY_VERSION,
