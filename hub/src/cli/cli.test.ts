@@ -433,6 +433,7 @@ describe("apply", () => {
       seq: 1,
       nodes: [{ node, reachable: false, steps: [step] }],
       unplaced: [{ workload: "shop/web/2", why: "1 node: label site missing" }],
+      pushesOut: [],
     };
     const { code, out, asked } = await apply(() => ok(plan), ["--dry-run"]);
     expect(code).toBe(0);
@@ -544,6 +545,139 @@ describe("taking away", () => {
     expect(code).toBe(0);
     expect(out).toContain("Volumes that stay on the nodes: shop_data.");
     expect(out).toContain("Not heard from, and cleaned up when they are back: van-7.");
+  });
+});
+
+describe("what is wanted beside the file", () => {
+  const van = { id: "n0123456789abcdef", name: "van-7" };
+  const wished = (more: object = {}) =>
+    ok({
+      app: "shop",
+      target: "shop/web",
+      changed: true,
+      workloads: ["shop/web/1"],
+      waitingFor: [van],
+      seq: 1,
+      ...more,
+    });
+
+  test.each([
+    ["stop", "shop/web/2", { service: "web", slot: "2" }],
+    ["start", "shop", { service: null, slot: null }],
+    ["restart", "shop/web", { service: "web", slot: null }],
+  ])("[U30] %s %s says what it is about, and who is told later", async (word, target, body) => {
+    const { code, out, asked } = await withHub(() => wished(), [word, target, "--reason", "noise"]);
+    expect(code).toBe(0);
+    expect(asked).toMatchObject([{ method: "POST", url: `/v1/apps/shop/${word}`, body: { ...body, reason: "noise" } }]);
+    expect(out).toMatch(/^shop\/web .*\(1 workload\)\.\nNot heard from, and told when they are back: van-7\.\n$/);
+  });
+
+  test.each(["pause", "unpause"])("[U30] %s is of an app as a whole", async (word) => {
+    expect((await withHub(() => wished({ target: "shop" }), [word, "shop"])).out).toMatch(/^shop is .*paused/);
+    expect((await withHub(() => wished(), [word, "shop/web"])).code).toBe(2);
+  });
+
+  test("[U30] what was wished already is said to be, and --json has the API's fields", async () => {
+    expect((await withHub(() => wished({ changed: false }), ["stop", "shop/web"])).out).toBe(
+      "shop/web is stopped already.\n",
+    );
+    const { out } = await withHub(() => wished(), ["stop", "shop/web", "--json"]);
+    expect(JSON.parse(out)).toMatchObject({ target: "shop/web", waitingFor: [van] });
+    expect((await withHub(() => wished(), ["stop", "shop/web/1/2"])).code).toBe(2);
+  });
+
+  test("[U30] scale takes a service and a number, and says that the file keeps its own", async () => {
+    const scaled = ok({ app: "shop", service: "web", replicas: 5, from: 2, revision: 4, changed: true, seq: 1 });
+    const { out, asked } = await withHub(() => scaled, ["scale", "shop/web", "5"]);
+    expect(asked[0]).toMatchObject({
+      url: "/v1/apps/shop/scale",
+      body: { service: "web", replicas: 5, ifRevision: null },
+    });
+    expect(out).toContain("shop/web is to have 5 copies, where it had 2: revision 4 of shop.");
+    expect(out).toContain("The file still says what it said");
+    expect((await withHub(() => scaled, ["scale", "shop/web", "many"])).code).toBe(2);
+    expect((await withHub(() => scaled, ["scale", "shop", "5"])).code).toBe(2);
+  });
+
+  const drained = (drain: object, more: object = {}) => ({
+    ...van,
+    availability: "draining",
+    placements: [],
+    drain: { deadlineAtMs: null, overSinceMs: null, done: false, stays: [], leaving: [], ...drain },
+    ...more,
+  });
+  const bound = { workload: "shop/db/1", kind: "bound", why: "stays: it is bound", hint: null };
+  const drain = (views: readonly object[], words: readonly string[] = []) => {
+    let looks = 0;
+    const answer: Answering = ({ method }) =>
+      method === "PATCH" ? ok({ node: van }) : ok(views[Math.min(looks++, views.length - 1)]);
+    return withHub(answer, ["drain", "van-7", ...words]);
+  };
+
+  test("[U31] drain says what stays and why, and sends its reason and deadline", async () => {
+    const { code, out, asked } = await drain(
+      [drained({ stays: [bound], done: true })],
+      ["--reason", "SD", "--deadline", "10m"],
+    );
+    expect(asked[0]).toMatchObject({ body: { availability: "draining", reason: "SD", deadlineMs: 600_000 } });
+    expect(out).toContain("shop/db/1: stays: it is bound");
+    expect(out).toContain("Nothing is left that may move.");
+    expect(code).toBe(0);
+    expect((await drain([], ["--deadline", "10"])).code).toBe(2);
+  });
+
+  test("[U31] drain --wait ends when nothing is left that may move, and exits 3 when that is not in time", async () => {
+    const turn = {
+      workload: "shop/web/1",
+      kind: "turn",
+      why: "waits its turn: shop/web/2 must be good first",
+      hint: null,
+    };
+    const busy = drained({ stays: [turn], leaving: ["shop/web/2"] });
+    const done = await drain([busy, busy, drained({ leaving: [], done: true })], ["--wait"]);
+    expect(done.code).toBe(0);
+    expect(done.out).toMatch(
+      /1 workload to move, 1 leaving; shop\/web\/1 waits its turn[\s\S]*van-7 is drained\.\nNothing is left on it\./,
+    );
+    const late = await drain([busy], ["--wait", "--timeout", "2s"]);
+    expect([late.code, late.out]).toEqual([3, expect.stringContaining("van-7 is not drained yet")]);
+    const over = await drain(
+      [drained({ overSinceMs: 5, stays: [turn] }, { placements: [{ state: "stopped" }] })],
+      ["--wait"],
+    );
+    expect([over.code, over.out]).toEqual([0, expect.stringContaining("The deadline has passed")]);
+    const other = await drain([{ ...van, availability: "active", drain: null }], ["--wait"]);
+    expect([other.code, other.err]).toEqual([1, expect.stringContaining("no longer being drained")]);
+  });
+
+  const forgotten = (dryRun: boolean) =>
+    ok({
+      node: van,
+      dryRun,
+      workloads: 2,
+      moves: [
+        { workload: "shop/web/1", to: { id: "nfedcba9876543210", name: "shed" }, why: "" },
+        { workload: "shop/web/2", to: null, why: "1 node: cordoned" },
+      ],
+      volumesKept: ["shop_data"],
+      seq: 1,
+    });
+
+  test("[U13] node rm says before it asks what moves and which volumes stay", async () => {
+    const answer: Answering = ({ url }) => forgotten(url.includes("dryRun=true"));
+    const silent = await withHub(answer, ["node", "rm", "van-7"]);
+    expect(silent.code).toBe(2);
+    for (const text of ["shop/web/1: starts on shed", "finds no other node: 1 node: cordoned", "shop_data", "--yes"])
+      expect(silent.err).toContain(text);
+    expect(silent.asked.every(({ url }) => url.includes("dryRun=true"))).toBe(true);
+    const wrong = await withHub(answer, ["node", "rm", "van-7"], { inIsTerminal: true, ask: async () => "van" });
+    expect([wrong.code, wrong.asked.length]).toEqual([1, 1]);
+    const done = await withHub(answer, ["node", "rm", "van-7", "--yes"]);
+    expect([done.code, done.asked.length]).toEqual([0, 2]);
+    expect(done.out).toContain("2 workloads were placed on it");
+    const dry = await withHub(answer, ["node", "rm", "van-7", "--dry-run"]);
+    expect([dry.code, dry.asked.length]).toEqual([0, 1]);
+    expect(dry.out).toContain("Nothing was changed.");
   });
 });
 

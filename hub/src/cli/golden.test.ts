@@ -12,6 +12,7 @@ import { appText } from "./commands/app-show.ts";
 import { dryRunText } from "./commands/apply.ts";
 import { appsTable } from "./commands/apps.ts";
 import { eventLine } from "./commands/events.ts";
+import { removedText } from "./commands/node-rm.ts";
 import { nodeText } from "./commands/node-show.ts";
 import { nodesTable } from "./commands/nodes.ts";
 import { workloadsTable } from "./commands/ps.ts";
@@ -84,6 +85,7 @@ const workloads = workloadViewSchema.array().parse(
       hint: null,
       revision: 3,
       seenRevision: 3,
+      stop: null,
     };
     return { ...base, image: "registry.example/shop/web:1.4", containerId: "c0ffee", restarts: 0, ...more };
   }),
@@ -96,6 +98,7 @@ const app = appViewSchema.parse({
   condition: "troubled",
   converged: false,
   reason: "1 of 4 workloads runs; shop/sensor fails on greenhouse-north-of-the-river",
+  paused: null,
   networks: ["shop_default"],
   volumes: ["shop_data"],
   seq: 9,
@@ -108,6 +111,7 @@ const app = appViewSchema.parse({
     condition: name === "web" ? "working" : "troubled",
     reason: "",
     counts: { wanted: 3, good: 1, unplaced: 1 },
+    stop: null,
     workloads: workloads.filter(({ service }) => service === name),
   })),
 });
@@ -148,7 +152,7 @@ const nodes = nodeSummarySchema.array().parse(
       facts: null,
       conditions: [condition],
     },
-  ].map((node) => ({ joinedAtMs: 0, workloads: { wanted: 3, good: 1 }, ...node })),
+  ].map((node) => ({ availabilitySaid: null, joinedAtMs: 0, workloads: { wanted: 3, good: 1 }, ...node })),
 );
 const node = nodeViewSchema.parse({
   ...nodes[0],
@@ -167,7 +171,40 @@ const node = nodeViewSchema.parse({
   accepted: { epoch: 1, generation: 11 },
   refusal: null,
   placements: workloads.filter((workload) => workload.node?.name === "van-7"),
+  drain: null,
   seq: 4,
+});
+const drained = nodeViewSchema.parse({
+  ...node,
+  availability: "draining",
+  availabilitySaid: { by: "admin", atMs: 1_795_255_227_102, reason: "a new SD card" },
+  drain: {
+    deadlineAtMs: 1_795_255_827_102,
+    overSinceMs: null,
+    done: false,
+    leaving: ["shop/web/4"],
+    stays: [
+      {
+        workload: "shop/web/1",
+        kind: "no-room",
+        why: "waits for room elsewhere: 2 nodes: needs 512 MB, at most 380 MB free",
+        hint: "Add a node or free some room, or give the drain a --deadline.",
+      },
+      {
+        workload: `shop/sensor/${van.id}`,
+        kind: "global",
+        why: "stays: its service has one copy on each node",
+        hint: null,
+      },
+    ],
+  },
+});
+const stopped = workloadViewSchema.parse({
+  ...workloads[0],
+  state: "stopped",
+  reason: "shop/web stopped by admin: the fan is loud",
+  hint: "To start it: skerry start shop/web",
+  stop: { target: "shop/web", by: "admin", atMs: 1_795_255_227_102, reason: "the fan is loud" },
 });
 const event = eventViewSchema.parse({
   id: 7,
@@ -206,6 +243,30 @@ describe("[U3] at 80 columns", () => {
   test("app show", () => golden("app-show", appText(app, WIDTH, plain, utc)));
   test("nodes", () => golden("nodes", nodesTable(nodes, WIDTH, plain)));
   test("node show", () => golden("node-show", nodeText(node, WIDTH, plain, utc)));
+  test("node show of a drained one", () => golden("node-drained", nodeText(drained, WIDTH, plain, utc)));
+  test("ps of what is stopped", () => golden("ps-stopped", workloadsTable([stopped], WIDTH, plain)));
+  test("node rm", () =>
+    golden(
+      "node-rm",
+      removedText(
+        {
+          node: van,
+          dryRun: false,
+          workloads: 3,
+          moves: [
+            { workload: workloads[0]?.id ?? stopped.id, to: shed, why: "" },
+            {
+              workload: workloads[2]?.id ?? stopped.id,
+              to: null,
+              why: "2 nodes: needs 512 MB, 380 MB free; 1 node: label site=shop missing",
+            },
+          ],
+          volumesKept: ["shop_data", "shop_queue"],
+          seq: 4,
+        },
+        WIDTH,
+      ),
+    ));
   test("events", () =>
     golden(
       "events",
@@ -265,6 +326,14 @@ describe("[U3] at 80 columns", () => {
               steps: [{ workload: `shop/sensor/${shed.id}`, step: "keep", why: "nothing changes" }],
             },
           ],
+          pushesOut: [
+            {
+              workload: "blog/web/2",
+              node: van,
+              to: null,
+              why: "no other node takes it: 1 node: needs 512 MB, 380 MB free",
+            },
+          ],
           unplaced: [{ workload: "shop/web/2", why: "3 nodes: label site=shop missing" }],
         }),
         WIDTH,
@@ -316,6 +385,12 @@ describe("[U3] at 80 columns", () => {
     "app",
     "app show",
     "app rm",
+    "stop",
+    "start",
+    "restart",
+    "scale",
+    "pause",
+    "unpause",
     "ps",
     "why",
     "events",
@@ -326,6 +401,7 @@ describe("[U3] at 80 columns", () => {
     "node rm",
     "cordon",
     "uncordon",
+    "drain",
     "token",
     "token create",
     "token ls",

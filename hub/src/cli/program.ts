@@ -2,6 +2,7 @@
 // It must stay light: commander, and types of everything else.
 import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
+import type { WishKind, WishOptions } from "./commands/wish.ts";
 import { EXIT, type ExitCode } from "./failure.ts";
 import type { Io } from "./io.ts";
 
@@ -29,6 +30,7 @@ export function buildProgram(io: Io, finish: Finish): Command {
   addStarters(program, finish, io);
   program.commandsGroup("Apps:");
   addApps(program, finish, io);
+  addWishes(program, finish, io);
   program.commandsGroup("What is going on:");
   addLooking(program, finish, io);
   program.commandsGroup("Nodes:");
@@ -222,18 +224,21 @@ function addNodes(program: Command, finish: Finish, io: Io): void {
     .command("rm <node>")
     .summary("forget a node; what runs on it is not touched")
     .description(
-      "Makes the hub forget a node. What runs on it is not touched, and runs on. Asks for the node's name to be typed, unless --yes is given.",
+      "Makes the hub forget a node. What runs on it is not touched, and runs on. Says first what is placed elsewhere because of it, and which volumes stay on the machine. Asks for the node's name to be typed, unless --yes is given.",
     )
-    .option("-y, --yes", "do not ask");
+    .option("-y, --yes", "do not ask")
+    .option("--dry-run", "say what would become of its workloads; change nothing")
+    .addOption(json());
   lazily(remove, finish, io, () => import("./commands/node-rm.ts"), ["node"]);
   for (const [name, summary] of [
     ["cordon", "place nothing new on nodes; what runs there stays"],
-    ["uncordon", "let nodes take new workloads again"],
+    ["uncordon", "let nodes take new workloads again; ends a drain"],
   ] as const) {
     const command = program
       .command(`${name} <nodes...>`)
       .summary(summary)
-      .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`);
+      .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`)
+      .option("--reason <text>", "why; shown with the node");
     lazily(
       command,
       finish,
@@ -262,6 +267,77 @@ function addRest(program: Command, finish: Finish, io: Io): void {
     .option("--uses <n>", "how many nodes may join with it (1)", whole)
     .option("--expires <duration>", "for how long (24h)")
     .option("--label <key=value>", "a label for nodes that join with it; may be given several times", collect)
+  const drain = program
+    .command("drain <node>")
+    .summary("empty a node: what may move goes elsewhere")
+    .description(
+      "Places nothing new on a node, and moves what may move to others: a few copies of a service at a time (its parallelism), the next when those are good, and within its budget. What is global, has a volume or fits nowhere else stays, and is told with the reason. It lasts until `skerry uncordon`.",
+    )
+    .option("--reason <text>", "why; shown with the node")
+    .option("--deadline <duration>", "stop what is left after this time (10m); uncordon starts it again")
+    .option("--wait", "show progress until nothing is left that may move; exit code 3 if not in time")
+    .option("--timeout <duration>", "how long --wait waits (10m)")
+    .addOption(json())
+    .addHelpText("after", "\nExample:\n  skerry drain van-7 --reason 'new SD card' --deadline 10m --wait");
+  lazily(drain, finish, io, () => import("./commands/drain.ts"), ["node"]);
+}
+
+const WISHES = [
+  [
+    "stop",
+    "stop an app, a service or one copy, and keep it stopped",
+    "Stops the containers of TARGET and keeps them stopped: through reboots, and on nodes that are away as soon as they are back. `skerry start` ends it.",
+  ],
+  ["start", "start what was stopped", "Starts TARGET and everything of it that was stopped."],
+  [
+    "restart",
+    "restart each copy once, and forget its back-off",
+    "Restarts each container of TARGET once. One that waits after failures, or was given up, is tried again at once.",
+  ],
+] as const;
+
+function addWishes(program: Command, finish: Finish, io: Io): void {
+  const load = (kind: WishKind) => async () => {
+    const { wish } = await import("./commands/wish.ts");
+    return { run: (given: Io, options: WishOptions) => wish(given, options, kind) };
+  };
+  for (const [name, summary, description] of WISHES) {
+    const command = program
+      .command(`${name} <target>`)
+      .summary(summary)
+      .description(`${description} TARGET is APP, APP/SERVICE or APP/SERVICE/NUMBER (or a node's name).`)
+      .option("--reason <text>", "why; shown with it")
+      .addOption(json());
+    lazily(command, finish, io, load(name), ["target"]);
+  }
+  const scale = program
+    .command("scale")
+    .argument("<service>", "APP/SERVICE")
+    .argument("<copies>", "how many", whole)
+    .summary("run another number of copies of a service")
+    .description(
+      "Gives APP/SERVICE another number of copies, as a new revision of the app. Nothing that runs is restarted. The file is not changed: applying it again sets its own number.",
+    )
+    .option("--if-revision <n>", "only if this is the app's current revision", whole)
+    .addOption(json())
+    .addHelpText("after", "\nExample:\n  skerry scale shop/web 5");
+  lazily(scale, finish, io, () => import("./commands/scale.ts"), ["target", "copies"]);
+  const pause = program
+    .command("pause <app>")
+    .summary("let the hub change nothing of an app for a while")
+    .description(
+      "Until `skerry unpause`, the hub places, changes and moves nothing of APP, whatever is applied or happens. What runs on the nodes runs on, and is healed there; stop, start and restart still work.",
+    )
+    .option("--reason <text>", "why; shown with the app")
+    .addOption(json());
+  lazily(pause, finish, io, load("pause"), ["target"]);
+  const unpause = program
+    .command("unpause <app>")
+    .summary("end a pause: the app catches up")
+    .description("Ends a pause. What was applied or happened meanwhile is caught up with.")
+    .option("--reason <text>", "why; kept with the event")
+    .addOption(json());
+  lazily(unpause, finish, io, load("unpause"), ["target"]);
     .addOption(json());
   lazily(create, finish, io, () => import("./commands/token-create.ts"));
   const list = token

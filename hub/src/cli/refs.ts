@@ -25,3 +25,19 @@ export function appOrService(text: string): { readonly app: AppName; readonly se
   }
   return service === undefined ? { app: appRef(app) } : { app: appRef(app), service: service as ServiceName };
 }
+
+/** APP, APP/SERVICE or APP/SERVICE/SLOT; a slot is a number, or a node's name where there is one copy on each. */
+export function targetRef(text: string): {
+  readonly app: AppName;
+  readonly service: ServiceName | null;
+  readonly slot: string | null;
+} {
+  const [app = "", service, slot, ...rest] = text.split("/");
+  if (rest.length > 0 || app === "" || service === "" || slot === "") {
+    throw usage(
+      `${JSON.stringify(text)} is none of APP, APP/SERVICE and APP/SERVICE/SLOT.`,
+      "skerry ps lists what there is.",
+    );
+  }
+  return { app: appRef(app), service: (service ?? null) as ServiceName | null, slot: slot ?? null };
+}

@@ -9,6 +9,7 @@ import * as system from "./schemas/system.ts";
 import * as tokens from "./schemas/tokens.ts";
 import * as workloads from "./schemas/workloads.ts";
 
+import * as wishes from "./schemas/wishes.ts";
 export interface RouteShapes {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
@@ -21,6 +22,9 @@ export interface RouteShapes {
 
 export const api = {
   getHealth: { response: system.healthSchema },
+/** Of a write with a body. */
+const WRITES = [409, 413, 415, 422, 507] as const;
+
   getMetrics: {},
   getOpenapi: {},
   getVersion: { response: system.versionSchema },
@@ -41,6 +45,12 @@ export const api = {
   },
   listRevisions: { params: apps.appParams, query: apps.listRevisionsQuery, response: apps.revisionPageSchema },
   getRevision: { params: apps.revisionParams, response: apps.revisionViewSchema },
+  stopApp: { params: apps.appParams, body: wishes.targetBodySchema, response: wishes.wishedSchema, errors: WRITES },
+  startApp: { params: apps.appParams, body: wishes.targetBodySchema, response: wishes.wishedSchema, errors: WRITES },
+  restartApp: { params: apps.appParams, body: wishes.targetBodySchema, response: wishes.wishedSchema, errors: WRITES },
+  pauseApp: { params: apps.appParams, body: wishes.pauseBodySchema, response: wishes.wishedSchema, errors: WRITES },
+  unpauseApp: { params: apps.appParams, body: wishes.pauseBodySchema, response: wishes.wishedSchema, errors: WRITES },
+  scaleApp: { params: apps.appParams, body: wishes.scaleBodySchema, response: wishes.scaledSchema, errors: WRITES },
 
   listWorkloads: { query: workloads.listWorkloadsQuery, response: workloads.workloadPageSchema },
 
@@ -52,7 +62,12 @@ export const api = {
     response: nodes.changedNodeSchema,
     errors: [413, 415, 422, 507],
   },
-  removeNode: { params: nodes.nodeParams, response: nodes.removedNodeSchema, errors: [422, 507] },
+  removeNode: {
+    params: nodes.nodeParams,
+    query: nodes.removeNodeQuery,
+    response: nodes.removedNodeSchema,
+    errors: [422, 507],
+  },
   joinNode: { body: nodes.joinBodySchema, response: nodes.joinedSchema, errors: [409, 413, 415, 429, 507] },
 
   createToken: {

@@ -8,6 +8,7 @@ import { nodeHandlers } from "./routes/nodes.ts";
 import { systemHandlers } from "./routes/system.ts";
 import { tokenHandlers } from "./routes/tokens.ts";
 import { workloadHandlers } from "./routes/workloads.ts";
+import { wishHandlers } from "./routes/wishes.ts";
 import type { RouteName } from "./routes.ts";
 
 /** What a handler gets: parts checked by the route's schemas, and the request itself for identity and headers. */
@@ -32,3 +33,4 @@ export function jsonHandlers(deps: HttpDeps): Handlers {
     ...systemHandlers(deps),
   };
 }
+    ...wishHandlers(deps),

@@ -61,6 +61,42 @@ export const routes = {
   },
   listRevisions: {
     method: "GET",
+  stopApp: {
+    method: "POST",
+    url: "/v1/apps/:app/stop",
+    permission: "apps:write",
+    summary: "Stop an app, a service or one copy, and keep it stopped until it is started",
+  },
+  startApp: {
+    method: "POST",
+    url: "/v1/apps/:app/start",
+    permission: "apps:write",
+    summary: "Start what was stopped",
+  },
+  restartApp: {
+    method: "POST",
+    url: "/v1/apps/:app/restart",
+    permission: "apps:write",
+    summary: "Restart each copy once, and forget its back-off",
+  },
+  pauseApp: {
+    method: "POST",
+    url: "/v1/apps/:app/pause",
+    permission: "apps:write",
+    summary: "Change nothing of an app until it is unpaused; nodes go on as they are",
+  },
+  unpauseApp: {
+    method: "POST",
+    url: "/v1/apps/:app/unpause",
+    permission: "apps:write",
+    summary: "End an app's pause: it catches up",
+  },
+  scaleApp: {
+    method: "POST",
+    url: "/v1/apps/:app/scale",
+    permission: "apps:write",
+    summary: "Give a service another number of copies, as a new revision",
+  },
     url: "/v1/apps/:app/revisions",
     permission: "apps:read",
     summary: "An app's revisions, newest first",
@@ -90,13 +126,13 @@ export const routes = {
     method: "PATCH",
     url: "/v1/nodes/:node",
     permission: "nodes:write",
-    summary: "Set and unset labels; set the availability",
+    summary: "Set and unset labels; set the availability: active, cordoned, draining",
   },
   removeNode: {
     method: "DELETE",
     url: "/v1/nodes/:node",
     permission: "nodes:write",
-    summary: "Forget a node; what runs on it is not touched",
+    summary: "Forget a node; what runs on it is not touched. dryRun says what would become of its workloads",
   },
   joinNode: {
     method: "POST",

@@ -34,6 +34,7 @@ export function appText(
     facts(
       [
         ["Revision", `${app.revision}, applied ${applied} by ${app.appliedBy}`],
+        ...wishFacts(app, zoneOffsetMinutes),
         ["Networks", app.networks.join(", ") || "none"],
         ["Volumes", app.volumes.join(", ") || "none"],
       ],
@@ -50,6 +51,27 @@ export function appText(
     );
   }
   return parts.join("");
+}
+
+/** Since when, by whom and why it is paused, and what of it is stopped. */
+function wishFacts(app: AppView, zoneOffsetMinutes: (atMs: number) => number): [string, string][] {
+  const since = ({
+    atMs,
+    by,
+    reason,
+  }: {
+    readonly atMs: number;
+    readonly by: string;
+    readonly reason: string;
+  }): string => `since ${localTime(atMs, zoneOffsetMinutes(atMs))} by ${by}${reason === "" ? "" : `: ${reason}`}`;
+  const stops = new Map<string, string>();
+  for (const { stop, workloads } of app.services)
+    for (const one of [stop, ...workloads.map((workload) => workload.stop)])
+      if (one !== null) stops.set(one.target, `${one.target}, ${since(one)}`);
+  return [
+    ...(app.paused === null ? [] : [["Paused", since(app.paused)] as [string, string]]),
+    ...[...stops.values()].map((text): [string, string] => ["Stopped", text]),
+  ];
 }
 
 function servicesTable(services: readonly ServiceView[], width: number | null, paint: Paint): string {

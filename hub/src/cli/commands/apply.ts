@@ -118,5 +118,9 @@ export function dryRunText(plan: DryRun, width: number | null, paint: Paint): st
   for (const { workload, why } of plan.unplaced) {
     parts.push(wrap(`${paint("bad", "unplaced")} `, `${visible(shortId(workload))}: ${visible(why)}`, width, "  "));
   }
+  for (const { workload, node, why } of plan.pushesOut) {
+    const text = `${visible(workload)} from ${node.name}, for its priority is lower: ${visible(why)}`;
+    parts.push(wrap(`${paint("bad", "pushes out")} `, text, width, "  "));
+  }
   return `${parts.join("\n")}\nNothing was changed.\n`;
 }

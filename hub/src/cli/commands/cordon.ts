@@ -6,7 +6,7 @@ import { nodeRef } from "../refs.ts";
 
 export async function change(
   io: Io,
-  options: HubOptions & { readonly nodes: readonly string[] },
+  options: HubOptions & { readonly nodes: readonly string[]; readonly reason?: string },
   availability: "active" | "cordoned",
 ): Promise<ExitCode> {
   const nodes = options.nodes.map(nodeRef);
@@ -16,7 +16,10 @@ export async function change(
       ? "cordoned: nothing new is placed on it, what runs there stays"
       : "uncordoned: it takes new workloads again";
   for (const node of nodes) {
-    const changed = await client.call("changeNode", { params: { node }, body: { availability } });
+    const changed = await client.call("changeNode", {
+      params: { node },
+      body: { availability, reason: options.reason ?? "" },
+    });
     io.out(`${changed.node.name} is ${changed.changed ? "" : "already "}${words}.\n`);
   }
   return EXIT.done;

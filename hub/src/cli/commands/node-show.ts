@@ -7,6 +7,7 @@ import type { HubOptions, Io } from "../io.ts";
 import { nodeRef } from "../refs.ts";
 import { bytes, facts, labels, localTime, type Paint, painter, wrap } from "../render.ts";
 import { heard } from "../states.ts";
+import { drainText } from "./drain.ts";
 import { workloadsTable } from "./ps.ts";
 
 interface Options extends HubOptions {
@@ -33,16 +34,26 @@ export function nodeText(
   }
   if (node.refusal !== null)
     parts.push(`${paint("bad", "! refuses its assignment")}: ${visible(node.refusal.message)}\n`);
+  if (node.drain !== null) parts.push(`\nDrain\n${drainText(node, width, paint, zoneOffsetMinutes)}`);
   parts.push(
     node.placements.length === 0 ? "Nothing is placed on it.\n" : `\n${workloadsTable(node.placements, width, paint)}`,
   );
   return parts.join("");
 }
 
+/** Since when it is not active, by whom and why. */
+function availabilityFact(node: NodeView, zoneOffsetMinutes: (atMs: number) => number): [string, string][] {
+  const { availability, availabilitySaid: said } = node;
+  if (availability === "active" || said === null) return [];
+  const since = `${availability} since ${localTime(said.atMs, zoneOffsetMinutes(said.atMs))} by ${said.by}`;
+  return [["Set", `${since}${said.reason === "" ? "" : `: ${said.reason}`}`]];
+}
+
 function nodeFacts(node: NodeView, zoneOffsetMinutes: (atMs: number) => number): [string, string][] {
   const pairs: [string, string][] = [
     ["Name", `${node.name} (${node.id})`],
     ["State", `${node.reachability.kind}, ${node.availability}: ${node.reachability.reason}`],
+    ...availabilityFact(node, zoneOffsetMinutes),
     ["Heard", heard(node)],
     ["Labels", labels(node.labels) || "none"],
     ["Joined", localTime(node.joinedAtMs, zoneOffsetMinutes(node.joinedAtMs))],

@@ -54,7 +54,8 @@ export function workloadsTable(
     cell(age(workload.forMs)),
     cell(workload.image, "dim"),
   ]);
-  const bad = sorted.filter(({ good }) => !good);
+  // What an operator stopped is as it should be, and yet nobody should have to wonder why it does not run.
+  const bad = sorted.filter(({ good, stop }) => !good || stop !== null);
   const why = bad.map((workload) => ({
     name: workloadName(workload),
     reason: workload.reason,

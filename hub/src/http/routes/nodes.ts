@@ -1,21 +1,22 @@
 // Nodes: showing, labels, availability, forgetting, joining.
 
-import type { SpecHash } from "@skerry/shared/model/ids.ts";
+import type { NodeId, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { FastifyRequest } from "fastify";
 import type { Command } from "../../core/command.ts";
-import { sorted } from "../../core/lookup.ts";
-import type { Node } from "../../core/world.ts";
+import { byText, serviceAt, sorted } from "../../core/lookup.ts";
+import { refusalSummary } from "../../core/refusal-text.ts";
+import type { Node, World } from "../../core/world.ts";
 import type { CheckedOf } from "../api.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
 import type { HandlersOf } from "../handlers.ts";
 import { findNode } from "../lookup.ts";
 import { pageOfKeys } from "../paging.ts";
-import type { ChangedNode } from "../schemas/nodes.ts";
+import type { ChangedNode, RemovedNode } from "../schemas/nodes.ts";
 import { nodeRef, nodeSummary, nodeView } from "../views/nodes.ts";
-import { identityOf, write } from "../write.ts";
+import { identityOf, refusalError, write } from "../write.ts";
 
 export function nodeHandlers(
   deps: HttpDeps,
@@ -31,18 +32,52 @@ export function nodeHandlers(
     },
     getNode: ({ params }) => nodeView(world(), findNode(world(), params.node), deps.clock.monotonicMs()),
     changeNode: ({ params, body, request }) => changeNode(deps, findNode(world(), params.node), body, request),
-    removeNode: ({ params, request }) =>
-      write(deps, request, () => {
-        const node = findNode(world(), params.node);
-        const workloads = world().placementsByNode.get(node.id)?.size ?? 0;
-        const { seq } = world();
-        return {
-          command: { kind: "remove-node", node: node.id },
-          answer: () => ({ node: nodeRef(node), workloads, seq }),
-        };
-      }),
+    removeNode: ({ params, query, request }) => {
+      const node = findNode(world(), params.node);
+      const isDryRun = query.dryRun === "true";
+      if (isDryRun) return removal(deps, node, true);
+      return write(deps, request, () => {
+        const answer = removal(deps, findNode(world(), params.node), false);
+        return { command: { kind: "remove-node", node: node.id }, answer: () => answer };
+      });
+    },
     joinNode: ({ body, request }) => joinNode(deps, body, request),
   };
+}
+
+/** Said before it happens: afterwards the World no longer knows what stood there. */
+function removal(deps: HttpDeps, node: Node, dryRun: boolean): RemovedNode {
+  const { world } = deps.loop;
+  const command = { kind: "remove-node", node: node.id } as const;
+  const preview = deps.loop.preview(command, { actor: "admin", freshToken: null });
+  if (!preview.ok) throw refusalError(command, preview.error);
+  const workloads = sorted(world.placementsByNode.get(node.id) ?? []);
+  return {
+    node: nodeRef(node),
+    dryRun,
+    workloads: workloads.length,
+    moves: workloads.flatMap((id) => moved(preview.value.after, id)),
+    volumesKept: volumesOn(world, workloads),
+    seq: world.seq,
+  };
+}
+
+function moved(after: World, workload: WorkloadId): RemovedNode["moves"] {
+  const to = after.nodes.get(after.placements.get(workload)?.node ?? ("" as NodeId));
+  const unplaced = after.unplaced.get(workload);
+  if (to !== undefined) return [{ workload, to: nodeRef(to), why: `it is placed on ${to.name}` }];
+  return unplaced === undefined ? [] : [{ workload, to: null, why: refusalSummary(unplaced.refusals) }];
+}
+
+function volumesOn(world: World, workloads: readonly WorkloadId[]): string[] {
+  const names = new Set<string>();
+  for (const id of workloads) {
+    const placement = world.placements.get(id);
+    const service = placement === undefined ? null : serviceAt(world, placement);
+    for (const mount of service?.container.mounts ?? [])
+      if (mount.kind === "volume" && mount.source !== null) names.add(mount.source);
+  }
+  return [...names].sort(byText);
 }
 
 function changeNode(

@@ -2,6 +2,7 @@
 import { appNameSchema, revisionSchema, serviceNameSchema, workloadIdSchema } from "@skerry/shared/model/ids.ts";
 import * as z from "zod";
 import { afterSchema, ifRevisionQuerySchema, limitSchema, nodeRefSchema, pageOf, problemSchema } from "./common.ts";
+import { saidSchema, stopViewSchema } from "./wishes.ts";
 import { workloadViewSchema } from "./workloads.ts";
 
 /** A Compose file of this size is generated or hostile; the largest real ones have some 50 KB. */
@@ -76,6 +77,10 @@ export const dryRunSchema = z.object({
   nodes: z.array(z.object({ node: nodeRefSchema, reachable: z.boolean(), steps: z.array(plannedStepSchema) })),
   /** Slots that no node could take, and why. */
   unplaced: z.array(z.object({ workload: workloadIdSchema, why: z.string() })),
+  /** Copies of other apps, of lower priority, that would lose their room to this one; `to` null: no other node takes them. */
+  pushesOut: z.array(
+    z.object({ workload: workloadIdSchema, node: nodeRefSchema, to: nodeRefSchema.nullable(), why: z.string() }),
+  ),
   seq: z.number().int(),
 });
 export type DryRun = z.infer<typeof dryRunSchema>;
@@ -97,6 +102,8 @@ export const appSummarySchema = z.object({
   condition: appConditionSchema,
   /** The condition in plain words. */
   reason: z.string(),
+  /** Since when the hub changes nothing of it, by whom and why; null: it is not paused. */
+  paused: saidSchema.nullable(),
   services: z.number().int(),
   workloads: countsSchema,
 });
@@ -114,6 +121,8 @@ export const serviceViewSchema = z.object({
   condition: appConditionSchema,
   reason: z.string(),
   counts: countsSchema,
+  /** Stopped as a whole, or with its app; null: it is to run. */
+  stop: stopViewSchema.nullable(),
   /** In the order of slots. Of a large service only some, those that are not good first; `more` says how many are left out. */
   workloads: z.array(workloadViewSchema),
   /** Read all of them from /v1/workloads. Absent: none is left out. */
@@ -128,6 +137,7 @@ export const appViewSchema = z.object({
   appliedBy: z.string(),
   condition: appConditionSchema,
   reason: z.string(),
+  paused: saidSchema.nullable(),
   /**
    * true: everything that should run runs at this revision and is good, and nothing is left to remove on nodes that are heard: what
    * `--wait` waits for.

@@ -1,9 +1,10 @@
 // Nodes: joining, showing, labelling, cordoning, forgetting.
 import { positionSchema } from "@skerry/shared/model/assignment.ts";
-import { installationIdSchema, nodeIdSchema, nodeNameSchema } from "@skerry/shared/model/ids.ts";
+import { installationIdSchema, nodeIdSchema, nodeNameSchema, workloadIdSchema } from "@skerry/shared/model/ids.ts";
 import { conditionSchema, nodeFactsSchema, nodeFiguresSchema, portInUseSchema } from "@skerry/shared/model/node.ts";
 import * as z from "zod";
 import { afterSchema, labelKeySchema, labelsSchema, limitSchema, MAX_LABELS, nodeRefSchema, pageOf } from "./common.ts";
+import { saidSchema } from "./wishes.ts";
 import { workloadViewSchema } from "./workloads.ts";
 
 export const availabilitySchema = z.enum(["active", "cordoned", "draining"]);
@@ -28,6 +29,8 @@ export const nodeSummarySchema = z.object({
   reachability: reachabilityViewSchema,
   joinedAtMs: z.number(),
   facts: z.nullable(nodeFactsSchema),
+  /** Who set the availability, since when and why; null: nobody ever did. */
+  availabilitySaid: saidSchema.nullable(),
   conditions: z.array(conditionSchema),
   workloads: z.object({ wanted: z.number().int(), good: z.number().int() }),
 });
@@ -44,6 +47,28 @@ export const nodeViewSchema = nodeSummarySchema.extend({
   /** Set while the node refuses what it is given. */
   refusal: z.object({ reason: z.string(), message: z.string() }).nullable(),
   placements: z.array(workloadViewSchema),
+  /** null: it is not being drained. */
+  drain: z
+    .object({
+      /** Hub's wall clock; null: none. */
+      deadlineAtMs: z.number().nullable(),
+      /** Since when it has passed: what is left is stopped. */
+      overSinceMs: z.number().nullable(),
+      /** true: everything that may move has left. */
+      done: z.boolean(),
+      /** What is still placed here, and why. */
+      stays: z.array(
+        z.object({
+          workload: workloadIdSchema,
+          kind: z.enum(["global", "bound", "paused", "silent", "turn", "budget", "no-room", "next"]),
+          why: z.string(),
+          hint: z.string().nullable(),
+        }),
+      ),
+      /** Placed elsewhere, and not yet gone from here. */
+      leaving: z.array(z.string()),
+    })
+    .nullable(),
   seq: z.number().int(),
 });
 export type NodeView = z.infer<typeof nodeViewSchema>;
@@ -76,10 +101,20 @@ export const changedNodeSchema = z.object({
 });
 export type ChangedNode = z.infer<typeof changedNodeSchema>;
 
+/** In a query every value is text. */
+export const removeNodeQuery = z.strictObject({
+  dryRun: z.enum(["true", "false"]).default("false"),
+});
 export const removedNodeSchema = z.object({
   node: nodeRefSchema,
+  /** Nothing was changed; this is what would be. */
+  dryRun: z.boolean(),
   /** Workloads that were placed on it. Its containers are not touched; the agent is told that it is no longer known. */
   workloads: z.number().int(),
+  /** What is placed elsewhere because of it, and where; null: nowhere yet, and why. Global copies are in none of these: they end with it. */
+  moves: z.array(z.object({ workload: workloadIdSchema, to: nodeRefSchema.nullable(), why: z.string() })),
+  /** Volumes of its workloads, which stay on the machine. */
+  volumesKept: z.array(z.string()),
   seq: z.number().int(),
 });
 export type RemovedNode = z.infer<typeof removedNodeSchema>;

@@ -2,6 +2,7 @@
 import { appNameSchema, serviceNameSchema, slotSchema, workloadIdSchema } from "@skerry/shared/model/ids.ts";
 import * as z from "zod";
 import { afterSchema, limitSchema, nodeRefSchema, pageOf } from "./common.ts";
+import { stopViewSchema } from "./wishes.ts";
 
 /**
  * unplaced: no node can take it (reason: why, per node). assigned: on its way to the node, which has said nothing of it yet.
@@ -54,6 +55,8 @@ export const workloadViewSchema = z.object({
   image: z.string(),
   containerId: z.string().nullable(),
   restarts: z.number().int(),
+  /** An operator wants it stopped: who, since when, why; null: it is to run. */
+  stop: stopViewSchema.nullable(),
 });
 export type WorkloadView = z.infer<typeof workloadViewSchema>;
 

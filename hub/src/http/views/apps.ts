@@ -6,11 +6,13 @@ import { workloadParts } from "@skerry/shared/model/names.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { acceptedTombstone } from "../../core/liveness.ts";
 import { byText, sorted } from "../../core/lookup.ts";
+import { pausedOf, stopOfService } from "../../core/wishes.ts";
 import type { App, World } from "../../core/world.ts";
 import type { AppCondition, AppSummary, AppView, ServiceView } from "../schemas/apps.ts";
 import type { WorkloadView } from "../schemas/workloads.ts";
 import { WORST_FIRST, workloadCondition } from "./condition.ts";
 import { nodeRef } from "./nodes.ts";
+import { stopView } from "./wishes.ts";
 import { workloadView } from "./workloads.ts";
 
 /** Workloads told of one by one, for each service; those that are not good come first. All of them are at /v1/workloads. */
@@ -19,7 +21,7 @@ export const MAX_SHOWN_WORKLOADS = 200;
 export function appSummary(world: World, app: App, now: Millis): AppSummary {
   const tallies = talliesOf(world, app);
   return {
-    ...heading(app),
+    ...heading(world, app),
     ...appCondition(app.spec.services.map((spec) => serviceCondition(world, spec, tallies.get(spec.name), now))),
     services: app.spec.services.length,
     workloads: countsOf([...tallies.values()]),
@@ -28,10 +30,10 @@ export function appSummary(world: World, app: App, now: Millis): AppSummary {
 
 export function appView(world: World, app: App, now: Millis): AppView {
   const tallies = talliesOf(world, app);
-  const services = app.spec.services.map((spec) => serviceView(world, spec, tallies.get(spec.name), now));
+  const services = app.spec.services.map((spec) => serviceView(world, app.name, spec, tallies.get(spec.name), now));
   const retiring = retiringOf(world, app.name);
   return {
-    ...heading(app),
+    ...heading(world, app),
     ...appCondition(services),
     converged:
       services.every(({ condition }) => condition === "good") &&
@@ -45,7 +47,13 @@ export function appView(world: World, app: App, now: Millis): AppView {
   };
 }
 
-const heading = ({ name, revision, appliedAtMs, appliedBy }: App) => ({ name, revision, appliedAtMs, appliedBy });
+const heading = (world: World, { name, revision, appliedAtMs, appliedBy }: App) => ({
+  name,
+  revision,
+  appliedAtMs,
+  appliedBy,
+  paused: pausedOf(world, name),
+});
 
 /** What one pass over an app's workloads finds of one service. */
 interface Tally {
@@ -94,7 +102,13 @@ function wantedIds(world: World, app: AppName): ReadonlySet<WorkloadId> {
 
 export const workloadsOf = (world: World, app: AppName): readonly WorkloadId[] => sorted(wantedIds(world, app));
 
-function serviceView(world: World, spec: ServiceSpec, tally: Tally | undefined, now: Millis): ServiceView {
+function serviceView(
+  world: World,
+  app: AppName,
+  spec: ServiceSpec,
+  tally: Tally | undefined,
+  now: Millis,
+): ServiceView {
   const ids = WORST_FIRST.flatMap((condition) => tally?.byCondition[condition] ?? []);
   const shown = bySlot(world, ids.slice(0, MAX_SHOWN_WORKLOADS));
   const more = ids.length - shown.length;
@@ -108,6 +122,7 @@ function serviceView(world: World, spec: ServiceSpec, tally: Tally | undefined, 
     },
     ...serviceCondition(world, spec, tally, now),
     counts: countsOf([tally]),
+    stop: stopView(world, stopOfService(world, app, spec.name)),
     workloads: shown.flatMap((id) => workloadView(world, id, now) ?? []),
     ...(more > 0 ? { more } : {}),
   };

@@ -16,7 +16,9 @@ export function workloadCondition(world: World, id: WorkloadId): AppCondition {
   const seen = world.observations.get(placement.node)?.workloads.get(id) ?? null;
   if (!isHeard(world, placement.node, seen)) return "unknown";
   if (seen === null) return "working";
-  return stateCondition(seen.status.state, seen.status.specHash === placement.specHash);
+  const { state, specHash } = seen.status;
+  if (!placement.intent.run) return state.kind === "stopped" || state.kind === "completed" ? "good" : "working";
+  return stateCondition(state, specHash === placement.specHash);
 }
 
 /** A node's word counts while it is heard, sees its engine, and has said it on its newest connection and since the hub last stood still. */

@@ -2,7 +2,7 @@
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { ContainerSpec } from "@skerry/shared/model/container.ts";
 import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
-import { serviceAt, sorted } from "../../core/lookup.ts";
+import { byText, serviceAt, sorted } from "../../core/lookup.ts";
 import { refusalSummary } from "../../core/refusal-text.ts";
 import type { Placement, World } from "../../core/world.ts";
 import type { DryRun } from "../schemas/apps.ts";
@@ -11,7 +11,11 @@ import { nodeRef } from "./nodes.ts";
 
 type Step = DryRun["nodes"][number]["steps"][number];
 
-export function plannedSteps(before: World, after: World, app: AppName): Pick<DryRun, "nodes" | "unplaced"> {
+export function plannedSteps(
+  before: World,
+  after: World,
+  app: AppName,
+): Pick<DryRun, "nodes" | "unplaced" | "pushesOut"> {
   const byNode = new Map<NodeId, Step[]>();
   const add = (node: NodeId, step: Step): void => {
     const steps = byNode.get(node) ?? [];
@@ -25,7 +29,26 @@ export function plannedSteps(before: World, after: World, app: AppName): Pick<Dr
     const slot = after.unplaced.get(workload);
     return slot === undefined ? [] : [{ workload, why: refusalSummary(slot.refusals) }];
   });
-  return { nodes: nodeSteps(before, byNode), unplaced };
+  return { nodes: nodeSteps(before, byNode), unplaced, pushesOut: pushedOut(before, after, app) };
+}
+
+/** Copies of other apps that leave their node for this one's sake. Only what is lower in priority ever does. */
+function pushedOut(before: World, after: World, app: AppName): DryRun["pushesOut"] {
+  const gained = new Set(
+    [...(after.placementsByApp.get(app) ?? [])].flatMap((id) => after.placements.get(id)?.node ?? []),
+  );
+  return [...gained].sort(byText).flatMap((node) =>
+    sorted(before.placementsByNode.get(node) ?? []).flatMap((workload) => {
+      const from = before.nodes.get(node);
+      const to = after.placements.get(workload)?.node;
+      if (from === undefined || to === node || workload.startsWith(`${app}/`)) return [];
+      const next = to === undefined ? undefined : after.nodes.get(to);
+      const refusals = after.unplaced.get(workload)?.refusals ?? [];
+      const why =
+        next === undefined ? `no other node takes it: ${refusalSummary(refusals)}` : `it moves to ${next.name}`;
+      return [{ workload, node: nodeRef(from), to: next === undefined ? null : nodeRef(next), why }];
+    }),
+  );
 }
 
 function nodeSteps(world: World, byNode: ReadonlyMap<NodeId, readonly Step[]>): DryRun["nodes"] {

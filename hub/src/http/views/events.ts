@@ -10,6 +10,7 @@ import type { World } from "../../core/world.ts";
 import type { EventRow } from "../../store/store.ts";
 import type { NodeRef } from "../schemas/common.ts";
 import type { EventView, WatchedEvent } from "../schemas/events.ts";
+import { shownTarget } from "./wishes.ts";
 import { durationInWords } from "./words.ts";
 
 export function eventView(world: World, row: EventRow): EventView {
@@ -123,7 +124,7 @@ function hubEventText(world: World, event: HubEvent): string {
     case "rollout-failed":
       return `revision ${event.revision} failed: ${event.reason}`;
     case "wish-changed":
-      return `${event.target} ${event.what} by ${event.by}${event.reason === "" ? "" : `: ${event.reason}`}`;
+      return `${shownTarget(world, event.target)} ${event.what} by ${event.by}${event.reason === "" ? "" : `: ${event.reason}`}`;
     case "preempted":
       return `taken from ${nameOf(event.node)}: ${event.by} has the higher priority and needs the room`;
     case "drained":

@@ -7,6 +7,7 @@ import type { Node, World } from "../../core/world.ts";
 import type { NodeRef } from "../schemas/common.ts";
 import type { NodeSummary, NodeView, ReachabilityView } from "../schemas/nodes.ts";
 import { workloadCondition } from "./condition.ts";
+import { drainView } from "./wishes.ts";
 import { durationInWords } from "./words.ts";
 import { workloadView } from "./workloads.ts";
 
@@ -57,6 +58,7 @@ export function nodeSummary(world: World, node: Node, now: Millis): NodeSummary 
     reachability: reachabilityView(world, node.id, now),
     joinedAtMs: node.joinedAtMs,
     facts: node.facts,
+    availabilitySaid: node.availabilitySaid,
     conditions: [...(world.observations.get(node.id)?.conditions ?? [])],
     workloads: { wanted: ids.size, good },
   };
@@ -75,6 +77,7 @@ export function nodeView(world: World, node: Node, now: Millis): NodeView {
     accepted: node.accepted,
     refusal: node.refusal,
     placements: placements.flatMap((id) => workloadView(world, id, now) ?? []),
+    drain: drainView(world, node, now),
     seq: world.seq,
   };
 }

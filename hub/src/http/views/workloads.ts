@@ -9,10 +9,12 @@ import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { serviceAt, wantedService } from "../../core/lookup.ts";
 import { refusalSummary } from "../../core/refusal-text.ts";
+import { stopOf } from "../../core/wishes.ts";
 import type { Node, Placement, SeenStatus, World } from "../../core/world.ts";
 import type { WorkloadView } from "../schemas/workloads.ts";
 import { blindness, isHeard, workloadCondition } from "./condition.ts";
 import { nodeRef, reachabilityView } from "./nodes.ts";
+import { saidText, stopView } from "./wishes.ts";
 import { durationInWords } from "./words.ts";
 
 /** null: no such slot is wanted. */
@@ -39,6 +41,7 @@ function unplacedView(world: World, id: WorkloadId): WorkloadView | null {
   return {
     ...NOTHING_SEEN,
     ...partsOf(id),
+    stop: stopView(world, stopOf(world, { ...partsOf(id), node: null })),
     node: null,
     state: "unplaced",
     reason: refusalSummary(unplaced.refusals),
@@ -61,6 +64,7 @@ const NOTHING_SEEN = {
   seenRevision: null,
   containerId: null,
   restarts: 0,
+  stop: null,
 } as const;
 
 function placedView(world: World, placement: Placement, now: Millis): WorkloadView | null {
@@ -70,15 +74,16 @@ function placedView(world: World, placement: Placement, now: Millis): WorkloadVi
   const common = {
     ...NOTHING_SEEN,
     ...partsOf(placement.workload),
+    stop: stopView(world, stopOf(world, placement)),
     node: nodeRef(node),
     revision: placement.revision,
     image: serviceAt(world, placement)?.container.image ?? "",
   };
   const silent = silenceOf(world, node, seen, now);
-  if (seen === null) return { ...common, ...(silent ?? assigned(world, node, placement)) };
+  if (seen === null) return told({ ...common, ...(silent ?? assigned(world, node, placement)) });
   const ageMs = seen.seenMs === null ? null : Math.max(0, now - seen.seenMs);
   const { status } = seen;
-  return {
+  return told({
     ...common,
     seenAgoMs: ageMs,
     forMs: ageMs === null ? null : status.forMs + ageMs,
@@ -86,7 +91,20 @@ function placedView(world: World, placement: Placement, now: Millis): WorkloadVi
     containerId: status.containerId,
     restarts: status.restarts,
     ...(silent ?? saidByNode(node, placement, seen, ageMs ?? 0)),
-  };
+  });
+}
+
+/** A stop is told with who wants it and why, also where it has not been carried out yet. */
+function told(view: WorkloadView): WorkloadView {
+  if (view.stop === null) return view;
+  const { target } = view.stop;
+  const want = saidText(target.startsWith("node/") ? "stopped" : `${target} stopped`, view.stop);
+  const hint = target.startsWith("node/")
+    ? `To let it run here again: skerry uncordon ${target.slice("node/".length)}`
+    : `To start it: skerry start ${target}`;
+  return view.state === "stopped"
+    ? { ...view, reason: want, hint: view.hint ?? hint }
+    : { ...view, reason: `to be stopped (${want}); ${view.reason}`, hint: view.hint ?? hint };
 }
 
 type Shown = Pick<WorkloadView, "state" | "reason" | "hint"> & Partial<Pick<WorkloadView, "health" | "last" | "forMs">>;
