@@ -74,7 +74,7 @@ export function make(one: Case, replaced: readonly OwnContainer[], remake: Remak
     actions: [
       ...replaced.filter((own) => !keeps || own !== kept).flatMap((own) => removal(workload.id, own, reason)),
       ...(keeps ? setAside(workload, kept) : []),
-      { kind: "create-container", workload, name: nameToMake(one, keeps ? kept : null) },
+      { kind: "create-container", workload, name: nameToMake(one) },
       { kind: "start-container", workload: workload.id, containerId: null },
     ],
     state: { kind: "starting" },
@@ -103,17 +103,18 @@ function withStoppedRun({ memory, workload }: Case, kept: OwnContainer): Workloa
 }
 
 /** Beside one that keeps the right name it is made under another, and gets the right one when it has passed. */
-function nameToMake({ workload }: Case, kept: OwnContainer | null): string {
+function nameToMake({ workload, existing: { kept } }: Case): string {
   const right = rightName(workload);
   return kept !== null && startsFirst(workload) && kept.summary.name === right ? nextName(workload) : right;
 }
 
-/** The name that the kept one must get, or the new one beside it. */
-function otherNameObstacle(one: Case, replaced: readonly OwnContainer[]): string | null {
-  const { workload, scene, existing } = one;
-  if (existing.kept === null || !replaced.includes(existing.kept)) return null;
-  const name = startsFirst(workload) ? nextName(workload) : previousName(workload);
-  return nameObstacle(scene, workload, replaced, name);
+/** The name that the kept one must get. */
+function asideObstacle(
+  { workload, scene, existing: { kept } }: Case,
+  replaced: readonly OwnContainer[],
+): string | null {
+  if (kept === null || startsFirst(workload) || !replaced.includes(kept)) return null;
+  return nameObstacle(scene, workload, replaced, previousName(workload));
 }
 
 /** An old one that is being started must not come up after its stop. */
@@ -161,8 +162,8 @@ function obstacleButPorts(one: Case, replaced: readonly OwnContainer[], remake: 
     (remake === null ? unmetDependency(scene, workload) : null) ??
     networkObstacle(scene, workload) ??
     volumeObstacle(scene, workload) ??
-    nameObstacle(scene, workload, replaced) ??
-    (remake === null ? otherNameObstacle(one, replaced) : null)
+    nameObstacle(scene, workload, replaced, nameToMake(one)) ??
+    asideObstacle(one, replaced)
   );
 }
 

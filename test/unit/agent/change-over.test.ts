@@ -1,0 +1,163 @@
+// The change-over through the whole loop, on the simulated engine: killed at any point of it, power cut in it, ledger lost in it, hub
+// unreachable in it. What decides is tested in core; here it is carried out.
+import { initialLinkState } from "@skerry/agent/core/link-state.ts";
+import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
+import { PLAIN_CHANGE_OVER } from "@skerry/shared/model/plain.ts";
+import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import { describe, expect, test } from "vitest";
+import { assignment, workload } from "./scenario.ts";
+import { createSite, type Site } from "./site.ts";
+
+const v1 = workload("web", { revision: 1, hash: "a1", spec: { image: "sim/steady:1" } });
+const { revision, specHash, spec, probes } = v1;
+
+function change(image: string, over: Partial<Workload["changeOver"]> = {}): Assignment {
+  const made = workload("web", { revision: 2, hash: "b2", spec: { image } });
+  const changeOver = {
+    ...PLAIN_CHANGE_OVER,
+    ...{ monitorMs: 3_000, onFailure: "revert" as const, previous: { revision, specHash, spec, probes } },
+    ...over,
+  };
+  return assignment([{ ...made, changeOver }], { position: { epoch: 1, generation: 2 } });
+}
+
+const GOOD = change("sim/steady:2");
+const DOOMED = change("sim/doomed:2");
+
+/** v1 runs and has passed. */
+async function running(): Promise<Site> {
+  const site = createSite();
+  site.startAgent();
+  site.link = { ...initialLinkState("", null, 0), connected: true };
+  site.assign(assignment([v1]));
+  await site.run(10_000);
+  return site;
+}
+
+function statusOf(site: Site): WorkloadStatus {
+  const status = site
+    .reconciler()
+    .statuses()
+    .find(({ id }) => id === v1.id);
+  if (status === undefined) throw new Error("no status of web");
+  return status;
+}
+
+const standing = (site: Site): string[] =>
+  [...site.machine.containers.values()]
+    .map(({ name, status, request }) => `${name} ${request.spec.image} ${status}`)
+    .sort();
+
+const ONLY_NEW = ["shop-web-1 sim/steady:2 running"];
+const ONLY_OLD = ["shop-web-1 sim/steady:1 running"];
+const eventKinds = (site: Site): string[] => site.events().map(({ kind }) => kind);
+
+describe("a change-over in the loop", () => {
+  test("[N130] the new one passes, the old one goes, and then there is rest", async () => {
+    const site = await running();
+    site.assign(GOOD);
+    await site.run(10_000);
+    expect(standing(site)).toEqual(ONLY_NEW);
+    expect(statusOf(site)).toMatchObject({ revision: 2, gate: { kind: "passed" } });
+    expect(eventKinds(site).filter((kind) => /gate|revert|drift|exited/.test(kind))).toEqual(["gate-passed"]);
+    site.mutations.length = 0;
+    await site.run(600_000);
+    expect(site.mutations).toEqual([]);
+  });
+
+  test("[N130] a bad one goes back to the very container that ran, without the hub, and stays there through a boot", async () => {
+    const site = await running();
+    const { id } = site.container("shop-web-1");
+    site.assign(DOOMED);
+    site.link = { ...site.link, connected: false };
+    await site.run(20_000);
+    expect(standing(site)).toEqual(ONLY_OLD);
+    expect(site.container("shop-web-1").id).toBe(id);
+    expect(statusOf(site)).toMatchObject({ revision: 1, gate: { kind: "failed", reverted: true } });
+    expect(eventKinds(site).filter((kind) => /gate|revert|drift/.test(kind))).toEqual(["gate-failed", "reverted"]);
+    site.powerCut();
+    site.startAgent();
+    await site.run(60_000);
+    expect(standing(site)).toEqual(ONLY_OLD);
+    expect(site.mutations.filter(({ call }) => call.startsWith("create shop-web"))).toHaveLength(2);
+  });
+
+  test.each([
+    ["passes, stop-first", GOOD, ONLY_NEW],
+    ["fails, stop-first", DOOMED, ONLY_OLD],
+    ["passes, start-first", change("sim/steady:2", { order: "start-first" }), ONLY_NEW],
+    ["fails, start-first", change("sim/doomed:2", { order: "start-first" }), ONLY_OLD],
+  ])(
+    "[N131] killed at any point of a change-over that %s, the next agent ends in the right state",
+    async (_what, wanted, end) => {
+      for (let atMs = 0; atMs < 6_000; atMs += 120) {
+        const site = await running();
+        site.assign(wanted);
+        await site.run(atMs);
+        await site.restartAgent();
+        await site.run(30_000);
+        expect([atMs, standing(site)]).toEqual([atMs, end]);
+      }
+    },
+  );
+
+  test.each([
+    ["passes", GOOD, ONLY_NEW],
+    ["fails", DOOMED, ONLY_OLD],
+  ])(
+    "[N131] with the ledger lost at any point of a change-over that %s, labels and names bring it to the right state",
+    async (_what, wanted, end) => {
+      for (let atMs = 0; atMs < 5_000; atMs += 250) {
+        const site = await running();
+        site.assign(wanted);
+        await site.run(atMs);
+        site.killAgent();
+        site.disk.damage();
+        site.startAgent();
+        await site.run(2_000);
+        site.assign(wanted);
+        await site.run(30_000);
+        expect([atMs, standing(site)]).toEqual([atMs, end]);
+        expect(site.reconciler().conditions()).toEqual([]);
+      }
+    },
+  );
+
+  test("[N131] a power cut at any point of a change-over is no failure of the new one", async () => {
+    for (let atMs = 0; atMs < 5_000; atMs += 250) {
+      const site = await running();
+      site.assign(GOOD);
+      await site.run(atMs);
+      site.powerCut();
+      site.startAgent();
+      await site.run(30_000);
+      expect([atMs, standing(site)]).toEqual([atMs, ONLY_NEW]);
+    }
+  });
+});
+
+describe("intent in the loop", () => {
+  const asked = (run: boolean, restarts: number, generation: number): Assignment =>
+    assignment([{ ...v1, intent: { run, restarts } }], { position: { epoch: 1, generation } });
+
+  test("[N132] stopped through a boot and an agent's restart, then started; restarted once however often the agent is killed", async () => {
+    const site = await running();
+    site.assign(asked(false, 0, 2));
+    await site.run(5_000);
+    site.powerCut();
+    site.startAgent();
+    await site.run(60_000);
+    expect(statusOf(site).state).toEqual({ kind: "stopped" });
+    expect(eventKinds(site).filter((kind) => kind === "stopped")).toHaveLength(1);
+    site.assign(asked(true, 0, 3));
+    await site.run(5_000);
+    expect(statusOf(site)).toMatchObject({ state: { kind: "running" }, restarts: 0 });
+    site.mutations.length = 0;
+    site.assign(asked(true, 1, 4));
+    await site.run(20_000);
+    await site.restartAgent();
+    await site.run(20_000);
+    expect(site.mutations.map(({ call }) => call.split(" ")[0])).toEqual(["stop", "start"]);
+    expect(eventKinds(site).filter((kind) => kind === "restarted")).toHaveLength(1);
+  });
+});
