@@ -15,7 +15,7 @@ import type { Engine } from "./engine/engine.ts";
 import { labelKey } from "./engine/labels.ts";
 import { type Ledger, type LedgerChange, LedgerError } from "./ledger/ledger.ts";
 import type { Dial } from "./link/failure.ts";
-import { createLink, type LeaseKeeper, type Link, type LinkStatus } from "./link/link.ts";
+import { createLink, type LeaseKeeper, type Link, type LinkParts, type LinkStatus } from "./link/link.ts";
 import { createReconciler } from "./reconciler/loop.ts";
 import type { Reconciler } from "./reconciler/reconciler.ts";
 import type { ChangeTimes } from "./times/times.ts";
@@ -43,6 +43,8 @@ export interface AgentParts {
   readonly dial: Dial;
   readonly facts: FactsSource;
   readonly leases: LeaseKeeper;
+  /** What the hub may look at over a second socket; see streams/. */
+  readonly streams: LinkParts["streams"];
   /** Update windows and holds; without it windows stay closed and nothing is held. */
   readonly times?: ChangeTimes;
   /** Whether an operator has ordered safe mode to end. An order is told once. */
@@ -128,6 +130,7 @@ class WiredAgent implements Agent {
       agentVersion: parts.version,
       metered: parts.config.metered,
       leases: parts.leases,
+      streams: parts.streams,
       told: () => this.#told(),
       wake: (reason) => this.#reconciler.wake(reason),
     });

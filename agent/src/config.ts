@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { nodeNameSchema } from "@skerry/shared/model/ids.ts";
+import { MAX_LOG_TAIL } from "@skerry/shared/protocol/streams.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import { INVENTORY_WORD } from "./facts/inventory.ts";
 
@@ -19,6 +20,14 @@ export type AgentCommand =
   /** Not for people: see facts/inventory. */
   | { readonly kind: "inventory" }
   | { readonly kind: "status"; readonly dataDir: string; readonly json: boolean }
+  | {
+      readonly kind: "logs";
+      readonly dataDir: string;
+      readonly target: string;
+      readonly follow: boolean;
+      /** null: all. */
+      readonly tail: number | null;
+    }
   | { readonly kind: "safe-mode-off"; readonly dataDir: string }
   | { readonly kind: "run"; readonly config: AgentConfig };
 
@@ -40,6 +49,7 @@ export const AGENT_USAGE = `Usage: skerry agent --hub URL --token TOKEN [options
        skerry agent [options]                            run the agent of a machine that has joined
        skerry agent status [--json] [--data DIR]         what it runs, and since when it has not heard from the hub
        skerry agent safe-mode off [--data DIR]           change things again although the machine restarted often
+       skerry agent logs APP[/SERVICE[/SLOT]] [-f] [--tail N]    what containers wrote, also without a hub
 
   --hub URL        the hub's address, for example http://hub.example:7443     (SKERRY_HUB)
   --token TOKEN    a join token, from: skerry token create                    (SKERRY_TOKEN)
@@ -64,11 +74,13 @@ export function readCommand(
   const dataDir = resolve(values.data || env["SKERRY_DATA"] || DEFAULT_DATA_DIR);
   const [word, ...more] = positionals;
   if (word === "status" && more.length === 0) return ok({ kind: "status", dataDir, json: values.json === true });
+  if (word === "logs") return readLogs(values, more, dataDir);
   if (word === "safe-mode" && more.join(" ") === "off") return ok({ kind: "safe-mode-off", dataDir });
   if (word === "safe-mode") return err(`"skerry agent safe-mode" takes one word: off`);
   if (word === INVENTORY_WORD && more.length === 0) return ok({ kind: "inventory" });
   if (word !== undefined) return err(`there is no command "skerry agent ${positionals.join(" ")}"`);
   if (values.json === true) return err("--json belongs to: skerry agent status");
+  if (values.follow === true || values.tail !== undefined) return err("-f and --tail belong to: skerry agent logs");
   return readConfig(values, env, dataDir);
 }
 
@@ -85,6 +97,8 @@ const OPTIONS = {
   "run-dir": { type: "string" },
   "log-level": { type: "string" },
   json: { type: "boolean" },
+  follow: { type: "boolean", short: "f" },
+  tail: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -95,6 +109,20 @@ function parseWords(args: readonly string[]): Result<Words, string> {
     const message = error instanceof Error ? error.message : String(error);
     return err(message.split(". ")[0] ?? message);
   }
+}
+
+function readLogs(
+  { follow, tail }: Words["values"],
+  targets: readonly string[],
+  dataDir: string,
+): Result<AgentCommand, string> {
+  const [target, ...more] = targets;
+  if (target === undefined || more.length > 0) return err("logs takes one of APP, APP/SERVICE or APP/SERVICE/SLOT");
+  const lines = tail === undefined || tail === "all" ? null : Number(tail);
+  if (lines !== null && !(Number.isInteger(lines) && lines >= 0 && lines <= MAX_LOG_TAIL)) {
+    return err(`--tail is a number up to ${MAX_LOG_TAIL}, or all`);
+  }
+  return ok({ kind: "logs", dataDir, target, follow: follow === true, tail: lines });
 }
 
 function readConfig(

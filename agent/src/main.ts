@@ -13,6 +13,7 @@ import { safeModeOff, takeSafeModeOrder } from "./control/safe-mode-order.ts";
 import { startControl } from "./control/server.ts";
 import { dockerEngine } from "./engine/docker.ts";
 import { type Engine, EngineError } from "./engine/engine.ts";
+import { labelKey } from "./engine/labels.ts";
 import { modelByInventory, printInventory } from "./facts/inventory.ts";
 import { type NodeFactsReader, nodeFacts } from "./facts/node-facts.ts";
 import { type Identity, LedgerError } from "./ledger/ledger.ts";
@@ -21,6 +22,8 @@ import { openSqliteLedger } from "./ledger/sqlite.ts";
 import { forgetJoining, join } from "./link/join.ts";
 import { leaseFile } from "./link/lease-file.ts";
 import { dialWebSocket } from "./link/ws-dial.ts";
+import type { LogParts } from "./streams/logs.ts";
+import { createStreams, listenLocally, type Streams } from "./streams/streams.ts";
 import { changeTimes } from "./times/times.ts";
 
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
@@ -70,6 +73,15 @@ async function main(args: readonly string[]): Promise<number> {
         out: (text) => process.stdout.write(text),
         error: (text) => process.stderr.write(text),
       });
+    case "logs": {
+      const { logsCommand } = await import("./control/logs-command.ts");
+      endQuietly();
+      return await logsCommand(command.value.dataDir, command.value, {
+        out: (text) => process.stdout.write(text),
+        error: (text) => process.stderr.write(text),
+        wallMs: () => bootClock().wallMs(),
+      });
+    }
     case "run":
       return await runOrSayWhyNot(command.value.config);
   }
@@ -93,15 +105,21 @@ async function run(config: AgentConfig): Promise<void> {
   if (rebuilt !== null) log.warn("ledger started empty; containers are adopted from their labels", { reason: rebuilt });
   let answer: () => ControlAnswer = () => joining(config, null, null);
   const control = await startControl(config.dataDir, () => answer());
+  let looks: LogParts | null = null;
+  const local = await listenLocally(config.dataDir, () => looks);
   try {
     await haveIdentity(machine, ledger, (message, nextTryInMs) => {
       answer = () => joining(config, message, nextTryInMs);
     });
-    const agent = buildAgent(machine, ledger, rebuilt);
+    const { identity } = ledger.content();
+    if (identity === null) throw new Error("bug: joined, and without an identity");
+    looks = { clock: machine.clock, engine: machine.engine, key: labelKey(identity) };
+    const agent = buildAgent(machine, ledger, rebuilt, createStreams({ ...looks, log }, identity));
     answer = () => ({ state: "joined", ...agent.status() });
     stopOnSignal(agent, log);
     await agent.run();
   } finally {
+    await local.stop();
     await control.stop();
     ledger.close();
   }
@@ -129,6 +147,7 @@ function buildAgent(
   { config, clock, log, engine, facts }: Machine,
   ledger: OpenedLedger["ledger"],
   lost: string | null,
+  streams: Streams,
 ): Agent {
   const { identity } = ledger.content();
   return createAgent({
@@ -136,6 +155,7 @@ function buildAgent(
     random: systemRandom,
     ledgerLost: lost,
     dial: dialWebSocket,
+    streams,
     leases: leaseFile(config.runDir, identity?.node ?? "", log),
     bootId: bootId(),
     times: changeTimes({
@@ -227,6 +247,15 @@ function bootId(): string {
     // Not Linux: each start counts as a boot, which is the careful side for leases and back-off.
     return systemRandom.hex(16);
   }
+}
+
+/** Ctrl-C, and a reader that has seen enough (`skerry agent logs APP | head`), end a look and are no failure. */
+function endQuietly(): void {
+  process.on("SIGINT", () => process.exit(EXIT.done));
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(EXIT.done);
+    throw error;
+  });
 }
 
 function stopOnSignal(agent: Agent, log: Log): void {

@@ -14,7 +14,9 @@ import { DEFAULT_SETTINGS } from "./core/decide.ts";
 import { type AdminToken, ensureAdminToken } from "./http/admin-token.ts";
 import { addProcessMetrics, addSurroundings } from "./http/metrics.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
+import { readLogs } from "./link/logs.ts";
 import { createLinkServer, type LinkServer } from "./link/server.ts";
+import { NodeStreams } from "./link/streams.ts";
 import { attachUpgrade, type Upgrades } from "./link/ws-connection.ts";
 import { StoreOpenError } from "./store/sqlite/open-error.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
@@ -86,6 +88,7 @@ interface Parts {
   readonly loop: ControlLoop;
   readonly link: LinkServer;
   readonly http: HttpServer;
+  readonly streams: NodeStreams;
   readonly upgrades: Upgrades;
   readonly state: { stopping: boolean };
 }
@@ -126,6 +129,12 @@ async function buildParts(store: Store, clock: Clock, log: Log, adminToken: Admi
     hub: loop,
     credentialHash: (node) => store.credentialHash(node),
     hubVersion: SKERRY_VERSION,
+    onGone: (node) => streams.drop(node),
+  });
+  const streams: NodeStreams = new NodeStreams({
+    ...{ clock, random, log },
+    credentialHash: (node) => store.credentialHash(node),
+    ask: (node, ticket) => link.openStream(node, ticket),
   });
   const state = { stopping: false };
   const http = await createHttpServer({
@@ -134,6 +143,10 @@ async function buildParts(store: Store, clock: Clock, log: Log, adminToken: Admi
     clock,
     random,
     log,
+    logs: {
+      isHeard: (node) => link.isConnected(node),
+      read: (node, ask, signal) => readLogs(streams, node, ask, signal),
+    },
     adminTokenHash: adminToken.hash,
     version: SKERRY_VERSION,
     stopping: () => state.stopping,
@@ -144,13 +157,19 @@ async function buildParts(store: Store, clock: Clock, log: Log, adminToken: Admi
     waitingInputs: () => loop.waiting(),
     watchers: () => http.watch.size(),
   });
-  return { store, loop, link, http, upgrades: attachUpgrade(http.app.server, link), state };
+  return { store, loop, link, http, streams, upgrades: attachUpgrade(http.app.server, link, streams), state };
 }
 
 /** In the order in which nothing is promised that is not kept: no new work, goodbyes, the last commit, the store. */
-async function stopParts({ store, loop, link, http, upgrades, state }: Parts, clock: Clock, log: Log): Promise<void> {
+async function stopParts(
+  { store, loop, link, http, streams, upgrades, state }: Parts,
+  clock: Clock,
+  log: Log,
+): Promise<void> {
   state.stopping = true;
   http.watch.stop();
+  http.logs.stop();
+  streams.stop();
   link.stop();
   const until = clock.monotonicMs() + GOODBYE_MS;
   while (upgrades.open() > 0 && clock.monotonicMs() < until) await sleep(clock, GOODBYE_LOOK_MS);

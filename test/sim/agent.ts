@@ -50,6 +50,7 @@ async function run(start: AgentStart): Promise<void> {
   await joined(start, ledger);
   const engine = bugEngine(part.planted, node.engine.client(process), node.machine);
   const agent = createAgent({
+    streams: { open: () => undefined, closeAll: () => undefined },
     clock,
     random,
     log,

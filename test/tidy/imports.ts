@@ -32,8 +32,15 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   "agent/src/ledger": ["agent/src/core", "shared/src"],
   "agent/src/link": ["agent/src/core", "agent/src/ledger", "shared/src"],
   "agent/src/reconciler": ["agent/src/core", "agent/src/engine", "agent/src/ledger", "shared/src"],
+  "agent/src/streams": [
+    "agent/src/core",
+    "agent/src/engine",
+    "agent/src/ledger",
+    "agent/src/link/network-failure.ts",
+    "shared/src",
+  ],
   "agent/src/facts": ["agent/src/core", "agent/src/engine/engine.ts", "shared/src"],
-  "agent/src/control": ["agent/src/core", "shared/src"],
+  "agent/src/control": ["agent/src/core", "agent/src/streams/streams.ts", "shared/src"],
   "agent/src": ["agent/src", "shared/src"],
 
   "hub/src/core": PURE,

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import type { Position } from "@skerry/shared/model/assignment.ts";
 import type { InstallationId, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
@@ -17,6 +18,7 @@ import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { type ControlLoop, createControlLoop } from "../../hub/src/control-loop.ts";
 import { DEFAULT_SETTINGS } from "../../hub/src/core/decide.ts";
 import { ensureAdminToken } from "../../hub/src/http/admin-token.ts";
+import type { LogSource } from "../../hub/src/http/logs.ts";
 import { createHttpServer, type HttpServer } from "../../hub/src/http/server.ts";
 import { openSqliteStore } from "../../hub/src/store/sqlite/store.ts";
 import type { Store } from "../../hub/src/store/store.ts";
@@ -71,6 +73,8 @@ export interface TestHubOptions {
   /** Wraps the store, to make it fail. */
   readonly store?: (store: Store) => Store;
   readonly log?: Log;
+  /** Where logs come from; without it no node is heard. */
+  readonly logs?: LogSource;
 }
 
 export async function startTestHub(options: TestHubOptions = {}): Promise<TestHub> {
@@ -93,6 +97,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
   const loop = createControlLoop({ clock, random: systemRandom, log, store, settings: DEFAULT_SETTINGS });
   const state = { stopping: false };
   const http = await createHttpServer({
+    logs: options.logs ?? { isHeard: () => false, read: () => Readable.from([]) },
     loop,
     store,
     clock,

@@ -4,12 +4,16 @@ import { createConnection } from "node:net";
 import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { EndedRun } from "../core/memory.ts";
 import type { ControlAnswer } from "./answer.ts";
 import { controlSocket } from "./server.ts";
 
 /** The agent answers within milliseconds unless it hangs. */
 const ANSWER_DEADLINE_MS = 5_000;
 const NAME_WIDTH = 28;
+const INDENT = "    ";
+/** Of the last lines of a run; --json gives all that are kept. */
+const SHOWN_LINES = 10;
 
 export interface Terminal {
   out(text: string): void;
@@ -32,7 +36,8 @@ export async function statusCommand(dataDir: string, json: boolean, terminal: Te
   return 0;
 }
 
-function ask(path: string): Promise<string> {
+/** Its whole answer. */
+export function ask(path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(path);
     let text = "";
@@ -49,7 +54,7 @@ function ask(path: string): Promise<string> {
   });
 }
 
-function askFailure(dataDir: string, error: unknown): string {
+export function askFailure(dataDir: string, error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (code === "ENOENT") {
     return `no agent runs with the data folder ${dataDir}; start it with "skerry agent", or name its folder with --data`;
@@ -71,7 +76,7 @@ export function statusText(status: ControlAnswer, nowWallMs: number): string {
     `assigned  ${ledgerText(status)}`,
     ...status.conditions.map(({ kind, message }) => `problem   ${kind}: ${message}`),
     "",
-    ...workloadLines(status.workloads),
+    ...workloadLines(status),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -117,14 +122,35 @@ function ledgerText({ ledger }: Joined): string {
   return `${held}${outbox}${ledger.lost === null ? "" : `; ${ledger.lost}`}`;
 }
 
-function workloadLines(workloads: readonly WorkloadStatus[]): readonly string[] {
+function workloadLines({ workloads, ended }: Joined): readonly string[] {
   if (workloads.length === 0) return ["No workloads."];
-  return workloads.map((status) => {
+  const runs = new Map(ended.map((one) => [one.id, one.runs]));
+  return workloads.flatMap((status) => {
     const { app, service, slot } = workloadParts(status.id);
     const name = slot.startsWith("n") ? `${app}/${service}` : `${app}/${service}/${slot}`;
     const restarts = status.restarts === 0 ? "" : `, ${status.restarts} restarts`;
-    return `${name.padEnd(NAME_WIDTH)}  ${stateText(status.state, duration(status.forMs))}${restarts}`;
+    const line = `${name.padEnd(NAME_WIDTH)}  ${stateText(status.state, duration(status.forMs))}${readyText(status)}${restarts}`;
+    return [line, ...endLines(status, runs.get(status.id) ?? [])];
   });
+}
+
+function readyText({ ready, state, probes }: WorkloadStatus): string {
+  if (ready === null || state.kind !== "running") return "";
+  const failing = probes.find(({ ok }) => !ok);
+  if (ready) return ", ready";
+  return failing === undefined ? ", not ready yet" : `, not ready: ${failing.probe} probe: ${failing.answer}`;
+}
+
+/** How the last runs ended, and what the newest wrote at its end. */
+function endLines({ lastEnd }: WorkloadStatus, runs: readonly EndedRun[]): readonly string[] {
+  if (lastEnd === null) return [];
+  const ago = lastEnd.agoMs === null ? "before the last boot" : `${duration(lastEnd.agoMs)} ago`;
+  const [newest, ...older] = runs;
+  return [
+    `${INDENT}last run: ${lastEnd.words} after ${duration(lastEnd.exit.ranMs)}, ${ago}`,
+    ...older.map(({ words, exit }) => `${INDENT}before that: ${words} after ${duration(exit.ranMs)}`),
+    ...(newest?.tail ?? []).slice(-SHOWN_LINES).map((line) => `${INDENT}| ${line}`),
+  ];
 }
 
 function stateText(state: WorkloadState, forTime: string): string {

@@ -12,13 +12,17 @@ import {
   containerSummary,
   engineEvent,
   fieldsOf,
+  insecureRegistries,
+  layerIds,
   listOf,
   number,
   text,
   textMap,
 } from "./docker-read.ts";
+import { engineMoment, framedLines, plainLines } from "./docker-logs.ts";
 import { PullTally, readBeginning, readJsonLines, readTail } from "./docker-stream.ts";
 import { type DockerClient, dockerClient } from "./dockerode.ts";
+import { endProcessOf } from "./end-process.ts";
 import {
   type CreateRequest,
   type Engine,
@@ -26,10 +30,12 @@ import {
   type EngineEvent,
   type EngineFacts,
   type ExecAnswer,
+  type LogLine,
+  type LogOptions,
   type PullProgress,
 } from "./engine.ts";
 import { plainly, pullFailure } from "./engine-words.ts";
-import { endProcessOf } from "./end-process.ts";
+import type { EngineInside, PullGuard } from "../registry/pull-guard.ts";
 import { processAgeMs } from "./process-age.ts";
 
 /** A healthy engine answers in milliseconds, one on a slow SD card under load within seconds. */
@@ -45,6 +51,8 @@ const STOP_MARGIN_MS = 30_000;
 const DEFAULT_STOP_GRACE_S = 10;
 /** A pull may take hours on a thin link; it is given up only when nothing moves. Longer than a registry's own time-outs. */
 const PULL_STALL_MS = 180_000;
+/** One call an image, and a node that never removed any has hundreds. */
+const LAYERS_DEADLINE_MS = 60_000;
 /** Progress is shown to people and sent in reports: more often is waste. */
 const PULL_PROGRESS_PERIOD_MS = 1_000;
 
@@ -79,6 +87,8 @@ const WATCHED_ACTIONS = [
 export interface DockerOptions {
   readonly socketPath: string;
   readonly clock: Clock;
+  /** null: what is pulled may fill the disk. */
+  readonly guard: PullGuard | null;
 }
 
 export function dockerEngine(options: DockerOptions): Engine {
@@ -93,10 +103,12 @@ interface Session {
 class DockerEngine implements Engine {
   readonly #socketPath: string;
   readonly #clock: Clock;
+  readonly #guard: PullGuard | null;
   /** Agreed with the engine at the first call, and again after it was away: it may be another version then. */
   #session: Promise<Session> | null = null;
 
-  constructor({ socketPath, clock }: DockerOptions) {
+  constructor({ socketPath, clock, guard }: DockerOptions) {
+    this.#guard = guard;
     this.#socketPath = socketPath;
     this.#clock = clock;
   }
@@ -162,6 +174,7 @@ class DockerEngine implements Engine {
     const what = `pull ${reference}`;
     const stop = new AbortController();
     let why = "was cancelled";
+    let tooBig: string | null = null;
     const cancel = (): void => stop.abort();
     const stalled = (): void => {
       why = `made no progress for ${PULL_STALL_MS / 1_000} s`;
@@ -175,8 +188,17 @@ class DockerEngine implements Engine {
       stallTimer = this.#clock.setTimer(PULL_STALL_MS, stalled);
     };
     try {
-      await this.#pull(reference, platform, progress, stop.signal, moved);
+      const inside = this.#guard === null ? null : await this.#inside();
+      tooBig = inside === null ? null : await this.#refusal(reference, platform, inside, stop.signal);
+      if (tooBig !== null) throw new EngineError("retry", tooBig, { pullFailure: "too-big" });
+      const fits = inside === null ? () => null : this.#guard?.during(reference, inside);
+      await this.#pull(reference, platform, progress, stop.signal, (totalBytes) => {
+        moved();
+        tooBig ??= fits?.(totalBytes) ?? null;
+        if (tooBig !== null) stop.abort();
+      });
     } catch (error) {
+      if (tooBig !== null) throw new EngineError("retry", tooBig, { cause: error, pullFailure: "too-big" });
       if (stop.signal.aborted) throw new EngineError("retry", `${what} ${why}`, { cause: error });
       throw this.#failed(what, "pull", error);
     } finally {
@@ -262,7 +284,7 @@ class DockerEngine implements Engine {
         const call = {
           path: `/containers/${containerId}/logs?`,
           method: "GET",
-          options: { stdout: true, stderr: true, tail: lines },
+          options: { stdout: true, stderr: true, tail: String(lines) },
           isStream: true,
           statusCodes: { 200: true, 404: "no such container", 500: "server error", 501: "cannot be read" },
         } as const;
@@ -361,6 +383,21 @@ class DockerEngine implements Engine {
     return { close: () => stop.abort() };
   }
 
+  async *logs(id: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<LogLine> {
+    const what = `read the log of ${short(id)}`;
+    const onTerminal = await this.#call(what, "read", READ_DEADLINE_MS, async ({ docker }, abortSignal) => {
+      const answer = fieldsOf(await docker.getContainer(id).inspect({ abortSignal }), "inspect");
+      return fieldsOf(answer["Config"], "inspect")["Tty"] === true;
+    });
+    try {
+      const { docker } = await this.#agreed();
+      const stream = asReadable(await logStream(docker, id, options, signal));
+      yield* onTerminal ? plainLines(stream) : framedLines(stream);
+    } catch (error) {
+      if (!signal.aborted) throw this.#failed(what, "read", error);
+    }
+  }
+
   /** One call with a deadline. Whatever goes wrong comes out as an EngineError. */
   async #call<T>(
     what: string,
@@ -409,7 +446,7 @@ class DockerEngine implements Engine {
     platform: string | null,
     progress: (now: PullProgress) => void,
     signal: AbortSignal,
-    moved: () => void,
+    moved: (totalBytes: number) => void,
   ): Promise<void> {
     const { docker } = await this.#agreed();
     const _query = { ...imageQuery(reference), ...(platform === null ? {} : { platform }) };
@@ -418,8 +455,8 @@ class DockerEngine implements Engine {
     let failure: string | null = null;
     let shownAtMs = Number.NEGATIVE_INFINITY;
     await readJsonLines(asReadable(stream), (line) => {
-      moved();
       failure ??= tally.add(line);
+      moved(tally.now().totalBytes);
       const nowMs = this.#clock.monotonicMs();
       if (nowMs - shownAtMs < PULL_PROGRESS_PERIOD_MS) return;
       shownAtMs = nowMs;
@@ -430,6 +467,37 @@ class DockerEngine implements Engine {
       throw new EngineError("retry", words, { pullFailure: pullFailure(failure) });
     }
     progress(tally.now());
+  }
+
+  async #refusal(
+    reference: string,
+    platform: string | null,
+    inside: EngineInside,
+    signal: AbortSignal,
+  ): Promise<string | null> {
+    return (await this.#guard?.before(reference, platform, inside, signal)) ?? null;
+  }
+
+  async #inside(): Promise<EngineInside> {
+    return await this.#call("read the engine's facts", "read", READ_DEADLINE_MS, async ({ docker }, abortSignal) => {
+      const info = fieldsOf(await docker.info({ abortSignal }), "info");
+      return {
+        dataRoot: text(info["DockerRootDir"]),
+        platform: `${text(info["OSType"]) || "linux"}/${archInDockerWords(text(info["Architecture"]))}`,
+        insecure: insecureRegistries(info),
+        layers: () => this.#layersThere(),
+      };
+    });
+  }
+
+  async #layersThere(): Promise<ReadonlySet<string>> {
+    return await this.#call("list images", "read", LAYERS_DEADLINE_MS, async ({ docker }, abortSignal) => {
+      const layers = new Set<string>();
+      for (const image of listOf(await docker.listImages({ abortSignal }), "list images")) {
+        for (const layer of layerIds(await docker.getImage(text(image["Id"])).inspect({ abortSignal }))) layers.add(layer);
+      }
+      return layers;
+    });
   }
 
   async #connectOrRemove(
@@ -478,6 +546,27 @@ class DockerEngine implements Engine {
     // Where the process cannot be seen, two readings of the wall clock are all there is.
     return processAgeMs(pid) ?? Math.max(0, this.#clock.wallMs() - Date.parse(startedAt));
   }
+}
+
+/** Always as a stream, also when it is not followed: a log may be larger than this machine's memory. */
+function logStream(docker: DockerClient, id: string, options: LogOptions, abortSignal: AbortSignal): Promise<unknown> {
+  const { follow, tail, since } = options;
+  return new Promise((resolve, reject) => {
+    docker.modem.dial(
+      {
+        path: `/containers/${id}/logs?`,
+        method: "GET",
+        isStream: true,
+        abortSignal,
+        statusCodes: { 200: true, 404: "no such container", 500: "server error" },
+        options: {
+          ...{ stdout: true, stderr: true, timestamps: true, follow, tail: tail === null ? "all" : String(tail) },
+          ...(since === null ? {} : { since: engineMoment(since) }),
+        },
+      },
+      (error, stream) => (error === null || error === undefined ? resolve(stream) : reject(error)),
+    );
+  });
 }
 
 /** The engine's and our own range of API versions must overlap. */

@@ -17,6 +17,15 @@ interface ContainerCalls {
   stop(options: Abortable & { readonly t: number }): Promise<unknown>;
   remove(options: Abortable & { readonly force: boolean; readonly v: false }): Promise<unknown>;
   rename(options: Abortable & { readonly name: string }): Promise<unknown>;
+  exec(
+    options: Abortable & { readonly Cmd: readonly string[]; readonly AttachStdout: true; readonly AttachStderr: true },
+  ): Promise<ExecCalls>;
+}
+
+interface ExecCalls {
+  /** Resolves to the stream of its output. */
+  start(options: Abortable & { readonly Detach: false; readonly Tty: false }): Promise<unknown>;
+  inspect(options: Abortable): Promise<unknown>;
 }
 
 interface NetworkCalls {
@@ -24,7 +33,22 @@ interface NetworkCalls {
   remove(options: Abortable): Promise<unknown>;
 }
 
+/** The library's own transport: its call for logs holds the whole of a log in memory unless it is followed. */
+interface Modem {
+  dial(
+    options: Abortable & {
+      readonly path: string;
+      readonly method: "GET";
+      readonly isStream: true;
+      readonly statusCodes: Readonly<Record<number, true | string>>;
+      readonly options: Readonly<Record<string, string | boolean>>;
+    },
+    done: (error: unknown, stream: unknown) => void,
+  ): void;
+}
+
 export interface DockerClient {
+  readonly modem: Modem;
   ping(options: Abortable): Promise<unknown>;
   version(options: Abortable): Promise<unknown>;
   info(options: Abortable): Promise<unknown>;

@@ -122,6 +122,25 @@ export interface CreateRequest {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+export interface LogLine {
+  readonly stream: "stdout" | "stderr";
+  /** The engine's stamp, in UTC; those of one container compare as text. */
+  readonly at: string;
+  /** Without its line break; control characters are in it. */
+  readonly text: string;
+  /** true: the line goes on in the next piece. */
+  readonly more: boolean;
+}
+
+export interface LogOptions {
+  /** Goes on until the container ends. */
+  readonly follow: boolean;
+  /** So many from the end; null: all. */
+  readonly tail: number | null;
+  /** Not before this stamp of the engine's clock; null: all. */
+  readonly since: string | null;
+}
+
 /** All calls reject with EngineError only. */
 export interface Engine {
   /** Cheap; the liveness check. */
@@ -165,4 +184,6 @@ export interface Engine {
   createVolume(volume: AppVolume, labels: Readonly<Record<string, string>>): Promise<void>;
   /** Subscribes; `onEnd` is called once when the stream breaks. Returns the way to end it. */
   watch(onEvent: (event: EngineEvent) => void, onEnd: (reason: string) => void): { close(): void };
+  /** What the container wrote, oldest first. Read as fast as it is asked for, and no faster; ends early when `signal` is aborted. */
+  logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<LogLine>;
 }

@@ -48,6 +48,8 @@ export interface LinkParts {
   readonly agentVersion: string;
   readonly metered: boolean;
   readonly leases: LeaseKeeper;
+  /** The hub's wish for a stream socket goes here, and its end: what was opened by it ends with the connection. */
+  readonly streams: { open(ticket: string): void; closeAll(): void };
   readonly told: () => Told;
   /** Something changed that the reconciler should look at: an assignment, a lease that came back. */
   readonly wake: (reason: string) => void;
@@ -122,6 +124,7 @@ class ReconnectingLink implements Link {
     if (phase.kind === "waiting") phase.timer.cancel();
     if (phase.kind !== "greeting" && phase.kind !== "open") return;
     this.#keepContact();
+    this.#parts.streams.closeAll();
     phase.session.close("the agent was stopped");
   }
 
@@ -208,7 +211,7 @@ class ReconnectingLink implements Link {
         onConditions: (conditions) => {
           this.#sessionConditions = conditions;
         },
-        onOpenStream: () => undefined,
+        onOpenStream: (ticket) => this.#parts.streams.open(ticket),
         onEnd: (failure, withinMs) => this.#onEnd(session, failure, withinMs),
       },
     });
@@ -258,6 +261,7 @@ class ReconnectingLink implements Link {
     const phase = this.#phase;
     if ((phase.kind !== "greeting" && phase.kind !== "open") || phase.session !== session) return;
     const now = this.#parts.clock.monotonicMs();
+    this.#parts.streams.closeAll();
     if (phase.kind === "open") {
       if (now - phase.sinceMs >= GOOD_CONNECTION_MS) this.#attempt = 0;
       this.#state = linkDisconnected(this.#state, now);

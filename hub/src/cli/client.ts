@@ -55,6 +55,7 @@ export interface Client {
     name: RouteName,
     query: Readonly<Record<string, unknown>>,
     headers: Readonly<Record<string, string>>,
+    params?: Readonly<Record<string, unknown>>,
   ): AsyncIterable<string>;
 }
 
@@ -70,7 +71,7 @@ export function createClient(target: Target, io: Io): Client {
       // The hub checks its answers with the schema that this type is made from before it sends them.
       return answer as ResponseOf<N>;
     },
-    lines: (name, query, headers) => streamLines(target, io, addressOf(name, {}, query), headers),
+    lines: (name, query, headers, params = {}) => streamLines(target, io, addressOf(name, params, query), headers),
   };
 }
 

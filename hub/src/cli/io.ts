@@ -6,6 +6,8 @@ import type { Random } from "@skerry/shared/runtime/random.ts";
 export interface Io {
   /** Standard output, for what was asked for. */
   out(text: string): void;
+  /** Resolves when the reader of standard output has taken what it was given: at once, unless it is slow. */
+  drained(): Promise<void>;
   /** Standard error, for warnings, progress and failures. */
   err(text: string): void;
   readonly outIsTerminal: boolean;

@@ -20,6 +20,7 @@ export async function runWords(words: readonly string[], io: Partial<Io> = {}): 
     err: (text) => {
       err += text;
     },
+    drained: () => Promise.resolve(),
     outIsTerminal: false,
     errIsTerminal: false,
     inIsTerminal: false,

@@ -4,6 +4,7 @@ import type * as z from "zod";
 import type { RouteName } from "./routes.ts";
 import * as apps from "./schemas/apps.ts";
 import * as events from "./schemas/events.ts";
+import * as logs from "./schemas/logs.ts";
 import * as nodes from "./schemas/nodes.ts";
 import * as system from "./schemas/system.ts";
 import * as tokens from "./schemas/tokens.ts";
@@ -51,6 +52,8 @@ const WRITES = [409, 413, 415, 422, 507] as const;
   pauseApp: { params: apps.appParams, body: wishes.pauseBodySchema, response: wishes.wishedSchema, errors: WRITES },
   unpauseApp: { params: apps.appParams, body: wishes.pauseBodySchema, response: wishes.wishedSchema, errors: WRITES },
   scaleApp: { params: apps.appParams, body: wishes.scaleBodySchema, response: wishes.scaledSchema, errors: WRITES },
+
+  getLogs: { params: apps.appParams, query: logs.logsQuery, errors: [422, 429] },
 
   listWorkloads: { query: workloads.listWorkloadsQuery, response: workloads.workloadPageSchema },
 

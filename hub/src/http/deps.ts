@@ -4,6 +4,7 @@ import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import type { ControlLoop } from "../control-loop.ts";
 import type { Store } from "../store/store.ts";
+import type { LogSource } from "./logs.ts";
 
 export interface HttpDeps {
   /** Changes go through it; its World is read. */
@@ -13,6 +14,7 @@ export interface HttpDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly logs: LogSource;
   /** Of "ska1.…". */
   readonly adminTokenHash: string;
   readonly version: string;

@@ -8,6 +8,8 @@ export type Permission =
   | "public"
   | "apps:read"
   | "apps:write"
+  /** What containers write: it may hold more than states do. */
+  | "apps:logs"
   | "nodes:read"
   | "nodes:write"
   /** Join tokens, and nobody else. */
@@ -106,6 +108,14 @@ export const routes = {
     url: "/v1/apps/:app/revisions/:revision",
     permission: "apps:read",
     summary: "The file that was applied as one revision",
+  },
+
+  getLogs: {
+    method: "GET",
+    url: "/v1/apps/:app/logs",
+    permission: "apps:logs",
+    summary: "What an app's containers wrote, from their nodes, as JSON lines; follow goes on",
+    raw: true,
   },
 
   listWorkloads: {

@@ -11,6 +11,7 @@ import type { HttpDeps } from "./deps.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { HttpError, quoted } from "./errors.ts";
 import { type HandlerRequest, type Handlers, jsonHandlers } from "./handlers.ts";
+import { createLogs, type Logs } from "./logs.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { MAX_REFUSALS, Refusals } from "./refusals.ts";
 import { type Permission, type Route, type RouteName, routes } from "./routes.ts";
@@ -52,6 +53,7 @@ declare module "fastify" {
 export interface HttpServer {
   readonly app: FastifyInstance;
   readonly watch: Watch;
+  readonly logs: Logs;
   readonly metrics: Metrics;
   /** Ends watches, finishes what is under way, closes. */
   stop(): Promise<void>;
@@ -93,14 +95,17 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   addObservers(app, deps, metrics);
   await app.register(swagger, openapiOptions(deps.version));
   const watch = createWatch(deps);
-  registerRoutes(app, deps, metrics, watch);
+  const logs = createLogs(deps);
+  registerRoutes(app, deps, metrics, watch, logs);
   await app.ready();
   return {
     app,
     watch,
+    logs,
     metrics,
     stop: async () => {
       watch.stop();
+      logs.stop();
       const closed = app.close();
       app.server.closeIdleConnections();
       await Promise.race([closed, sleep(deps.clock, DRAIN_MS)]);
@@ -161,7 +166,7 @@ function addObservers(app: FastifyInstance, deps: HttpDeps, metrics: Metrics): v
   });
 }
 
-function registerRoutes(app: FastifyInstance, deps: HttpDeps, metrics: Metrics, watch: Watch): void {
+function registerRoutes(app: FastifyInstance, deps: HttpDeps, metrics: Metrics, watch: Watch, logs: Logs): void {
   const handlers = jsonHandlers(deps);
   const raw: Readonly<Record<string, (request: FastifyRequest, reply: FastifyReply) => unknown>> = {
     getMetrics: async (_request, reply) => {
@@ -172,6 +177,7 @@ function registerRoutes(app: FastifyInstance, deps: HttpDeps, metrics: Metrics, 
       reply.type("application/json");
       return JSON.stringify(app.swagger());
     },
+    getLogs: (request, reply) => logs.open(request, reply),
     watch: (request, reply) => watch.open(request, reply),
   };
   for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {

@@ -24,6 +24,8 @@ export interface LinkServerOptions {
   readonly hub: Hub;
   readonly credentialHash: (node: NodeId) => SpecHash | null;
   readonly hubVersion: string;
+  /** The node's connection ended, and no newer one took its place. */
+  readonly onGone?: (node: NodeId) => void;
   /** Of this side; tests set others. */
   readonly versions?: { readonly version: number; readonly minimum: number };
 }
@@ -99,6 +101,11 @@ export class LinkServer {
 
   isConnected(node: NodeId): boolean {
     return this.#byNode.has(node);
+  }
+
+  /** false: the node is not connected. */
+  openStream(node: NodeId, ticket: string): boolean {
+    return this.#byNode.get(node)?.openStream(ticket) ?? false;
   }
 
   /** Says goodbye to all, with a window that spreads their return. Closing the sockets is the listener's business. */
@@ -191,6 +198,7 @@ export class LinkServer {
     // A superseded one was taken out before; its node is not disconnected.
     if (this.#byNode.get(node) !== session) return;
     this.#byNode.delete(node);
+    this.#options.onGone?.(node);
     this.#options.hub.disconnected(node);
   }
 

@@ -147,6 +147,13 @@ export class Session {
     if (this.#state.kind === "ready") this.#send({ type: "pace", heartbeatMs: this.#state.heartbeatMs });
   }
 
+  /** Asks the node to dial the stream socket; false: it is not greeted yet. */
+  openStream(ticket: string): boolean {
+    if (this.#state.kind !== "ready") return false;
+    this.#send({ type: "open-stream", ticket });
+    return true;
+  }
+
   goodbye(reason: string, reconnectWithinMs: number): void {
     if (this.#state.kind === "closed") return;
     this.#send({ type: "goodbye", reason, reconnectWithinMs: Math.round(reconnectWithinMs) });

@@ -3,11 +3,14 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Connection, ConnectionHandlers } from "@skerry/shared/protocol/connection.ts";
+import { MAX_STREAM_MESSAGE_BYTES, STREAMS_SUFFIX } from "@skerry/shared/protocol/streams.ts";
 import { MAX_FRAME_TO_HUB_BYTES } from "@skerry/shared/protocol/version.ts";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { LinkServer } from "./server.ts";
+import type { NodeStreams } from "./streams.ts";
 
 export const AGENT_PATH = "/v1/agent";
+const STREAMS_PATH = `${AGENT_PATH}${STREAMS_SUFFIX}`;
 /** Pieces of one message. A frame of 1 MiB from a sane peer has one; a million tiny pieces are an attack on memory. */
 const MAX_FRAGMENTS = 64;
 /** A close reason has at most 123 bytes (RFC 6455). */
@@ -24,8 +27,12 @@ export interface Upgrades {
   close(): void;
 }
 
-/** Answers upgrades on `AGENT_PATH`; every other upgrade is refused with 404. */
-export function attachUpgrade(server: Server, link: Pick<LinkServer, "attach">): Upgrades {
+/** Answers upgrades on `AGENT_PATH`, and on the one of streams for whom the hub has asked; every other upgrade is refused with 404. */
+export function attachUpgrade(
+  server: Server,
+  link: Pick<LinkServer, "attach">,
+  streams: Pick<NodeStreams, "admit" | "attach"> | null = null,
+): Upgrades {
   // The types of ws lag behind it: `maxFragments` came with the security fix of 8.21, `closeTimeout` with 8.19.
   const options: ConstructorParameters<typeof WebSocketServer>[0] & { maxFragments: number; closeTimeout: number } = {
     noServer: true,
@@ -36,9 +43,16 @@ export function attachUpgrade(server: Server, link: Pick<LinkServer, "attach">):
     clientTracking: true,
   };
   const sockets = new WebSocketServer(options);
+  const streamSockets = new WebSocketServer({ ...options, maxPayload: MAX_STREAM_MESSAGE_BYTES });
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const refusal = upgradeRefusal(request);
     if (refusal !== null) return refuse(socket, refusal);
+    if (pathOf(request) === STREAMS_PATH) {
+      // Before the handshake, and with the same answer whatever was wrong.
+      const node = streams?.admit(request.headers) ?? null;
+      if (node === null) return refuse(socket, "403 Forbidden");
+      return streamSockets.handleUpgrade(request, socket, head, (webSocket) => streams?.attach(node, webSocket));
+    }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       link.attach(wsConnection(webSocket), request.socket.remoteAddress ?? "unknown");
     });
@@ -48,19 +62,22 @@ export function attachUpgrade(server: Server, link: Pick<LinkServer, "attach">):
     open: () => sockets.clients.size,
     close() {
       server.off("upgrade", onUpgrade);
-      for (const client of sockets.clients) client.terminate();
+      for (const client of [...sockets.clients, ...streamSockets.clients]) client.terminate();
       sockets.close();
+      streamSockets.close();
     },
   };
 }
 
 /** An HTTP status line, or null: go on. Agents send no Origin; a browser always does and has no business here. */
 function upgradeRefusal(request: IncomingMessage): string | null {
-  const path = (request.url ?? "").split("?", 1)[0];
-  if (path !== AGENT_PATH) return "404 Not Found";
+  const path = pathOf(request);
+  if (path !== AGENT_PATH && path !== STREAMS_PATH) return "404 Not Found";
   if (request.headers.origin !== undefined) return "403 Forbidden";
   return null;
 }
+
+const pathOf = (request: IncomingMessage): string => (request.url ?? "").split("?", 1)[0] ?? "";
 
 function refuse(socket: Duplex, status: string): void {
   socket.on("error", () => socket.destroy());

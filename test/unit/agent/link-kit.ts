@@ -100,6 +100,7 @@ export function linkKit(options: { metered?: boolean; lease?: SavedLease } = {})
   const kit: { -readonly [K in keyof Kit]: Kit[K] } & { link: Link } = {
     ...{ clock, ledger, disk, wires, woken: [], saved: [], failure: null, told: quiet, chance: 0.5 },
     link: createLink({
+      streams: { open: () => undefined, closeAll: () => undefined },
       ...{ clock, ledger, log: silentLog, identity: anIdentity, bootId: "boot-1", runId: "run-1" },
       random: { next: () => kit.chance, hex: () => "" },
       dial: () => {

@@ -1,4 +1,5 @@
 // /metrics as Prometheus reads it, and the reader itself: each of its rules finds what breaks it.
+import { Readable } from "node:stream";
 import { addProcessMetrics, addSurroundings, createMetrics } from "@skerry/hub/http/metrics.ts";
 import { systemClock } from "@skerry/shared/runtime/clock.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
@@ -15,7 +16,14 @@ afterAll(() => hub.close());
 
 test("[A46] what a working hub tells of itself keeps to the format and to the advice on names", async () => {
   const { loop, store, admin } = hub;
-  const deps = { loop, store, clock: systemClock, random: systemRandom, log: silentLog };
+  const deps = {
+    loop,
+    store,
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+    logs: { isHeard: () => false, read: () => Readable.from([]) },
+  };
   const metrics = createMetrics({ ...deps, adminTokenHash: admin, version: "0.0.0-test", stopping: () => false });
   addProcessMetrics(metrics);
   addSurroundings(metrics, { connectedAgents: () => 1, waitingInputs: () => 0, watchers: () => 0 });

@@ -1,0 +1,58 @@
+// The stream socket: dials the hub's second address with a proof of credential and ticket, and serves on what comes of it.
+// One that fails is not tried again: the hub asks anew when somebody still wants to look.
+import {
+  MAX_STREAM_MESSAGE_BYTES,
+  STREAM_HEADER,
+  STREAMS_SUFFIX,
+  streamProof,
+  TICKET_LIFE_MS,
+} from "@skerry/shared/protocol/streams.ts";
+import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import type { Log } from "@skerry/shared/runtime/log.ts";
+import { type ClientOptions, createWebSocketStream, WebSocket } from "ws";
+import type { Identity } from "../ledger/ledger.ts";
+import { agentUrl } from "../link/network-failure.ts";
+import type { LogParts } from "./logs.ts";
+import { serveStreams } from "./router.ts";
+
+/** A close waits no longer for the other side's answer. */
+const CLOSE_DEADLINE_MS = 5_000;
+
+/** The published types are of ws 8.18 and do not know the newest limit. */
+const OPTIONS: ClientOptions & { readonly closeTimeout: number } = {
+  perMessageDeflate: false,
+  maxPayload: MAX_STREAM_MESSAGE_BYTES,
+  handshakeTimeout: TICKET_LIFE_MS,
+  closeTimeout: CLOSE_DEADLINE_MS,
+  // A redirect would carry the proof to a server that nobody named.
+  followRedirects: false,
+};
+
+export function dialStreams(
+  parts: LogParts & { readonly log: Log },
+  identity: Identity,
+  ticket: string,
+  onEnd: () => void,
+): { close(): void } {
+  const socket = new WebSocket(`${agentUrl(identity.hubUrl)}${STREAMS_SUFFIX}`, {
+    ...OPTIONS,
+    headers: {
+      [STREAM_HEADER.node]: identity.node,
+      [STREAM_HEADER.proof]: streamProof(sha256Hex(identity.credential), ticket),
+    },
+  });
+  let ended = false;
+  const end = (): void => {
+    if (ended) return;
+    ended = true;
+    onEnd();
+  };
+  socket.on("error", (error) => {
+    parts.log.warn("the stream socket could not be opened or broke", { reason: error.message });
+    socket.terminate();
+    end();
+  });
+  socket.once("close", end);
+  socket.once("open", () => serveStreams(parts, createWebSocketStream(socket), end));
+  return { close: () => socket.terminate() };
+}
