@@ -1,6 +1,7 @@
 // The agent: link, ledger and reconciler wired together. No globals, no real timers, no real network: main.ts and the simulator pass in
 // what they have. It starts from the ledger at once, whether there is a hub or not.
 import type { Position } from "@skerry/shared/model/assignment.ts";
+import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Condition, NodeFacts, NodeFigures } from "@skerry/shared/model/node.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
@@ -9,6 +10,7 @@ import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import { type Judged, judge, NOTHING_JUDGED, type Readings, turned } from "./core/conditions.ts";
 import { silentForMs } from "./core/link-state.ts";
+import type { EndedRun } from "./core/memory.ts";
 import type { Told } from "./core/report.ts";
 import { type BootRecord, bootSeen, isSafeMode, safeModeMessage, steadyAtMs } from "./core/safe-mode.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -16,6 +18,7 @@ import { labelKey } from "./engine/labels.ts";
 import { type Ledger, type LedgerChange, LedgerError } from "./ledger/ledger.ts";
 import type { Dial } from "./link/failure.ts";
 import { createLink, type LeaseKeeper, type Link, type LinkParts, type LinkStatus } from "./link/link.ts";
+import type { Ask } from "./prober/prober.ts";
 import { createReconciler } from "./reconciler/loop.ts";
 import type { Reconciler } from "./reconciler/reconciler.ts";
 import type { ChangeTimes } from "./times/times.ts";
@@ -40,15 +43,16 @@ export interface AgentParts {
   /** Why the ledger had to start empty, from opening it; null: it was read. */
   readonly ledgerLost: string | null;
   readonly engine: Engine;
+  readonly ask: Ask;
   readonly dial: Dial;
   readonly facts: FactsSource;
   readonly leases: LeaseKeeper;
-  /** What the hub may look at over a second socket; see streams/. */
-  readonly streams: LinkParts["streams"];
   /** Update windows and holds; without it windows stay closed and nothing is held. */
   readonly times?: ChangeTimes;
   /** Whether an operator has ordered safe mode to end. An order is told once. */
   readonly safeModeOff: () => boolean;
+  /** What the hub may look at over a second socket; see streams/. */
+  readonly streams: LinkParts["streams"];
   /** New at each boot of the machine. */
   readonly bootId: string;
   /** New at each start of the agent. */
@@ -80,6 +84,8 @@ export interface AgentStatus {
   };
   readonly conditions: readonly Condition[];
   readonly workloads: readonly WorkloadStatus[];
+  /** How the last runs of each ended, the newest first. */
+  readonly ended: readonly { readonly id: WorkloadId; readonly runs: readonly EndedRun[] }[];
 }
 
 export interface Agent {
@@ -117,11 +123,12 @@ class WiredAgent implements Agent {
     this.#boots = bootSeen(ledger.content().boots, bootId, this.#startedAtMs);
     this.#reconciler = createReconciler({
       ...{ clock, random, log, engine, ledger, bootId },
+      ...{ ask: parts.ask, metered: parts.config.metered },
       labelKey: labelKey(identity),
       link: () => this.#link.state(),
       safeMode: () => isSafeMode(this.#boots),
-      ...(parts.times === undefined ? {} : { times: parts.times }),
       ledgerLost: parts.ledgerLost,
+      ...(parts.times === undefined ? {} : { times: parts.times }),
     });
     this.#link = createLink({
       ...{ clock, random, log, ledger, identity, bootId },
@@ -161,7 +168,7 @@ class WiredAgent implements Agent {
 
   status(): AgentStatus {
     const { clock, ledger, ledgerLost, bootId, version } = this.#parts;
-    const { identity, assignment, outbox } = ledger.content();
+    const { identity, assignment, outbox, memory } = ledger.content();
     const now = clock.monotonicMs();
     const conditions = this.#conditions();
     const engineAway = conditions.find(({ kind }) => kind === "engine-unreachable");
@@ -185,6 +192,7 @@ class WiredAgent implements Agent {
       },
       conditions,
       workloads: this.#reconciler.statuses(),
+      ended: [...memory].flatMap(([id, { runs }]) => (runs.length === 0 ? [] : [{ id, runs }])),
     };
   }
 

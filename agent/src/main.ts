@@ -22,6 +22,8 @@ import { openSqliteLedger } from "./ledger/sqlite.ts";
 import { forgetJoining, join } from "./link/join.ts";
 import { leaseFile } from "./link/lease-file.ts";
 import { dialWebSocket } from "./link/ws-dial.ts";
+import type { Ask } from "./prober/prober.ts";
+import { pullGuard } from "./registry/pull-guard.ts";
 import type { LogParts } from "./streams/logs.ts";
 import { createStreams, listenLocally, type Streams } from "./streams/streams.ts";
 import { changeTimes } from "./times/times.ts";
@@ -68,11 +70,6 @@ async function main(args: readonly string[]): Promise<number> {
         wallMs: () => bootClock().wallMs(),
       });
     }
-    case "safe-mode-off":
-      return safeModeOff(command.value.dataDir, {
-        out: (text) => process.stdout.write(text),
-        error: (text) => process.stderr.write(text),
-      });
     case "logs": {
       const { logsCommand } = await import("./control/logs-command.ts");
       endQuietly();
@@ -82,6 +79,11 @@ async function main(args: readonly string[]): Promise<number> {
         wallMs: () => bootClock().wallMs(),
       });
     }
+    case "safe-mode-off":
+      return safeModeOff(command.value.dataDir, {
+        out: (text) => process.stdout.write(text),
+        error: (text) => process.stderr.write(text),
+      });
     case "run":
       return await runOrSayWhyNot(command.value.config);
   }
@@ -133,7 +135,7 @@ function buildMachine(config: AgentConfig): Machine {
     () => clock.wallMs(),
     config.logLevel,
   );
-  const engine = dockerEngine({ socketPath: config.dockerSocket, clock });
+  const engine = dockerEngine({ socketPath: config.dockerSocket, clock, guard: pullGuard });
   const { dataDir, metered } = config;
   const facts = nodeFacts({
     ...{ clock, log, engine, dataDir, metered },
@@ -155,18 +157,28 @@ function buildAgent(
     random: systemRandom,
     ledgerLost: lost,
     dial: dialWebSocket,
-    streams,
-    leases: leaseFile(config.runDir, identity?.node ?? "", log),
-    bootId: bootId(),
     times: changeTimes({
       ...{ clock, log, dataDir: config.dataDir },
       synchronised: () => facts.figures()?.clockSynchronised ?? null,
     }),
+    streams,
+    ask: lazyAsk(engine),
+    leases: leaseFile(config.runDir, identity?.node ?? "", log),
+    bootId: bootId(),
     safeModeOff: () => takeSafeModeOrder(config.dataDir),
     runId: systemRandom.hex(8),
     version: SKERRY_VERSION,
     config: { metered: config.metered },
   });
+}
+
+/** A node on which nothing is probed does not hold the code for it. */
+function lazyAsk(engine: Engine): Ask {
+  let loaded: Promise<Ask> | null = null;
+  return async (target, probe, signal) => {
+    loaded ??= import("./prober/ask.ts").then(({ asksThrough }) => asksThrough(engine));
+    return await (await loaded)(target, probe, signal);
+  };
 }
 
 function openLedger(dataDir: string): OpenedLedger {

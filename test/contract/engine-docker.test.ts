@@ -17,8 +17,9 @@ const STEADY = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
 const SCRIPTS: Readonly<Record<Exclude<Playing, "no-command">, string>> = {
   steady: STEADY,
   stubborn: "trap '' TERM; while :; do sleep 0.1; done",
+  talks: `echo one; echo two >&2; echo three; ${STEADY}`,
   "exits-0": "exit 0",
-  "exits-1": "exit 1",
+  "exits-1": "echo first; echo second >&2; exit 1",
   // The shell keeps all of it in a variable.
   oom: "exec awk 'BEGIN { while (1) text = text text \"0123456789abcdef\" }'",
 };
@@ -207,6 +208,60 @@ describe("engine: Docker alone", () => {
     await expect(at("/nowhere/docker.sock")).rejects.toThrow(/install Docker/);
     await expect(at("/etc/hostname")).rejects.toThrow(/start Docker|not a socket/);
     await expect(at("/nowhere/docker.sock")).rejects.toMatchObject({ name: "EngineError", kind: "unreachable" });
+  });
+
+  test("[E80] a command that is given up is ended inside the container, and nothing else is", async () => {
+    const spec = { ...defaultContainerSpec, networkMode: "none" as const, ...shell(STEADY) };
+    const id = await engine.createContainer({ name: "alone-exec", spec, labels: {}, environment: {} });
+    await engine.startContainer(id);
+    const asked = engine.exec(id, ["/bin/sh", "-c", "touch /there; exec sleep 4711"], AbortSignal.timeout(2_000));
+    await expect(asked).rejects.toMatchObject({ kind: "retry" });
+    const never = new AbortController().signal;
+    expect(await engine.exec(id, ["ls", "/there"], never)).toMatchObject({ exitCode: 0 });
+    const look = [
+      "/bin/sh",
+      "-c",
+      "for one in /proc/[0-9]*; do tr '\\0' ' ' < $one/cmdline; done | grep -c '^sleep 4711'",
+    ];
+    await until("it has ended", async () => (await engine.exec(id, look, never)).output.trim() === "0", SOON_MS);
+    expect((await engine.inspectContainer(id)).status).toBe("running");
+    await engine.removeContainer(id, true);
+  });
+
+  test("[E81] a person's kill is told before the end, and a signal that ends nothing is not", async () => {
+    const heard: string[] = [];
+    const watch = engine.watch(
+      ({ action }) => heard.push(action),
+      () => undefined,
+    );
+    const script = "trap '' HUP; while :; do sleep 0.1; done";
+    const spec = { ...defaultContainerSpec, networkMode: "none" as const, ...shell(script) };
+    const id = await engine.createContainer({ name: "alone-kill", spec, labels: {}, environment: {} });
+    await engine.startContainer(id);
+    await until("it was heard to start", () => Promise.resolve(heard.includes("start")), SOON_MS);
+    const { api } = lab.node(1).engine;
+    await api.call("POST", `/containers/${id}/kill?signal=HUP`);
+    await api.call("POST", `/containers/${id}/kill?signal=KILL`);
+    await until("it was heard to end", () => Promise.resolve(heard.includes("die")), SOON_MS);
+    watch.close();
+    expect(heard.filter((action) => action === "kill" || action === "die")).toEqual(["kill", "die"]);
+    await engine.removeContainer(id, true);
+  });
+
+  test("[E56] of much output only the end is kept, with and without a terminal", async () => {
+    for (const tty of [false, true]) {
+      const script = "i=0; while [ $i -lt 3000 ]; do echo line-$i; i=$((i+1)); done";
+      const logging = { driver: "json-file", options: {} };
+      const spec = { ...defaultContainerSpec, networkMode: "none" as const, ...shell(script), tty, logging };
+      const id = await engine.createContainer({ name: "alone-tail", spec, labels: {}, environment: {} });
+      await engine.startContainer(id);
+      await until("it ends", async () => (await engine.inspectContainer(id)).status === "exited", SOON_MS);
+      const last = await engine.tail(id, 50, 8_192);
+      expect(last).toHaveLength(50);
+      expect(last.at(-1)).toBe("line-2999");
+      expect(await engine.tail(id, 50, 100)).toEqual(last.slice(-9));
+      await engine.removeContainer(id, true);
+    }
   });
 
   test("[E31] an engine that hangs is given up after a deadline, and answers again when it goes on", async () => {

@@ -20,6 +20,7 @@ const KINDS: Readonly<Record<Playing, Kind>> = {
   "exits-1": "doomed",
   oom: "oom",
   "no-command": "broken",
+  talks: "steady",
 };
 
 async function simulatedEngine(): Promise<EngineUnderTest> {

@@ -8,6 +8,8 @@ import {
   EngineError,
   type EngineErrorKind,
   type EngineEvent,
+  type LogLine,
+  type LogOptions,
 } from "@skerry/agent/engine/engine.ts";
 import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
 import { type ContainerSpec, defaultContainerSpec, type NetworkAttachment } from "@skerry/shared/model/container.ts";
@@ -15,9 +17,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
 /**
  * How a container's process behaves. steady: runs until it is told to stop, and obeys at once. stubborn: ignores the stop signal.
- * exits-0, exits-1: ends by itself within a second. oom: is killed at its memory limit. no-command: cannot be started.
+ * talks: as steady, and writes "one" and "three", and "two" to the other output. exits-0, exits-1: ends by itself within a second. oom: is killed at its memory limit. no-command: cannot be started.
  */
-export type Playing = "steady" | "stubborn" | "exits-0" | "exits-1" | "oom" | "no-command";
+export type Playing = "steady" | "stubborn" | "exits-0" | "exits-1" | "oom" | "no-command" | "talks";
 
 export interface EngineUnderTest {
   readonly engine: Engine;
@@ -354,6 +356,64 @@ export function engineContract(name: string, make: () => Promise<EngineUnderTest
       await ended(await run("exits-0"));
       expect(heard).toHaveLength(before);
       expect(ends).toBe(0);
+    });
+
+    test("[E56] the last lines of a container are read after its end, oldest first and within bounds", async () => {
+      const id = await run("exits-1", { logging: { driver: "json-file", options: {} } });
+      await ended(id);
+      expect([...(await engine.tail(id, 50, 8_192))].sort()).toEqual(["first", "second"]);
+      expect(await engine.tail(id, 1, 8_192)).toHaveLength(1);
+      await expectKind(engine.tail("0".repeat(64), 50, 8_192), "not-found");
+    });
+
+    test("[E57] a command runs inside a container that runs, and its exit code and output come back", async () => {
+      const id = await run("steady");
+      const never = new AbortController().signal;
+      expect(await engine.exec(id, ["echo", "hello", "there"], never)).toEqual({
+        exitCode: 0,
+        output: "hello there\n",
+      });
+      expect(await engine.exec(id, ["false"], never)).toMatchObject({ exitCode: 1 });
+      await engine.stopContainer(id, 1_000);
+      await expectKind(engine.exec(id, ["echo"], never), "conflict");
+    });
+
+    const readLog = async (id: string, options: Partial<LogOptions> = {}): Promise<LogLine[]> => {
+      const lines: LogLine[] = [];
+      const never = new AbortController().signal;
+      const all = { follow: false, tail: null, since: null, ...options };
+      for await (const line of engine.logs(id, all, never)) lines.push(line);
+      return lines;
+    };
+
+    test("[E58] a container's log comes line by line, with output and stamp, from the end or from a stamp on", async () => {
+      const id = await run("talks");
+      await site.until("it has written", async () => (await readLog(id)).length >= 3);
+      const lines = await readLog(id);
+      const of = (stream: string): string[] => lines.filter((one) => one.stream === stream).map(({ text }) => text);
+      expect(of("stdout")).toEqual(["one", "three"]);
+      expect(of("stderr")).toEqual(["two"]);
+      expect(lines.every(({ more }) => !more)).toBe(true);
+      for (const { at } of lines) expect(at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/);
+      expect(await readLog(id, { tail: 1 })).toHaveLength(1);
+      const newest = lines.map(({ at }) => at).sort().at(-1) ?? "";
+      expect((await readLog(id, { since: newest })).map(({ at }) => at)).toEqual([newest]);
+      await expectKind(readLog("f".repeat(64)), "not-found");
+    });
+
+    test("[E59] a followed log goes on until its container ends, or until nobody wants it", async () => {
+      const id = await run("talks");
+      const following = readLog(id, { follow: true });
+      await site.until("it has written", async () => (await readLog(id)).length >= 3);
+      const unwanted = new AbortController();
+      let seen = 0;
+      for await (const _line of engine.logs(id, { follow: true, tail: null, since: null }, unwanted.signal)) {
+        seen += 1;
+        if (seen === 3) unwanted.abort();
+      }
+      expect(seen).toBe(3);
+      await engine.stopContainer(id, 5_000);
+      expect(await following).toHaveLength(3);
     });
 
     test("[E24] a health check that turns is an event", async () => {

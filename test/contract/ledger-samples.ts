@@ -41,6 +41,14 @@ export const aWorkloadMemory: WorkloadMemory = {
     held: { spentMs: 0, since: null },
     heldBy: "till",
   },
+  runs: [
+    {
+      exit: { code: 137, oom: true, error: "", ranMs: 20 },
+      words: "killed by the kernel at its memory limit of 32 MB (exit 137)",
+      tail: ["one", "two"],
+      ...{ failures: 2, bootId: "boot-1", atMs: 12.5 },
+    },
+  ],
   restartsDone: 3,
   endRun: null,
   stoppedRun: "c0 2025",

@@ -60,6 +60,8 @@ async function run(start: AgentStart): Promise<void> {
     dial: () => dial(start, engine),
     facts: factsOf(node.config, process),
     leases: node.leases,
+    // Nothing in the simulator is probed.
+    ask: () => Promise.resolve(null),
     safeModeOff: () => false,
     bootId: node.host.bootId(),
     runId,

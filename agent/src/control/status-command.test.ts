@@ -33,6 +33,7 @@ const joined: Extract<ControlAnswer, { state: "joined" }> = {
     lastHubContactWallMs: null,
     conditions: [],
     workloads: [],
+    ended: [],
   },
   link: { kind: "connected", forMs: 5_000, heartbeatMs: 15_000, hubVersion: "1.0.0" },
   engine: { reachable: true, message: "answers" },
@@ -119,6 +120,30 @@ describe("agent status", () => {
       "shop/e/1                      completed: ended by itself without an error (exit 0)",
       "shop/f/1                      given up: no such key",
       "shop/g/1                      stopped by its fence until the hub is heard again",
+    ]);
+  });
+
+  test("[N196] it shows readiness, and how the last runs ended with what the newest wrote", () => {
+    const exit = { code: 137, oom: true, error: "", ranMs: 4_000 };
+    const words = "killed by the kernel at its memory limit of 32 MB (exit 137)";
+    const at = { bootId: "b", atMs: 0, failures: 1 };
+    const runs = [
+      { exit, words, tail: ["loading", "loaded"], ...at },
+      { exit: { ...exit, code: 1, oom: false }, words: "ended with an error (exit 1)", tail: [], ...at },
+    ];
+    const unready: WorkloadStatus = {
+      ...workload("shop/a/1", { kind: "running", health: "none" }),
+      ready: false,
+      probes: [{ probe: "readiness", ok: false, answer: "HTTP 503", failures: 3 }],
+      lastEnd: { exit, words, agoMs: 65_000 },
+    };
+    const status = { ...joined, workloads: [unready], ended: [{ id: unready.id, runs }] };
+    expect(statusText(status, 0).split("\n\n")[1]?.trimEnd().split("\n")).toEqual([
+      "shop/a/1                      running for 1 min 5 s, not ready: readiness probe: HTTP 503",
+      `    last run: ${words} after 4 s, 1 min 5 s ago`,
+      "    before that: ended with an error (exit 1) after 4 s",
+      "    | loading",
+      "    | loaded",
     ]);
   });
 

@@ -170,7 +170,9 @@ describe("what fails a gate", () => {
     return gate.kind === "failed" ? gate.reason : gate.kind;
   };
   const answers = (alive: boolean): Partial<PlanContext> => ({
-    readiness: new Map([[v1.id, { ready: alive, startupDone: true, alive, reason: "liveness: HTTP 503" }]]),
+    readiness: new Map([
+      [v1.id, { ready: alive, startupDone: true, alive, reason: "liveness: HTTP 503", answers: [] }],
+    ]),
   });
   const refused = (node: ModelNode, times: number): ModelNode => {
     let at = node;
@@ -238,8 +240,10 @@ describe("what fails a gate", () => {
 
   test("[N108] good means running, healthy and ready without a break for the whole time", () => {
     const notReady = answers(false);
-    const unready = new Map([[v1.id, { ready: false, startupDone: true, alive: true, reason: "HTTP 503" }]]);
-    const ready = new Map([[v1.id, { ready: true, startupDone: true, alive: true, reason: "" }]]);
+    const unready = new Map([
+      [v1.id, { ready: false, startupDone: true, alive: true, reason: "HTTP 503", answers: [] }],
+    ]);
+    const ready = new Map([[v1.id, { ready: true, startupDone: true, alive: true, reason: "", answers: [] }]]);
     expect(notReady).toBeDefined();
     const trial = inTrial();
     const seen = step(trial, { readiness: ready }).node;

@@ -24,6 +24,23 @@ export interface GateMemory {
   readonly heldBy: string | null;
 }
 
+/** How one run ended: kept after its container is gone. */
+export interface EndedRun {
+  readonly exit: Exit;
+  /** The exit, and who is behind it as far as was seen. */
+  readonly words: string;
+  /** The last lines that it wrote, oldest first. Only the newest run of a workload keeps them. */
+  readonly tail: readonly string[];
+  /** Which failure in a row it was; 0: none. */
+  readonly failures: number;
+  /** By the monotonic clock of that boot. */
+  readonly bootId: string;
+  readonly atMs: number;
+}
+
+/** Enough to see a loop; each costs some hundred bytes of a small disk, and the newest up to 8 KiB. */
+export const MAX_ENDED_RUNS = 3;
+
 export interface WorkloadMemory {
   /** What the memory is about; another hash starts afresh. */
   readonly specHash: SpecHash;
@@ -56,4 +73,6 @@ export interface WorkloadMemory {
   readonly stoppedRun: string | null;
   /** It was shown as stopped by intent. */
   readonly stopped: boolean;
+  /** The newest first. Kept when the hash changes. */
+  readonly runs: readonly EndedRun[];
 }

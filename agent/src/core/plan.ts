@@ -112,7 +112,21 @@ function workloadLanes(one: Case, decision: Decision, beingMade: ReadonlySet<Wor
 }
 
 function statusOf(one: Case, decision: Decision): WorkloadStatus {
-  return { ...plainStatusOf(one, decision), ...gateStatus(one, decision) };
+  return { ...plainStatusOf(one, decision), ...gateStatus(one, decision), ...probeStatus(one), ...lastEndOf(decision) };
+}
+
+/** Unready until its probes say otherwise; what has no probe that could say so is neither. */
+function probeStatus({ scene, workload: { id, probes } }: Case): Pick<WorkloadStatus, "ready" | "probes"> {
+  if (probes === null) return { ready: null, probes: [] };
+  const probed = scene.context.readiness.get(id);
+  const asked = probes.startup !== null || probes.readiness !== null;
+  return { ready: asked ? (probed?.ready ?? false) : null, probes: [...(probed?.answers ?? [])] };
+}
+
+/** How long ago is put on when somebody asks: see `timeline`. */
+function lastEndOf({ memory: { runs } }: Decision): Pick<WorkloadStatus, "lastEnd"> {
+  const [last] = runs;
+  return { lastEnd: last === undefined ? null : { exit: last.exit, words: last.words, agoMs: null } };
 }
 
 function plainStatusOf({ workload, existing }: Case, { state, memory }: Decision): WorkloadStatus {

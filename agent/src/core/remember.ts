@@ -9,8 +9,9 @@ import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { ContainerDetails, EngineErrorKind, PullFailure } from "../engine/engine.ts";
 import type { Action } from "./action.ts";
-import type { WorkloadMemory } from "./memory.ts";
+import { type EndedRun, MAX_ENDED_RUNS, type WorkloadMemory } from "./memory.ts";
 import type { OwnContainer } from "./observed.ts";
+import type { EndSeen, Readiness } from "./plan/scene.ts";
 import { type During, REFUSED_RETRY_MS, retryDelayMs, stableRunMs, wantsRestart } from "./retry.ts";
 
 export interface Moment {
@@ -60,6 +61,7 @@ export function freshMemory(specHash: SpecHash): WorkloadMemory {
     endRun: null,
     stoppedRun: null,
     stopped: false,
+    runs: [],
   };
 }
 
@@ -67,8 +69,8 @@ export function freshMemory(specHash: SpecHash): WorkloadMemory {
 export function memoryFor(held: WorkloadMemory | undefined, specHash: SpecHash): WorkloadMemory {
   if (held === undefined) return freshMemory(specHash);
   if (held.specHash === specHash) return held;
-  const { gate, restartsDone, stoppedRun, stopped } = held;
-  return { ...freshMemory(specHash), gate, restartsDone, stoppedRun, stopped };
+  const { gate, restartsDone, stoppedRun, stopped, runs } = held;
+  return { ...freshMemory(specHash), gate, restartsDone, stoppedRun, stopped, runs };
 }
 
 /** One run of one container. */
@@ -97,51 +99,83 @@ export function provenStable(memory: WorkloadMemory): WorkloadMemory {
   return { ...memory, failures: 0, nextTry: null, during: null, reason: "", pullFailure: null };
 }
 
-/** Counts the end of the container's present run, or that it turned unhealthy, unless that was counted before. */
-export function countRun(memory: WorkloadMemory, own: OwnContainer, workload: Workload, moment: Moment): Remembered {
+/** What was seen of a run beyond what the engine tells. */
+export interface RunSeen {
+  /** null: it has not ended, or nobody saw more. */
+  readonly end: EndSeen | null;
+  /** null: it has no probes. */
+  readonly probed: Readiness | null;
+  readonly metered: boolean;
+}
+
+export const NOTHING_SEEN: RunSeen = { end: null, probed: null, metered: false };
+
+/** Counts the end of the container's present run, or that it is unhealthy or not alive, unless that was counted before. */
+export function countRun(
+  memory: WorkloadMemory,
+  own: OwnContainer,
+  workload: Workload,
+  moment: Moment,
+  seen: RunSeen = NOTHING_SEEN,
+): Remembered {
   const { details } = own;
   const key = runKey(details);
   if (details.ranMs === null || memory.countedExit === key) return { memory, events: [] };
   const counted: WorkloadMemory = { ...memory, countedExit: key };
-  if (details.status === "exited" || details.status === "dead") return countExit(counted, own, workload, moment);
-  if (details.status === "running" && details.health === "unhealthy" && workload.spec.restart.policy !== "no") {
-    return countUnhealthy(counted, own, workload, moment);
-  }
+  if (details.status === "exited" || details.status === "dead") return countExit(counted, own, workload, moment, seen);
+  if (details.status !== "running" || workload.spec.restart.policy === "no") return { memory, events: [] };
+  if (details.health === "unhealthy") return countUnhealthy(counted, own, workload, moment);
+  if (seen.probed?.alive === false) return countDead(counted, seen.probed, workload, moment);
   return { memory, events: [] };
 }
 
-function countExit(memory: WorkloadMemory, own: OwnContainer, workload: Workload, moment: Moment): Remembered {
+function countExit(
+  memory: WorkloadMemory,
+  own: OwnContainer,
+  workload: Workload,
+  moment: Moment,
+  { end, metered }: RunSeen,
+): Remembered {
   const exit = exitOf(own.details);
-  const { restart } = workload.spec;
+  const { restart, memoryBytes } = workload.spec;
+  const words = exitInWords(exit, memoryBytes, end?.by ?? null);
+  const tail = [...(end?.tail ?? [])];
+  // Of a loop the first says it all, where each byte is paid for; the node itself keeps them.
+  const again = memory.failures > 0 && memory.lastExit?.code === exit.code && memory.lastExit.oom === exit.oom;
   const exited: NodeEvent = {
-    kind: "container-exited",
-    workload: workload.id,
-    containerId: own.summary.id,
-    exit,
-    tail: [],
+    ...{ kind: "container-exited", workload: workload.id, containerId: own.summary.id, exit, words },
+    tail: metered && again ? [] : tail,
   };
   const known: WorkloadMemory = { ...memory, lastExit: exit };
-  const last = lastEnd(known, workload, exit);
-  if (last !== null) return { memory: last.memory, events: [exited, ...last.events] };
   // A stable run wipes the slate: this end is the first failure.
   const before = exit.ranMs >= stableRunMs(restart) ? 0 : memory.failures;
-  const next = addFailure(
-    { ...known, failures: before },
-    workload,
-    "run",
-    exitInWords(exit, workload.spec.memoryBytes),
-    moment,
-  );
-  const counted = { ...next.memory, restarts: next.memory.ended === null ? memory.restarts + 1 : memory.restarts };
-  return { memory: counted, events: [exited, ...next.events] };
+  const next = lastEnd(known, workload, exit, words) ?? restartAfter(known, before, workload, words, moment);
+  const run = { exit, words, tail, failures: next.memory.failures, bootId: moment.bootId, atMs: moment.now };
+  return { memory: { ...next.memory, runs: withRun(memory.runs, run) }, events: [exited, ...next.events] };
+}
+
+function restartAfter(
+  memory: WorkloadMemory,
+  failures: number,
+  workload: Workload,
+  words: string,
+  moment: Moment,
+): Remembered {
+  const next = addFailure({ ...memory, failures }, workload, "run", words, moment);
+  const restarts = next.memory.ended === null ? memory.restarts + 1 : memory.restarts;
+  return { memory: { ...next.memory, restarts }, events: next.events };
+}
+
+function withRun(runs: readonly EndedRun[], newest: EndedRun): readonly EndedRun[] {
+  return [newest, ...runs.map((run) => (run.tail.length === 0 ? run : { ...run, tail: [] }))].slice(0, MAX_ENDED_RUNS);
 }
 
 /** Whether the restart intent says that this end is the last. */
-function lastEnd(memory: WorkloadMemory, { id, spec }: Workload, exit: Exit): Remembered | null {
+function lastEnd(memory: WorkloadMemory, { id, spec }: Workload, exit: Exit, words: string): Remembered | null {
   if (wantsRestart(spec.restart, exit.code)) return null;
   const resting: WorkloadMemory = { ...memory, nextTry: null, during: null, reason: "" };
   if (exit.code === 0) return { memory: { ...resting, ended: { kind: "completed", exit } }, events: [] };
-  const reason = `${exitInWords(exit, spec.memoryBytes)}, and its restart policy is "no"`;
+  const reason = `${words}, and its restart policy is "no"`;
   return {
     memory: { ...resting, ended: { kind: "failed", reason } },
     events: [{ kind: "workload-failed", workload: id, reason }],
@@ -156,9 +190,16 @@ function countUnhealthy(memory: WorkloadMemory, own: OwnContainer, workload: Wor
     containerId: own.summary.id,
     output,
   };
-  const next = addFailure(memory, workload, "run", `unhealthy: ${output}`, moment);
-  const counted = { ...next.memory, restarts: next.memory.ended === null ? memory.restarts + 1 : memory.restarts };
-  return { memory: counted, events: [unhealthy, ...next.events] };
+  const next = restartAfter(memory, memory.failures, workload, `unhealthy: ${output}`, moment);
+  return { memory: next.memory, events: [unhealthy, ...next.events] };
+}
+
+function countDead(memory: WorkloadMemory, probed: Readiness, workload: Workload, moment: Moment): Remembered {
+  const probe = probed.startupDone ? "liveness" : "startup";
+  const answer = probed.answers.find((one) => one.probe === probe)?.answer ?? "no answer";
+  const failed: NodeEvent = { kind: "probe-failed", workload: workload.id, probe, answer };
+  const next = restartAfter(memory, memory.failures, workload, `not alive: ${probed.reason}`, moment);
+  return { memory: next.memory, events: [failed, ...next.events] };
 }
 
 /** One more failure in a row, and when the next try is due; or the end, when `on-failure` allows no more tries. */

@@ -86,7 +86,8 @@ export function sameStatus(a: WorkloadStatus | undefined, b: WorkloadStatus): bo
 
 function withoutAges(status: WorkloadStatus): unknown {
   const hold = status.hold === null ? null : { ...status.hold, leftMs: 0 };
-  return { ...status, forMs: 0, state: stateWithoutAges(status.state), hold };
+  const lastEnd = status.lastEnd === null ? null : { ...status.lastEnd, agoMs: null };
+  return { ...status, forMs: 0, state: stateWithoutAges(status.state), hold, lastEnd };
 }
 
 function stateWithoutAges(state: WorkloadState): unknown {

@@ -40,7 +40,10 @@ export function advance(
   const timeline = new Map(entries.map((entry) => [entry.status.id, entry]));
   const changed =
     timeline.size !== before.size || entries.some(({ status }) => !sameStatus(before.get(status.id)?.status, status));
-  const events = entries.flatMap(({ status }) => becameHealthy(before.get(status.id)?.status, status));
+  const events = entries.flatMap(({ status }) => {
+    const held = before.get(status.id)?.status;
+    return [...becameHealthy(held, status), ...readyTurned(held, status)];
+  });
   return { timeline, changed, events };
 }
 
@@ -59,6 +62,22 @@ function becameHealthy(before: WorkloadStatus | undefined, { id, state, containe
   const was =
     before.containerId === containerId && before.state.kind === "running" && before.state.health === "healthy";
   return was ? [] : [{ kind: "container-healthy", workload: id, containerId }];
+}
+
+/** Of one run alone: that a new one is not ready at once is no news. */
+function readyTurned(
+  before: WorkloadStatus | undefined,
+  { id, state, ready, probes, containerId }: WorkloadStatus,
+): NodeEvent[] {
+  if (before === undefined || before.containerId !== containerId || before.ready === ready) return [];
+  if (before.state.kind !== "running" || state.kind !== "running") return [];
+  const failing = (of: WorkloadStatus["probes"]) => of.find(({ ok, probe }) => !ok && probe === "readiness");
+  const now = failing(probes);
+  if (ready === false && now !== undefined)
+    return [{ kind: "probe-failed", workload: id, probe: now.probe, answer: now.answer }];
+  const was = failing(before.probes);
+  if (ready === true && was !== undefined) return [{ kind: "probe-recovered", workload: id, probe: was.probe }];
+  return [];
 }
 
 export function statusesAt(timeline: Timeline, now: Millis): readonly WorkloadStatus[] {

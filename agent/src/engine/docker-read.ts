@@ -83,6 +83,7 @@ export function containerDetails(
     startedAt,
     pid,
     ...healthOf(state["Health"]),
+    addresses: addressesOf(inner(item["NetworkSettings"])["Networks"]),
     limits: {
       memoryBytes: number(host["Memory"]),
       nanoCpus: number(host["NanoCpus"]),
@@ -94,12 +95,18 @@ export function containerDetails(
   };
 }
 
+/** Signals that somebody sends to end a process; others ask it to read its files anew and the like. */
+const ENDING_SIGNALS: ReadonlySet<string> = new Set(["2", "3", "9", "15"]);
+
 export function engineEvent(item: Fields): EngineEvent | null {
   const kind = item["Type"];
   if (kind !== "container" && kind !== "network" && kind !== "volume" && kind !== "image" && kind !== "daemon") {
     return null;
   }
-  return { kind, action: text(item["Action"]), id: text(inner(item["Actor"])["ID"]) };
+  const actor = inner(item["Actor"]);
+  const action = text(item["Action"]);
+  if (action === "kill" && !ENDING_SIGNALS.has(text(inner(actor["Attributes"])["signal"]))) return null;
+  return { kind, action, id: text(actor["ID"]) };
 }
 
 /** Docker's words for what `uname` calls otherwise, as images and constraints use them. */
@@ -157,9 +164,35 @@ function healthOf(value: unknown): { health: Health; healthOutput: string } {
   return { health: known, healthOutput: output === "" ? "" : oneLine(output) };
 }
 
+function addressesOf(networks: unknown): readonly string[] {
+  const named = Object.entries(inner(networks)).sort(([a], [b]) => (a < b ? -1 : 1));
+  return named.flatMap(([, attached]) => {
+    const fields = inner(attached);
+    const address = text(fields["IPAddress"]) || text(fields["GlobalIPv6Address"]);
+    return address === "" ? [] : [address];
+  });
+}
+
 /** Both stamps are the engine's own. A clock that was set in between can make this wrong, never negative. */
 function betweenStamps(startedAt: string, finishedAt: string): number | null {
   if (startedAt === "" || startedAt === NEVER) return null;
   const ms = Date.parse(finishedAt) - Date.parse(startedAt);
   return Number.isFinite(ms) ? Math.max(0, Math.round(ms)) : 0;
+}
+
+/** What an image's layers are once unpacked, from its inspection. */
+export function layerIds(image: unknown): readonly string[] {
+  const layers = fieldsOf(fieldsOf(image, "inspect image")["RootFS"] ?? {}, "inspect image")["Layers"];
+  return Array.isArray(layers) ? layers.map(text) : [];
+}
+
+/** Hosts and networks of registries that the engine asks without TLS, from its facts. */
+export function insecureRegistries(info: Readonly<Record<string, unknown>>): readonly string[] {
+  const registries = fieldsOf(info["RegistryConfig"] ?? {}, "info");
+  const networks = registries["InsecureRegistryCIDRs"];
+  const hosts = Object.entries(fieldsOf(registries["IndexConfigs"] ?? {}, "info"));
+  return [
+    ...(Array.isArray(networks) ? networks.map(text) : []),
+    ...hosts.filter(([, of]) => fieldsOf(of, "info")["Secure"] === false).map(([host]) => host),
+  ];
 }

@@ -1,4 +1,4 @@
-// The engine's two streams of JSON lines: events, and the progress of a pull. Memory is bounded whatever the engine sends.
+// The engine's streams: JSON lines (events, the progress of a pull) and what containers write. Memory is bounded whatever it sends.
 import type { Readable } from "node:stream";
 import { fieldsOf, number, text } from "./docker-read.ts";
 import type { PullProgress } from "./engine.ts";
@@ -61,4 +61,75 @@ export class PullTally {
     }
     return { doneBytes, totalBytes };
   }
+}
+
+/** Of each piece of output: one byte says which stream, three are nothing, four say how long it is. */
+const FRAME_HEADER_BYTES = 8;
+
+/** Takes the frames off what a container without a terminal writes; what one with a terminal writes has none and passes as it is. */
+export class Unframe {
+  #framed: boolean | null = null;
+  #header = Buffer.alloc(0);
+  #left = 0;
+
+  take(chunk: Buffer): Buffer {
+    this.#framed ??= chunk.length > 0 && (chunk[0] ?? 255) <= 2;
+    if (!this.#framed) return chunk;
+    const parts: Buffer[] = [];
+    let rest = chunk;
+    while (rest.length > 0) {
+      if (this.#left === 0) {
+        const missing = FRAME_HEADER_BYTES - this.#header.length;
+        this.#header = Buffer.concat([this.#header, rest.subarray(0, missing)]);
+        rest = rest.subarray(missing);
+        if (this.#header.length < FRAME_HEADER_BYTES) break;
+        this.#left = this.#header.readUInt32BE(4);
+        this.#header = Buffer.alloc(0);
+        continue;
+      }
+      const piece = rest.subarray(0, this.#left);
+      parts.push(piece);
+      this.#left -= piece.length;
+      rest = rest.subarray(piece.length);
+    }
+    return Buffer.concat(parts);
+  }
+}
+
+/** The first `maxBytes` of a stream of output; the rest is read and let go. */
+export async function readBeginning(stream: Readable, maxBytes: number): Promise<string> {
+  const frames = new Unframe();
+  let held = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    const plain = frames.take(asBuffer(chunk));
+    if (held.length < maxBytes) held = Buffer.concat([held, plain]).subarray(0, maxBytes);
+  }
+  return held.toString("utf8");
+}
+
+/** The last lines of a stream of output, together at most `maxBytes`; of a line that is too long its end. */
+export async function readTail(stream: Readable, lines: number, maxBytes: number): Promise<readonly string[]> {
+  const frames = new Unframe();
+  let held = Buffer.alloc(0);
+  let cut = false;
+  for await (const chunk of stream) {
+    held = Buffer.concat([held, frames.take(asBuffer(chunk))]);
+    if (held.length <= maxBytes) continue;
+    // A copy, so that the large one is not kept alive by a small part of it.
+    held = Buffer.from(held.subarray(held.length - maxBytes));
+    cut = true;
+  }
+  const all = held.toString("utf8").split("\n").map(plainLine);
+  if (all.at(-1) === "") all.pop();
+  // The first one lacks its beginning, unless it is all that there is.
+  if (cut && all.length > 1) all.shift();
+  return all.slice(-lines);
+}
+
+const asBuffer = (chunk: unknown): Buffer => (Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk)));
+
+/** As a reader sees it: without colours, and with nothing that would move his cursor. */
+function plainLine(line: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  return line.replaceAll(/\u001b\[[0-9;?]*[A-Za-z]/g, "").replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
 }

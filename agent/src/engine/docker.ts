@@ -4,8 +4,10 @@ import { type Stats, statSync } from "node:fs";
 import { Readable } from "node:stream";
 import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
 import { type Clock, withDeadline } from "@skerry/shared/runtime/clock.ts";
+import type { EngineInside, PullGuard } from "../registry/pull-guard.ts";
 import { createCall, endpoint, networkBody, volumeBody } from "./create-request.ts";
 import { type CallKind, oneLine, toEngineError } from "./docker-errors.ts";
+import { engineMoment, framedLines, plainLines } from "./docker-logs.ts";
 import {
   archInDockerWords,
   containerDetails,
@@ -19,7 +21,6 @@ import {
   text,
   textMap,
 } from "./docker-read.ts";
-import { engineMoment, framedLines, plainLines } from "./docker-logs.ts";
 import { PullTally, readBeginning, readJsonLines, readTail } from "./docker-stream.ts";
 import { type DockerClient, dockerClient } from "./dockerode.ts";
 import { endProcessOf } from "./end-process.ts";
@@ -35,7 +36,6 @@ import {
   type PullProgress,
 } from "./engine.ts";
 import { plainly, pullFailure } from "./engine-words.ts";
-import type { EngineInside, PullGuard } from "../registry/pull-guard.ts";
 import { processAgeMs } from "./process-age.ts";
 
 /** A healthy engine answers in milliseconds, one on a slow SD card under load within seconds. */
@@ -87,8 +87,8 @@ const WATCHED_ACTIONS = [
 export interface DockerOptions {
   readonly socketPath: string;
   readonly clock: Clock;
-  /** null: what is pulled may fill the disk. */
-  readonly guard: PullGuard | null;
+  /** Without it what is pulled may fill the disk. */
+  readonly guard?: PullGuard;
 }
 
 export function dockerEngine(options: DockerOptions): Engine {
@@ -108,7 +108,7 @@ class DockerEngine implements Engine {
   #session: Promise<Session> | null = null;
 
   constructor({ socketPath, clock, guard }: DockerOptions) {
-    this.#guard = guard;
+    this.#guard = guard ?? null;
     this.#socketPath = socketPath;
     this.#clock = clock;
   }
@@ -494,7 +494,8 @@ class DockerEngine implements Engine {
     return await this.#call("list images", "read", LAYERS_DEADLINE_MS, async ({ docker }, abortSignal) => {
       const layers = new Set<string>();
       for (const image of listOf(await docker.listImages({ abortSignal }), "list images")) {
-        for (const layer of layerIds(await docker.getImage(text(image["Id"])).inspect({ abortSignal }))) layers.add(layer);
+        for (const layer of layerIds(await docker.getImage(text(image["Id"])).inspect({ abortSignal })))
+          layers.add(layer);
       }
       return layers;
     });

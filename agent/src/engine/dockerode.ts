@@ -53,6 +53,7 @@ export interface DockerClient {
   version(options: Abortable): Promise<unknown>;
   info(options: Abortable): Promise<unknown>;
   listContainers(options: Abortable & { readonly all: true }): Promise<unknown>;
+  listImages(options: Abortable): Promise<unknown>;
   listNetworks(options: Abortable & { readonly filters?: object }): Promise<unknown>;
   listVolumes(options: Abortable): Promise<unknown>;
   getContainer(id: string): ContainerCalls;

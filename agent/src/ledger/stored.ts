@@ -64,6 +64,19 @@ const memorySchema = z.object({
   endRun: z._default(z.nullable(z.string()), null),
   stoppedRun: z._default(z.nullable(z.string()), null),
   stopped: z._default(z.boolean(), false),
+  runs: z._default(
+    z.array(
+      z.object({
+        exit: exitSchema,
+        words: z.string(),
+        tail: z.array(z.string()),
+        failures: z.int(),
+        bootId: z.string(),
+        atMs: z.number(),
+      }),
+    ),
+    [],
+  ),
 });
 
 const bootsSchema = z.object({ bootId: z.string(), seenAtMs: z.number(), quickBefore: z.int(), steady: z.boolean() });

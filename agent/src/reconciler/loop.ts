@@ -18,6 +18,8 @@ import { type Outcome, rememberOutcome } from "../core/remember.ts";
 import { advance, statusesAt, type Timeline } from "../core/timeline.ts";
 import { EngineError, type EngineEvent } from "../engine/engine.ts";
 import type { LedgerChange } from "../ledger/ledger.ts";
+import { Prober } from "../prober/prober.ts";
+import { Ends } from "./ends.ts";
 import { EngineHealth } from "./engine-health.ts";
 import { type Former, formerDependencies, NOTHING_KNOWN, takeIn, volumesLeft } from "./former.ts";
 import { Journal } from "./journal.ts";
@@ -52,6 +54,8 @@ class Loop implements Reconciler {
   readonly #lanes: Lanes;
   readonly #health: EngineHealth;
   readonly #watching: Watching;
+  readonly #ends: Ends;
+  readonly #prober: Prober;
   readonly #seed: number;
   readonly #statusListeners = new Set<() => void>();
   readonly #eventListeners = new Set<() => void>();
@@ -83,6 +87,12 @@ class Loop implements Reconciler {
     this.#journal = new Journal(ledger, clock, log);
     this.#observer = new Observer(engine, labelKey, clock);
     this.#health = new EngineHealth(engine, clock, random);
+    this.#ends = new Ends(engine, clock);
+    this.#prober = new Prober({
+      ...{ clock, chance: this.#chance, ask: parts.ask },
+      onNews: () => this.wake("probe"),
+      onBug: (error) => this.#onBug(error),
+    });
     this.#watching = new Watching(
       parts,
       (event) => this.#onEvent(event),
@@ -119,6 +129,7 @@ class Loop implements Reconciler {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#watching.close();
+    this.#prober.stop();
     this.#signal();
     const flights = this.#lanes.stop();
     await Promise.race([
@@ -128,7 +139,9 @@ class Loop implements Reconciler {
   }
 
   statuses(): readonly WorkloadStatus[] {
-    return statusesAt(this.#timeline, this.#parts.clock.monotonicMs());
+    const now = this.#parts.clock.monotonicMs();
+    const memory = this.#journal.memory();
+    return statusesAt(this.#timeline, now).map((status) => withAgo(status, memory, this.#parts.bootId, now));
   }
 
   ports(): readonly PortInUse[] {
@@ -245,6 +258,7 @@ class Loop implements Reconciler {
     }
     this.#parts.log.info("engine answers again", back);
     this.#write([], [{ kind: "engine-back", ...back }]);
+    if (back.restarted) this.#ends.restarted();
     this.#observer.forgetAll();
     this.#lanes.forgetRests();
     this.#nextFullMs = 0;
@@ -271,7 +285,9 @@ class Loop implements Reconciler {
       if (full) this.#nextFullMs = endedMs + FULL_LOOK_MS;
       this.#gapUntilMs = endedMs + Math.min(MAX_GAP_MS, LOOK_SHARE * (endedMs - startedMs));
       this.#health.answered();
-      return { ...look, desired, inFlight };
+      const ends = await this.#ends.read(look.observed.own, this.#journal.memory(), this.#lanes.inWork());
+      this.#ends.looked();
+      return { ...look, desired, inFlight, ends };
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       this.#engineFailed(error);
@@ -290,8 +306,9 @@ class Loop implements Reconciler {
     this.#tell();
   }
 
-  #context(desired: Assignment | null, { observed, inFlight }: Seen, unbrokenSinceMs: Millis): PlanContext {
+  #context(desired: Assignment | null, { observed, inFlight, ends }: Seen, unbrokenSinceMs: Millis): PlanContext {
     this.#former = takeIn(this.#former, desired, new Set(observed.own.map(({ workload }) => workload)));
+    const aimed = desired === null ? null : targetsOf(desired, this.#journal.memory());
     return {
       busy: inFlight,
       pulls: this.#lanes.pulls(),
@@ -300,7 +317,9 @@ class Loop implements Reconciler {
       bootId: this.#parts.bootId,
       chance: this.#chance,
       formerDependencies: formerDependencies(this.#former),
-      readiness: new Map(),
+      readiness: this.#prober.follow(aimed, observed.own),
+      ends,
+      metered: this.#parts.metered,
       safeMode: this.#parts.safeMode(),
       openWindows: this.#parts.times?.windows(desired) ?? new Map(),
       holds: this.#parts.times?.holds() ?? new Map(),
@@ -335,10 +354,12 @@ class Loop implements Reconciler {
   // ---- what happens meanwhile
 
   #onEvent(event: EngineEvent): void {
+    this.#ends.take(event);
     if (this.#observer.take(event)) this.wake(`${event.kind} ${event.action}`);
   }
 
   #onGap(reason: string): void {
+    this.#ends.silent();
     this.#observer.forgetAll();
     this.wake(reason);
   }
@@ -396,7 +417,17 @@ interface Seen extends Look {
   readonly desired: Assignment | null;
   /** Lanes in flight when the look began: what one of them did meanwhile may be seen in part, and is left to the next look. */
   readonly inFlight: ReadonlyMap<string, Lane>;
+  readonly ends: PlanContext["ends"];
 }
+
+/** What ended in another boot ended nobody knows how long ago. */
+function withAgo(status: WorkloadStatus, memory: Memories, bootId: string, now: Millis): WorkloadStatus {
+  const [last] = memory.get(status.id)?.runs ?? [];
+  if (status.lastEnd === null || last === undefined || last.bootId !== bootId) return status;
+  return { ...status, lastEnd: { ...status.lastEnd, agoMs: Math.max(0, Math.round(now - last.atMs)) } };
+}
+
+type Memories = ReturnType<Journal["memory"]>;
 
 function memoryChanges({ memory }: Plan): readonly LedgerChange[] {
   return memory.map((change): LedgerChange => ({ kind: "memory", ...change }));

@@ -296,6 +296,7 @@ const NEVER_INSPECTED: Omit<ContainerDetails, "id" | "name" | "status" | "health
   startedAt: "",
   pid: 0,
   healthOutput: "",
+  addresses: [],
   limits: { memoryBytes: 0, nanoCpus: 0, cpuShares: 0, pidsLimit: null, restartPolicy: "no" },
 };
 
@@ -330,7 +331,9 @@ function changesContainer(action: string): boolean {
 }
 
 function sameSummary(a: ContainerSummary, b: ContainerSummary): boolean {
-  return a.status === b.status && a.health === b.health && a.name === b.name;
+  // Its addresses change with its networks.
+  const attached = a.networks.length === b.networks.length && a.networks.every((one, at) => one === b.networks[at]);
+  return a.status === b.status && a.health === b.health && a.name === b.name && attached;
 }
 
 function portsInUse(summaries: readonly ContainerSummary[], managed: ReadonlySet<string>): readonly PortInUse[] {

@@ -8,6 +8,7 @@ import type { LinkState } from "../core/link-state.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { LabelKey } from "../engine/labels.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { Ask } from "../prober/prober.ts";
 import type { ChangeTimes } from "../times/times.ts";
 
 export interface ReconcilerParts {
@@ -18,14 +19,18 @@ export interface ReconcilerParts {
   /** Its identity is set: a machine that has not joined has nothing to reconcile. */
   readonly ledger: Ledger;
   readonly labelKey: LabelKey;
+  /** Asks a container what a probe wants to know. */
+  readonly ask: Ask;
+  /** The link costs money by the byte. */
+  readonly metered: boolean;
   /** The kernel's boot id. */
   readonly bootId: string;
   /** The link's present state; only fences read it. The link calls `wake` when a lease comes back. */
   readonly link: () => LinkState;
-  /** Update windows and holds; without it windows stay closed and nothing is held. */
-  readonly times?: ChangeTimes;
   /** true: nothing is changed, see core/safe-mode. Whoever answers calls `wake` when it ends. */
   readonly safeMode: () => boolean;
+  /** Update windows and holds; without it windows stay closed and nothing is held. */
+  readonly times?: ChangeTimes;
   /** Why the ledger had to start empty, when it was lost; containers are then adopted from their labels. null: it was not. */
   readonly ledgerLost: string | null;
 }

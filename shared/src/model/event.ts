@@ -32,6 +32,8 @@ export const nodeEventSchema = z.discriminatedUnion("kind", [
     ...workload(),
     containerId: shortText(),
     exit: exitSchema,
+    /** The exit, and who is behind it as far as the node saw. Empty: an older agent said it. */
+    words: z._default(shortText(), ""),
     /** The last lines that it wrote, oldest first: at most 50, and 8 KiB together. */
     tail: z._default(z.array(shortText()).check(z.maxLength(50)), []),
   }),
@@ -143,7 +145,7 @@ export function eventText(event: NodeEvent): string {
     case "container-started":
       return "started";
     case "container-exited":
-      return `${exitInWords(event.exit)} after ${inWords(event.exit.ranMs)}`;
+      return `${event.words === "" ? exitInWords(event.exit) : event.words} after ${inWords(event.exit.ranMs)}`;
     case "probe-failed":
       return `${event.probe} probe fails: ${event.answer}`;
     case "probe-recovered":

@@ -6,6 +6,8 @@ import {
   EngineError,
   type EngineErrorKind,
   type EngineEvent,
+  type LogLine,
+  type LogOptions,
 } from "@skerry/agent/engine/engine.ts";
 import type { Chance } from "../chance.ts";
 import type { Process } from "../host.ts";
@@ -90,6 +92,7 @@ const CHANGE_MS = { least: 5, most: 120, deadline: 60_000 } as const;
 const START_MS = { least: 40, most: 350, deadline: 120_000 } as const;
 /** A look is many reads: with every third of them lost nobody would ever see anything, and no real engine is like that. */
 const READ_SHARE = 0.1;
+const ASIDE_MS = 2;
 const STOP_MARGIN_MS = 30_000;
 const PING_DEADLINE_MS = 5_000;
 
@@ -277,6 +280,15 @@ function clientFor(state: State, process: Process): Engine {
         },
       }),
     stopContainer: (id, graceMs) => stop(state, process, id, graceMs),
+    exec: (id, command) =>
+      aside(state, process, `run ${command[0] ?? "nothing"} in ${short(id)}`, () => {
+        if (mustFind(machine, id).status !== "running") throw new EngineError("conflict", "it is not running");
+        return command[0] === "echo"
+          ? { exitCode: 0, output: `${command.slice(1).join(" ")}\n` }
+          : { exitCode: 1, output: "" };
+      }),
+    tail: (id, lines, maxBytes) =>
+      aside(state, process, `tail ${short(id)}`, () => lastOf(mustFind(machine, id).lines, lines, maxBytes)),
     removeContainer: (id, force) =>
       change<void>(`remove ${short(id)}`, id, (answer) => machine.remove(id, force, "agent", () => answer())),
     renameContainer: (id, name) =>
@@ -300,7 +312,71 @@ function clientFor(state: State, process: Process): Engine {
         answer(machine.createVolume(volume, labels, "agent")),
       ),
     watch: (onEvent, onEnd) => watch(state, { process, onEvent, onEnd }),
+    logs: (id, options, signal) => logs(state, process, id, options, signal),
   };
+}
+
+/** Takes the same time always and is never wrong: it draws no chance, so that what it is asked changes no other draw. */
+function aside<T>(state: State, process: Process, name: string, look: () => T): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const { instance } = state;
+    const go = (): void =>
+      process.step(() => {
+        if (state.mode === "hung") {
+          state.pending.push(go);
+          return;
+        }
+        if (state.mode === "down" || state.instance !== instance) {
+          reject(new EngineError("unreachable", `${name}: the engine broke off`));
+          return;
+        }
+        try {
+          resolve(look());
+        } catch (error) {
+          reject(error);
+        }
+      });
+    state.options.scheduler.after(ASIDE_MS, go);
+  });
+}
+
+/** As an engine reads them: the last lines, together at most so many bytes. */
+function lastOf(lines: readonly string[], count: number, maxBytes: number): readonly string[] {
+  const last = lines.slice(-count);
+  while (last.length > 1 && last.reduce((sum, line) => sum + line.length + 1, 0) > maxBytes) last.shift();
+  return last.map((line) => line.slice(-maxBytes));
+}
+
+/** How often a followed log is looked at. */
+const LOG_LOOK_MS = 50;
+
+async function* logs(
+  state: State,
+  process: Process,
+  id: string,
+  { follow, tail, since }: LogOptions,
+  signal: AbortSignal,
+): AsyncGenerator<LogLine> {
+  const { machine } = state.options;
+  const name = `read the log of ${short(id)}`;
+  const look = (): Promise<{ lines: LogLine[]; ends: boolean }> =>
+    perform(state, process, {
+      ...{ name, changes: false, times: READ_MS, target: id },
+      effect(answer) {
+        const { log, status } = mustFind(machine, id);
+        answer({ lines: [...log], ends: status !== "running" });
+      },
+    });
+  let told = 0;
+  for (let first = true; ; first = false) {
+    const { lines, ends } = await look();
+    const fresh = lines.slice(told).filter(({ at }) => since === null || at >= since);
+    told = lines.length;
+    yield* first && tail !== null ? fresh.slice(Math.max(0, fresh.length - tail)) : fresh;
+    if (!follow || ends || signal.aborted) return;
+    await new Promise<void>((resolve) => process.clock.setTimer(LOG_LOOK_MS, resolve));
+    if (signal.aborted) return;
+  }
 }
 
 function mustFind(machine: Machine, id: string): SimContainer {

@@ -9,6 +9,7 @@ import {
   type CreateRequest,
   EngineError,
   type EngineEvent,
+  type LogLine,
 } from "@skerry/agent/engine/engine.ts";
 import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
 import type { Chance } from "../chance.ts";
@@ -38,6 +39,8 @@ export interface SimContainer {
   exitCode: number;
   oom: boolean;
   error: string;
+  /** What it wrote. */
+  lines: string[];
   life: Life | null;
   /** In true time; null: not running. */
   runningSinceMs: number | null;
@@ -53,6 +56,8 @@ export interface SimContainer {
   /** Somebody changed it from outside since it was made. */
   edited: boolean;
   dues: Due[];
+  /** What its process wrote: at each start the same three lines. */
+  readonly log: LogLine[];
 }
 
 export interface SimNetwork {
@@ -115,6 +120,8 @@ export interface MachineOptions {
 const UNSYNCED_MS = 1_000;
 const DEFAULT_GRACE_MS = 10_000;
 const KILLED = 137;
+/** Nothing listens anywhere in the simulator. */
+const SOME_ADDRESS = "172.17.0.2";
 
 export function createMachine(options: MachineOptions): Machine {
   const state: State = {
@@ -285,6 +292,7 @@ function create(state: State, request: CreateRequest, by: Actor): SimContainer {
     exitCode: 0,
     oom: false,
     error: "",
+    lines: [],
     life: null,
     runningSinceMs: null,
     startedWallMs: null,
@@ -304,6 +312,7 @@ function create(state: State, request: CreateRequest, by: Actor): SimContainer {
     recoveredAtMs: null,
     edited: false,
     dues: [],
+    log: [],
   };
   state.containers.set(container.id, container);
   fact(state, container, "created", by);
@@ -356,6 +365,7 @@ function run(state: State, container: SimContainer, life: Life, by: Actor): void
   const wallMs = options.wallMs();
   container.status = "running";
   container.life = life;
+  if (kindOf(container.request.spec.image) === "doomed") container.lines.push("first", "second");
   container.exitCode = 0;
   container.oom = false;
   container.error = "";
@@ -367,6 +377,10 @@ function run(state: State, container: SimContainer, life: Life, by: Actor): void
   const checked =
     container.request.spec.healthcheck !== null && container.request.spec.healthcheck.test?.[0] !== "NONE";
   container.health = checked ? "starting" : "none";
+  for (const [index, text] of ["one", "two", "three"].entries()) {
+    const at = container.startedAt.replace("Z", `${index}Z`);
+    container.log.push({ stream: text === "two" ? "stderr" : "stdout", at, text, more: false });
+  }
   fact(state, container, "started", by);
   tell(state, "container", "start", container.id);
   const later = (delayMs: number, what: () => void): void => {
@@ -505,6 +519,7 @@ function detailsOf(state: State, container: SimContainer): ContainerDetails {
     pid: container.status === "running" ? 1_000 + Number.parseInt(container.id.slice(0, 4), 16) : 0,
     health: container.health,
     healthOutput: container.health === "unhealthy" ? "no answer on port 8080" : "",
+    addresses: container.status === "running" && container.networks.size > 0 ? [SOME_ADDRESS] : [],
     limits: container.limits,
   };
 }

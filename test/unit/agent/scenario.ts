@@ -143,6 +143,7 @@ export function container(of: Workload, options: ContainerOptions = {}): OwnCont
       startedAt: status === "created" ? "" : "2026-11-21T10:00:00Z",
       pid: status === "running" ? 100 : 0,
       healthOutput: "",
+      addresses: status === "running" ? ["172.17.0.2"] : [],
       limits: expectedLimits(of.spec),
       ...details,
       health,
@@ -185,6 +186,8 @@ export function context(options: Partial<PlanContext> = {}): PlanContext {
     safeMode: false,
     openWindows: new Map(),
     holds: new Map(),
+    ends: new Map(),
+    metered: false,
     unbrokenSinceMs: 0,
     ...options,
   };

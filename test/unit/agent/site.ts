@@ -2,14 +2,17 @@
 // no hub, no link. `run` lets time pass; everything that a person or chance would do is done to `machine` and `engine` directly.
 
 import { initialLinkState, type LinkState } from "@skerry/agent/core/link-state.ts";
+import type { Answer } from "@skerry/agent/core/probe.ts";
 import type { Engine } from "@skerry/agent/engine/engine.ts";
 import { type LabelKey, labelKey } from "@skerry/agent/engine/labels.ts";
 import type { Identity, LedgerContent } from "@skerry/agent/ledger/ledger.ts";
 import { MemoryDisk, openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
+import type { ProbeTarget } from "@skerry/agent/prober/prober.ts";
 import { createReconciler } from "@skerry/agent/reconciler/loop.ts";
 import type { Reconciler } from "@skerry/agent/reconciler/reconciler.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
+import type { Probe } from "@skerry/shared/model/update.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { createChance } from "../../sim/chance.ts";
 import { createSimEngine, type Mutation, type SimEngine } from "../../sim/engine/client.ts";
@@ -37,6 +40,10 @@ export interface Site {
   /** Calls of any kind, by the interface's names. */
   readonly calls: Map<string, number>;
   reconciler(): Reconciler;
+  /** Set by a test that plays what is probed. */
+  ask: (target: ProbeTarget, probe: Probe) => Promise<Answer | null>;
+  /** Set by a test in place of the engine's own; null: the engine's own. */
+  tail: Engine["tail"] | null;
   /** Set by a test that plays the link. */
   link: LinkState;
   nowMs(): number;
@@ -84,6 +91,8 @@ export function createSite(): Site {
 
   const site: Site = {
     ...{ machine, engine, disk, key, mutations, calls },
+    tail: null,
+    ask: () => Promise.resolve({ ok: true, what: "HTTP 200", detail: "" }),
     link: initialLinkState(host.bootId(), null, host.monotonicMs()),
     reconciler() {
       if (reconciler === null) throw new Error("no agent runs");
@@ -113,8 +122,10 @@ export function createSite(): Site {
       reconciler = createReconciler({
         safeMode: () => false,
         ...{ clock: born.clock, random: born.random, log: silentLog, ledger, labelKey: key, bootId: host.bootId() },
-        engine: counting(engine.client(born), calls),
+        engine: counting(withTail(engine.client(born), site), calls),
         link: () => site.link,
+        ask: (target, probe) => site.ask(target, probe),
+        metered: false,
         ledgerLost: opened.rebuilt,
       });
       reconciler.run().catch((error: unknown) => crashes.push(error));
@@ -145,6 +156,10 @@ export function createSite(): Site {
     },
   };
   return site;
+}
+
+function withTail(engine: Engine, site: Pick<Site, "tail">): Engine {
+  return { ...engine, tail: (id, lines, bytes) => (site.tail ?? engine.tail)(id, lines, bytes) };
 }
 
 /** The same engine, with every call counted. */

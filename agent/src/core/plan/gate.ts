@@ -2,7 +2,6 @@
 // hub. What there is nothing to go back from never fails: it stays open until it passes. Pure.
 import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
-import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import type { Gate, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { GateMemory, WorkloadMemory } from "../memory.ts";
@@ -174,10 +173,10 @@ function failureOf(one: Judging, gate: GateMemory): string | null {
  * An end that was found at the first look after a break may be the engine's, the machine's or our own doing: it is healed, and only
  * the next one counts.
  */
-function endOf({ counted, context, now, wanted }: Judging): string | null {
+function endOf({ counted, context, now }: Judging): string | null {
   if (context.unbrokenSinceMs >= now) return null;
   for (const event of counted) {
-    if (event.kind === "container-exited") return exitInWords(event.exit, wanted.spec.memoryBytes);
+    if (event.kind === "container-exited") return event.words;
   }
   return null;
 }

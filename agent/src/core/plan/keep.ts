@@ -87,12 +87,20 @@ function keepRunning(one: Case, own: OwnContainer): Decision {
     const events = repairs.found.map((what) => drift(one, what));
     return actOrStay(one, { actions: repairs.actions, state: stateOf(own), events }, stateOf(own));
   }
-  if (own.summary.health === "unhealthy" && wantsHealing(one)) return heal(one, own);
+  const why = illOf(one, own);
+  if (why !== null && wantsHealing(one)) return heal(one, own, why);
   if (memory.failures === 0 && memory.nextTry === null) return stay(one, stateOf(own));
   const stableAtMs = own.sinceMs + stableRunMs(workload.spec.restart);
   if (own.summary.health !== "none" && own.summary.health !== "healthy") return stay(one, stateOf(own));
+  if (why !== null || scene.context.readiness.get(workload.id)?.startupDone === false) return stay(one, stateOf(own));
   if (stableAtMs > scene.now) return stay(one, stateOf(own), stableAtMs);
   return { ...stay(one, stateOf(own)), memory: provenStable(memory) };
+}
+
+/** null: neither the engine's check nor our probes say that it must be started anew. */
+function illOf({ scene, workload }: Case, own: OwnContainer): string | null {
+  if (own.summary.health === "unhealthy") return "unhealthy";
+  return scene.context.readiness.get(workload.id)?.alive === false ? "not alive" : null;
 }
 
 /** An unhealthy container is restarted like one that ended: with back-off, and not when the file says "no" or tries are used up. */
@@ -100,7 +108,7 @@ function wantsHealing({ workload, memory }: Case): boolean {
   return workload.spec.restart.policy !== "no" && memory.ended === null;
 }
 
-function heal(one: Case, own: OwnContainer): Decision {
+function heal(one: Case, own: OwnContainer, why: string): Decision {
   const leftMs = waitLeftMs(one);
   if (leftMs !== null) return stay(one, stateOf(own), one.scene.now + leftMs);
   const { workload } = one;
@@ -108,7 +116,7 @@ function heal(one: Case, own: OwnContainer): Decision {
     one,
     {
       actions: [
-        stop(workload.id, own, "unhealthy"),
+        stop(workload.id, own, why),
         { kind: "start-container", workload: workload.id, containerId: own.summary.id },
       ],
       state: { kind: "starting" },

@@ -5,7 +5,7 @@ import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { WorkloadMemory } from "../memory.ts";
 import type { Observed, OwnContainer } from "../observed.ts";
-import { countRun, memoryFor, renewWait, runKey, stoppedOnPurpose } from "../remember.ts";
+import { countRun, memoryFor, type RunSeen, renewWait, runKey, stoppedOnPurpose } from "../remember.ts";
 import { type Existing, isUp, sortExisting } from "./existing.ts";
 import { judge } from "./gate.ts";
 import { type HeldBack, heldBack } from "./held-back.ts";
@@ -44,7 +44,9 @@ export function lookAt(
   const moment = { bootId: context.bootId, chance: context.chance, now };
   const { matching } = found.existing;
   const counted =
-    matching === null ? { memory: asked.memory, events: [] } : countRun(asked.memory, matching, found.target, moment);
+    matching === null
+      ? { memory: asked.memory, events: [] }
+      : countRun(asked.memory, matching, found.target, moment, seenOf(matching, context));
   const held = heldBack({ observed: around.observed, context, now }, wanted, found.existing, counted.memory);
   const judged = judge({
     ...{ wanted, context, now, held },
@@ -55,6 +57,10 @@ export function lookAt(
   const events = [...asked.events, ...counted.events, ...judged.events];
   const after = aim(wanted, own, judged.memory, around);
   return { ...after, held: after.target === found.target ? held : null, events, wakeAtMs: judged.wakeAtMs };
+}
+
+function seenOf({ workload, summary }: OwnContainer, { ends, metered, readiness }: PlanContext): RunSeen {
+  return { end: ends.get(summary.id) ?? null, probed: readiness.get(workload) ?? null, metered };
 }
 
 function aim(

@@ -1,6 +1,8 @@
 // Scene: everything one round of planning looks at, indexed once. Built by `plan`, read by the files beside this one.
 import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
+import type { Ender } from "@skerry/shared/model/exit-words.ts";
 import type { AppName, ServiceName, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { ProbeAnswer } from "@skerry/shared/model/report.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { PullProgress } from "../../engine/engine.ts";
 import type { Lane } from "../action.ts";
@@ -36,6 +38,10 @@ export interface PlanContext {
   readonly openWindows: ReadonlyMap<WorkloadId, WindowsNow>;
   /** Leases that run, by the workload whose update they put off. */
   readonly holds: ReadonlyMap<WorkloadId, HoldLease>;
+  /** By container id, of those whose last run has ended and was not counted yet. */
+  readonly ends: ReadonlyMap<string, EndSeen>;
+  /** The link costs money by the byte. */
+  readonly metered: boolean;
   /** Since when this process has looked at the engine without a break. `now` itself: this is the first look after one. */
   readonly unbrokenSinceMs: Millis;
 }
@@ -47,6 +53,15 @@ export interface Readiness {
   readonly alive: boolean;
   /** The last answer, in words, when something is not as it should be. */
   readonly reason: string;
+  /** The last answer of each, as far as there is one. */
+  readonly answers: readonly ProbeAnswer[];
+}
+
+/** What is known of the end of a container's last run beyond what the engine tells. */
+export interface EndSeen {
+  readonly by: Ender | null;
+  /** The last lines that it wrote, oldest first. */
+  readonly tail: readonly string[];
 }
 
 export type WindowNow =
