@@ -3,14 +3,15 @@
 import type * as z from "zod";
 import type { RouteName } from "./routes.ts";
 import * as apps from "./schemas/apps.ts";
+import * as diffs from "./schemas/diff.ts";
 import * as events from "./schemas/events.ts";
 import * as logs from "./schemas/logs.ts";
 import * as nodes from "./schemas/nodes.ts";
 import * as system from "./schemas/system.ts";
 import * as tokens from "./schemas/tokens.ts";
+import * as wishes from "./schemas/wishes.ts";
 import * as workloads from "./schemas/workloads.ts";
 
-import * as wishes from "./schemas/wishes.ts";
 export interface RouteShapes {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
@@ -21,11 +22,11 @@ export interface RouteShapes {
   readonly errors?: readonly number[];
 }
 
-export const api = {
-  getHealth: { response: system.healthSchema },
 /** Of a write with a body. */
 const WRITES = [409, 413, 415, 422, 507] as const;
 
+export const api = {
+  getHealth: { response: system.healthSchema },
   getMetrics: {},
   getOpenapi: {},
   getVersion: { response: system.versionSchema },
@@ -44,14 +45,15 @@ const WRITES = [409, 413, 415, 422, 507] as const;
     response: apps.removedAppSchema,
     errors: [409, 422, 507],
   },
-  listRevisions: { params: apps.appParams, query: apps.listRevisionsQuery, response: apps.revisionPageSchema },
-  getRevision: { params: apps.revisionParams, response: apps.revisionViewSchema },
   stopApp: { params: apps.appParams, body: wishes.targetBodySchema, response: wishes.wishedSchema, errors: WRITES },
   startApp: { params: apps.appParams, body: wishes.targetBodySchema, response: wishes.wishedSchema, errors: WRITES },
   restartApp: { params: apps.appParams, body: wishes.targetBodySchema, response: wishes.wishedSchema, errors: WRITES },
   pauseApp: { params: apps.appParams, body: wishes.pauseBodySchema, response: wishes.wishedSchema, errors: WRITES },
   unpauseApp: { params: apps.appParams, body: wishes.pauseBodySchema, response: wishes.wishedSchema, errors: WRITES },
   scaleApp: { params: apps.appParams, body: wishes.scaleBodySchema, response: wishes.scaledSchema, errors: WRITES },
+  listRevisions: { params: apps.appParams, query: apps.listRevisionsQuery, response: apps.revisionPageSchema },
+  getRevision: { params: apps.revisionParams, response: apps.revisionViewSchema },
+  diffRevisions: { params: apps.appParams, query: diffs.diffQuery, response: diffs.revisionDiffSchema },
 
   getLogs: { params: apps.appParams, query: logs.logsQuery, errors: [422, 429] },
 

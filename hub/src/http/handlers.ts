@@ -3,12 +3,13 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { CheckedOf, ResponseOf } from "./api.ts";
 import type { HttpDeps } from "./deps.ts";
 import { appHandlers } from "./routes/apps.ts";
+import { diffHandlers } from "./routes/diff.ts";
 import { eventHandlers } from "./routes/events.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
 import { systemHandlers } from "./routes/system.ts";
 import { tokenHandlers } from "./routes/tokens.ts";
-import { workloadHandlers } from "./routes/workloads.ts";
 import { wishHandlers } from "./routes/wishes.ts";
+import { workloadHandlers } from "./routes/workloads.ts";
 import type { RouteName } from "./routes.ts";
 
 /** What a handler gets: parts checked by the route's schemas, and the request itself for identity and headers. */
@@ -26,11 +27,12 @@ export type HandlersOf<N extends JsonRouteName> = Pick<Handlers, N>;
 export function jsonHandlers(deps: HttpDeps): Handlers {
   return {
     ...appHandlers(deps),
+    ...diffHandlers(deps),
     ...workloadHandlers(deps),
     ...nodeHandlers(deps),
     ...tokenHandlers(deps),
     ...eventHandlers(deps),
     ...systemHandlers(deps),
+    ...wishHandlers(deps),
   };
 }
-    ...wishHandlers(deps),

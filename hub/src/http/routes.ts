@@ -61,8 +61,6 @@ export const routes = {
     permission: "apps:write",
     summary: "Remove an app; its volumes stay and are named in the answer",
   },
-  listRevisions: {
-    method: "GET",
   stopApp: {
     method: "POST",
     url: "/v1/apps/:app/stop",
@@ -99,6 +97,8 @@ export const routes = {
     permission: "apps:write",
     summary: "Give a service another number of copies, as a new revision",
   },
+  listRevisions: {
+    method: "GET",
     url: "/v1/apps/:app/revisions",
     permission: "apps:read",
     summary: "An app's revisions, newest first",
@@ -109,7 +109,12 @@ export const routes = {
     permission: "apps:read",
     summary: "The file that was applied as one revision",
   },
-
+  diffRevisions: {
+    method: "GET",
+    url: "/v1/apps/:app/diff",
+    permission: "apps:read",
+    summary: "What differs between revisions `from` and `to` (the current one): per service in words, and both files",
+  },
   getLogs: {
     method: "GET",
     url: "/v1/apps/:app/logs",
