@@ -4,7 +4,7 @@ import { type Stats, statSync } from "node:fs";
 import { Readable } from "node:stream";
 import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
 import { type Clock, withDeadline } from "@skerry/shared/runtime/clock.ts";
-import type { EngineInside, EngineInside, PullGuard, PullGuard } from "../registry/pull-guard.ts";
+import type { EngineInside, PullGuard } from "../registry/pull-guard.ts";
 import { createCall, endpoint, networkBody, volumeBody } from "./create-request.ts";
 import { type CallKind, oneLine, toEngineError } from "./docker-errors.ts";
 import { engineMoment, framedLines, plainLines } from "./docker-logs.ts";
