@@ -2,7 +2,7 @@
 import type { OutboxItem } from "@skerry/shared/model/event.ts";
 import { describe, expect, test } from "vitest";
 import { facts, nodeId, Scenario, status, workload } from "../../../test/unit/hub/scenario.ts";
-import { workloadCondition } from "../http/views/condition.ts";
+import { workloadCondition } from "./condition.ts";
 import { BACKLOG_MS } from "./liveness.ts";
 import { greeted, received } from "./received.ts";
 

@@ -1,4 +1,5 @@
-// `skerry why TARGET`: the answer in one sentence, its grounds, what to do next, and the last events that bear on it.
+// `skerry why TARGET`: the answer in one sentence, what is wanted and seen, its grounds with their causes, what to do next, and the last
+// events that bear on it.
 import type { Why } from "../../http/schemas/system.ts";
 import { safeJson, visible } from "../escape.ts";
 import { EXIT, type ExitCode } from "../failure.ts";
@@ -30,23 +31,44 @@ export function whyText(
   const answer = names ? visible(why.answer) : `${paint("bold", visible(why.target))}: ${visible(why.answer)}`;
   const mark = paint(why.good ? "good" : "bad", why.good ? "✓" : "✗");
   const lines = [wrap(`${mark} `, answer, width, "  ")];
-  for (const { subject, text, hint } of why.lines) {
-    const about = subject === null ? "" : `${visible(shortId(subject))}: `;
-    // A line that the answer has said already is there for what to do.
-    if (subject !== null || !why.answer.includes(text)) lines.push(wrap("  - ", about + visible(text), width, "    "));
-    if (hint !== null) lines.push(wrap("    → ", visible(hint), width, "      "));
-  }
-  if (why.events.length > 0) {
-    lines.push("", "Last events:");
-    for (const event of why.events.filter((each, at) => !saidAgain(each, why.events[at + 1]))) {
-      const time = localTime(event.atMs, zoneOffsetMinutes(event.atMs)).slice(5);
-      const subject = visible(
-        event.workload === null ? (event.node?.name ?? event.app ?? "hub") : copyName(event.workload, event.node),
-      );
-      lines.push(wrap(`  ${paint("dim", time)} `, `${subject}: ${visible(event.text)}`, width, " ".repeat(6)));
-    }
-  }
+  if (why.wanted.length > 0) lines.push(factLine("wanted", why.wanted, width, paint));
+  if (why.seen.length > 0) lines.push(factLine("seen", why.seen, width, paint));
+  lines.push(...why.lines.flatMap((line) => groundLines(why, line, width)));
+  if (why.output.length > 0) lines.push("", "It said last:", ...why.output.map((line) => `  ${visible(line)}`));
+  if (why.events.length > 0) lines.push("", "Last events:", ...eventLines(why, width, paint, zoneOffsetMinutes));
   return `${lines.join("\n")}\n`;
+}
+
+function factLine(name: string, facts: readonly string[], width: number | null, paint: Paint): string {
+  const label = name.padEnd("wanted".length);
+  return wrap(`  ${paint("dim", label)}  `, facts.map(visible).join("; "), width, " ".repeat(label.length + 4));
+}
+
+/** A ground, then what it follows from, then what to do. */
+function groundLines(why: Why, { subject, text, because, hint }: Why["lines"][number], width: number | null): string[] {
+  const about = subject === null ? "" : `${visible(shortId(subject))}: `;
+  const lines: string[] = [];
+  // A line that the answer has said already is there for its causes and for what to do.
+  if (subject !== null || !why.answer.includes(text)) lines.push(wrap("  - ", about + visible(text), width, "    "));
+  for (const cause of because) lines.push(wrap("    ← ", visible(cause), width, "      "));
+  if (hint !== null) lines.push(wrap("    → ", visible(hint), width, "      "));
+  return lines;
+}
+
+function eventLines(
+  why: Why,
+  width: number | null,
+  paint: Paint,
+  zoneOffsetMinutes: (atMs: number) => number,
+): string[] {
+  const told = why.events.filter((each, at) => !saidAgain(each, why.events[at + 1]));
+  return told.map((event) => {
+    const time = localTime(event.atMs, zoneOffsetMinutes(event.atMs)).slice(5);
+    const subject = visible(
+      event.workload === null ? (event.node?.name ?? event.app ?? "hub") : copyName(event.workload, event.node),
+    );
+    return wrap(`  ${paint("dim", time)} `, `${subject}: ${visible(event.text)}`, width, " ".repeat(6));
+  });
 }
 
 /** A copy that is known by its node is called by both. */

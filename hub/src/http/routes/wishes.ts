@@ -6,6 +6,7 @@ import type { FastifyRequest } from "fastify";
 import type { Command } from "../../core/command.ts";
 import { serviceOf, sorted } from "../../core/lookup.ts";
 import { wishKey } from "../../core/rollout-state.ts";
+import { shownTarget } from "../../core/why/wishes.ts";
 import type { WishTarget } from "../../core/wishes.ts";
 import type { World } from "../../core/world.ts";
 import type { CheckedOf } from "../api.ts";
@@ -16,7 +17,6 @@ import { findApp, nodeNamed } from "../lookup.ts";
 import type { Scaled, Wished } from "../schemas/wishes.ts";
 import { workloadsOf } from "../views/apps.ts";
 import { nodeRef } from "../views/nodes.ts";
-import { shownTarget } from "../views/wishes.ts";
 import { write } from "../write.ts";
 
 type WishRoutes = "stopApp" | "startApp" | "restartApp" | "pauseApp" | "unpauseApp" | "scaleApp";

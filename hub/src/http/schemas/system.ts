@@ -31,16 +31,24 @@ export const whySchema = z.object({
   good: z.boolean(),
   /** The answer in one sentence. */
   answer: z.string(),
+  /** What operators want of it: the revision, wishes, availability; since when, by whom and why. */
+  wanted: z.array(z.string()).default([]),
+  /** What nodes said of it, and how old that is. */
+  seen: z.array(z.string()).default([]),
   /** The grounds, most telling first. */
   lines: z.array(
     z.object({
-      /** What the line is about: a workload, a node, a filter; null: the target itself. */
+      /** What the line is about: a workload, a node, a condition; null: the target itself. */
       subject: z.string().nullable(),
       text: z.string(),
+      /** What it follows from, the nearest cause first. */
+      because: z.array(z.string()).default([]),
       /** What to do next; null: nothing. */
       hint: z.string().nullable(),
     }),
   ),
+  /** Of a workload that is not good: the last lines that its container wrote, or what its health check answered. */
+  output: z.array(z.string()).default([]),
   /** The last few that bear on it, oldest first. */
   events: z.array(eventViewSchema),
 });

@@ -4,13 +4,13 @@ import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId, ServiceName, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
-import { acceptedTombstone } from "../../core/liveness.ts";
+import { WORST_FIRST, workloadCondition } from "../../core/condition.ts";
 import { byText, sorted } from "../../core/lookup.ts";
+import { BEING_PLACED, emptyReason, leftovers } from "../../core/why.ts";
 import { pausedOf, stopOfService } from "../../core/wishes.ts";
 import type { App, World } from "../../core/world.ts";
 import type { AppCondition, AppSummary, AppView, ServiceView } from "../schemas/apps.ts";
 import type { WorkloadView } from "../schemas/workloads.ts";
-import { WORST_FIRST, workloadCondition } from "./condition.ts";
 import { nodeRef } from "./nodes.ts";
 import { stopView } from "./wishes.ts";
 import { workloadView } from "./workloads.ts";
@@ -167,15 +167,9 @@ const ALL_GOOD: Readonly<Record<number, string>> = { 1: "its one copy is good", 
 const allGood = (count: number): string => ALL_GOOD[count] ?? `all ${count} copies are good`;
 
 function emptyCondition(world: World, spec: ServiceSpec): Judged {
-  if (spec.mode.kind === "replicated" && spec.mode.replicas === 0) {
-    return { condition: "good", reason: "no copies are wanted" };
-  }
-  if (world.nodes.size === 0) return { condition: "troubled", reason: "runs nowhere: there are no nodes yet" };
-  if (spec.mode.kind === "replicated") return { condition: "working", reason: "being placed" };
-  return {
-    condition: "troubled",
-    reason: "runs nowhere: no node that is active matches its placement constraints",
-  };
+  const { text, isWrong } = emptyReason(world, spec);
+  if (!isWrong) return { condition: "good", reason: text };
+  return { condition: text === BEING_PLACED ? "working" : "troubled", reason: text };
 }
 
 function appCondition(services: readonly Judged[]): Judged {
@@ -199,20 +193,6 @@ function retiringOf(world: World, app: AppName): AppView["retiring"] {
     }
   }
   return retiring;
-}
-
-function leftovers(world: World, node: NodeId, app: AppName): ReadonlyMap<WorkloadId, string> {
-  const left = new Map<WorkloadId, string>();
-  const ours = (id: WorkloadId): boolean => id.startsWith(`${app}/`) && world.placements.get(id)?.node !== node;
-  for (const id of world.observations.get(node)?.workloads.keys() ?? []) {
-    if (ours(id)) left.set(id, "being removed");
-  }
-  // One that the node has accepted stays in the World until the node's next generation: what is left then is what it still reports.
-  for (const tombstone of world.tombstonesByNode.get(node) ?? []) {
-    const { workload, reason } = tombstone;
-    if (ours(workload) && !acceptedTombstone(world, tombstone)) left.set(workload, reason);
-  }
-  return left;
 }
 
 /** How each service differs between two specs, by name. */

@@ -6,12 +6,12 @@ import { workloadParts } from "@skerry/shared/model/names.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { HubEvent } from "../../core/change.ts";
+import { shownTarget } from "../../core/why/wishes.ts";
+import { durationInWords } from "../../core/why/words.ts";
 import type { World } from "../../core/world.ts";
 import type { EventRow } from "../../store/store.ts";
 import type { NodeRef } from "../schemas/common.ts";
 import type { EventView, WatchedEvent } from "../schemas/events.ts";
-import { shownTarget } from "./wishes.ts";
-import { durationInWords } from "./words.ts";
 
 export function eventView(world: World, row: EventRow): EventView {
   const { event } = row;

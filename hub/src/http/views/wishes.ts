@@ -1,32 +1,18 @@
 // How operators' wishes, and what a drain leaves behind, are shown: since when, by whom, and why, in plain words.
-import type { NodeId } from "@skerry/shared/model/ids.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { type Stay, staying } from "../../core/drain.ts";
 import { acceptedTombstone } from "../../core/liveness.ts";
 import { byText } from "../../core/lookup.ts";
 import { refusalSummary } from "../../core/refusal-text.ts";
+import { shownTarget } from "../../core/why/wishes.ts";
 import type { Stop } from "../../core/wishes.ts";
 import type { Node, World } from "../../core/world.ts";
 import type { NodeView } from "../schemas/nodes.ts";
-import type { SaidView, StopView } from "../schemas/wishes.ts";
-
-/** With the node's name where a slot is a node's id: nobody knows ids by heart. */
-export function shownTarget(world: World, target: string): string {
-  // What has the shape of a node's id is looked up; anything else is no node.
-  return target.replace(/\/(n[0-9a-f]{16})$/, (whole, id: string) => {
-    const name = world.nodes.get(id as NodeId)?.name;
-    return name === undefined ? whole : `/${name}`;
-  });
-}
+import type { StopView } from "../schemas/wishes.ts";
 
 export const stopView = (world: World, stop: Stop | null): StopView | null =>
   stop === null ? null : { ...stop.said, target: shownTarget(world, stop.target) };
-
-/** "stopped by admin: the fan is loud" */
-export function saidText(what: string, { by, reason }: Pick<SaidView, "by" | "reason">): string {
-  return `${what}${by === "" ? "" : ` by ${by}`}${reason === "" ? "" : `: ${reason}`}`;
-}
 
 /** null: it is not being drained. */
 export function drainView(world: World, node: Node, now: Millis): NodeView["drain"] {

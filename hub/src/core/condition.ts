@@ -1,10 +1,13 @@
 // Is a workload good? The one place that says so, cheap enough to ask for every workload of a fleet: no words are made here.
+// It never calls good what was not said by a node that is heard.
 import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Condition } from "@skerry/shared/model/node.ts";
-import type { WorkloadState } from "@skerry/shared/model/report.ts";
+import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
-import type { SeenStatus, World } from "../../core/world.ts";
-import type { AppCondition } from "../schemas/apps.ts";
+import type { Placement, SeenStatus, World } from "./world.ts";
+
+/** good: all that should run does. working: on its way. troubled: something will not come right by itself. unknown: nodes are silent. */
+export type AppCondition = "good" | "working" | "troubled" | "unknown";
 
 /** What a reader must hear of first. */
 export const WORST_FIRST: readonly AppCondition[] = ["troubled", "working", "unknown", "good"];
@@ -18,7 +21,8 @@ export function workloadCondition(world: World, id: WorkloadId): AppCondition {
   if (seen === null) return "working";
   const { state, specHash } = seen.status;
   if (!placement.intent.run) return state.kind === "stopped" || state.kind === "completed" ? "good" : "working";
-  return stateCondition(state, specHash === placement.specHash);
+  const gate = gateCondition(placement, seen.status);
+  return gate === "good" ? stateCondition(seen.status, specHash === placement.specHash) : gate;
 }
 
 /** A node's word counts while it is heard, sees its engine, and has said it on its newest connection and since the hub last stood still. */
@@ -32,12 +36,36 @@ export function blindness(world: World, node: NodeId): Condition | null {
   return world.observations.get(node)?.conditions.find(({ kind }) => kind === "engine-unreachable") ?? null;
 }
 
+/** true: what the node says of its gate is about what it should run now. */
+export const gateIsOf = ({ specHash, step }: Placement, { gateFor }: WorkloadStatus): boolean =>
+  gateFor !== null && gateFor.specHash === specHash && gateFor.attempt === step.attempt;
+
+/** A change that replaces a good one is good when its gate has passed; a first start, as soon as it runs. */
+function gateCondition(placement: Placement, status: WorkloadStatus): AppCondition {
+  if (!gateIsOf(placement, status)) return "good";
+  switch (status.gate.kind) {
+    case "none":
+    case "passed":
+      return "good";
+    case "failed":
+      return "troubled";
+    case "open":
+      if (isInTrouble(status.state)) return "troubled";
+      return placement.step.previous === null ? "good" : "working";
+    default:
+      return assertNever(status.gate);
+  }
+}
+
+const isInTrouble = (state: WorkloadState): boolean =>
+  state.kind === "backing-off" || state.kind === "failed" || (state.kind === "running" && state.health === "unhealthy");
+
 /** `current`: what is there was made from what should be there. */
-function stateCondition(state: WorkloadState, current: boolean): AppCondition {
+function stateCondition({ state, ready }: WorkloadStatus, current: boolean): AppCondition {
   switch (state.kind) {
     case "running":
       if (state.health === "unhealthy") return "troubled";
-      return current && state.health !== "starting" ? "good" : "working";
+      return current && state.health !== "starting" && ready !== false ? "good" : "working";
     case "completed":
       if (state.exit.code !== 0) return "troubled";
       return current ? "good" : "working";
