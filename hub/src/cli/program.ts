@@ -185,6 +185,20 @@ function addLooking(program: Command, finish: Finish, io: Io): void {
     )
     .addOption(json());
   lazily(why, finish, io, () => import("./commands/why.ts"), ["target"]);
+  const logs = program
+    .command("logs <target>")
+    .summary("what containers wrote; -f goes on with what they write")
+    .description(
+      "Shows what the containers of APP, APP/SERVICE or APP/SERVICE/NUMBER (or /NODE) wrote, from all of their nodes. Logs of a node that is not heard are not here, and that is said; on the node itself: skerry agent logs.",
+    )
+    .option("-f, --follow", "go on with what they write, until Ctrl-C")
+    .option("-n, --tail <lines>", "so many lines from the end of each, or all (all; with -f 100)")
+    .option("--since <duration>", "not older than this: 10m, 24h")
+    .option("-t, --timestamps", "show when, by the node's clock")
+    .option("--raw", "let control characters through to the terminal")
+    .addOption(json())
+    .addHelpText("after", "\nExample:\n  skerry logs shop/web -f --tail 20");
+  lazily(logs, finish, io, () => import("./commands/logs.ts"), ["target"]);
   const events = program
     .command("events")
     .summary("what happened; -f goes on with what happens")
@@ -253,20 +267,6 @@ function addNodes(program: Command, finish: Finish, io: Io): void {
       ["nodes"],
     );
   }
-}
-
-function addRest(program: Command, finish: Finish, io: Io): void {
-  const token = program
-    .command("token")
-    .summary("join tokens: create, ls, rm")
-    .description("Join tokens let machines become nodes.");
-  const create = token
-    .command("create")
-    .summary("make a token; its secret is shown once")
-    .description("Makes a join token and shows it, this once, with the command to run on the node.")
-    .option("--uses <n>", "how many nodes may join with it (1)", whole)
-    .option("--expires <duration>", "for how long (24h)")
-    .option("--label <key=value>", "a label for nodes that join with it; may be given several times", collect)
   const drain = program
     .command("drain <node>")
     .summary("empty a node: what may move goes elsewhere")
@@ -338,6 +338,20 @@ function addWishes(program: Command, finish: Finish, io: Io): void {
     .option("--reason <text>", "why; kept with the event")
     .addOption(json());
   lazily(unpause, finish, io, load("unpause"), ["target"]);
+}
+
+function addRest(program: Command, finish: Finish, io: Io): void {
+  const token = program
+    .command("token")
+    .summary("join tokens: create, ls, rm")
+    .description("Join tokens let machines become nodes.");
+  const create = token
+    .command("create")
+    .summary("make a token; its secret is shown once")
+    .description("Makes a join token and shows it, this once, with the command to run on the node.")
+    .option("--uses <n>", "how many nodes may join with it (1)", whole)
+    .option("--expires <duration>", "for how long (24h)")
+    .option("--label <key=value>", "a label for nodes that join with it; may be given several times", collect)
     .addOption(json());
   lazily(create, finish, io, () => import("./commands/token-create.ts"));
   const list = token
