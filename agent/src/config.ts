@@ -6,6 +6,7 @@ import { nodeNameSchema } from "@skerry/shared/model/ids.ts";
 import { MAX_LOG_TAIL } from "@skerry/shared/protocol/streams.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import { INVENTORY_WORD } from "./facts/inventory.ts";
+import { WINDOWS_WORD } from "./times/edges.ts";
 
 export const DEFAULT_DATA_DIR = "/var/lib/skerry/agent";
 const DEFAULT_DOCKER_SOCKET = "/var/run/docker.sock";
@@ -19,6 +20,8 @@ export type AgentCommand =
   | { readonly kind: "help" }
   /** Not for people: see facts/inventory. */
   | { readonly kind: "inventory" }
+  /** Not for people: see times/edges. */
+  | { readonly kind: "windows" }
   | { readonly kind: "status"; readonly dataDir: string; readonly json: boolean }
   | {
       readonly kind: "logs";
@@ -78,6 +81,7 @@ export function readCommand(
   if (word === "safe-mode" && more.join(" ") === "off") return ok({ kind: "safe-mode-off", dataDir });
   if (word === "safe-mode") return err(`"skerry agent safe-mode" takes one word: off`);
   if (word === INVENTORY_WORD && more.length === 0) return ok({ kind: "inventory" });
+  if (word === WINDOWS_WORD && more.length === 0) return ok({ kind: "windows" });
   if (word !== undefined) return err(`there is no command "skerry agent ${positionals.join(" ")}"`);
   if (values.json === true) return err("--json belongs to: skerry agent status");
   if (values.follow === true || values.tail !== undefined) return err("-f and --tail belong to: skerry agent logs");

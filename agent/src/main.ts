@@ -26,6 +26,7 @@ import type { Ask } from "./prober/prober.ts";
 import { pullGuard } from "./registry/pull-guard.ts";
 import type { LogParts } from "./streams/logs.ts";
 import { createStreams, listenLocally, type Streams } from "./streams/streams.ts";
+import { answerEdges } from "./times/edges.ts";
 import { changeTimes } from "./times/times.ts";
 
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
@@ -61,6 +62,9 @@ async function main(args: readonly string[]): Promise<number> {
       return EXIT.done;
     case "inventory":
       await printInventory((text) => process.stdout.write(text));
+      return EXIT.done;
+    case "windows":
+      await answerEdges(process.stdin, (text) => process.stdout.write(text));
       return EXIT.done;
     case "status": {
       const { statusCommand } = await import("./control/status-command.ts");

@@ -273,7 +273,7 @@ class Loop implements Reconciler {
     const full = startedMs >= this.#nextFullMs;
     const inFlight = this.#lanes.busy();
     try {
-      await this.#parts.times?.look(desired);
+      await this.#parts.times?.look(desired, () => this.wake("update windows"));
       const look = await this.#observer.look({
         images: desired === null ? [] : imagesOf(desired),
         recorded: () => this.#journal.containers(),

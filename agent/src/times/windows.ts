@@ -1,74 +1,73 @@
-// Windows: whether the update windows of the wanted workloads are open now, by this machine's wall clock, told in monotonic time. The
-// cron library is loaded only once a workload has a window: most nodes never have one. A clock that is known to be wrong opens nothing.
+// Windows: whether the update windows of the wanted workloads are open now, by this machine's wall clock, told in monotonic time. What
+// is not known yet is closed, and so is everything while the clock is known to be wrong.
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Window } from "@skerry/shared/model/update.ts";
 import type { Clock, Millis } from "@skerry/shared/runtime/clock.ts";
-import type { Cron } from "croner";
+import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { WindowNow, WindowsNow } from "../core/plan/scene.ts";
+import type { AskEdges, Edge } from "./edges.ts";
 
 /** Nobody runs this before it was written: an earlier date is a clock that was never set. */
 const EARLIEST_WALL_MS = Date.UTC(2025, 0, 1);
-/** Windows that run into each other are followed so far: a day of "every minute". */
-const MAX_JOINED = 1_440;
-/** What was worked out holds until the next edge, unless the wall clock was set by more than this meanwhile. */
+/** An edge holds until it comes, unless the wall clock was set by more than this meanwhile. */
 const CLOCK_STEP_MS = 1_000;
+/** After nobody answered. */
+const ASK_AGAIN_MS = 30_000;
 
 export interface WindowParts {
   readonly clock: Clock;
+  readonly log: Log;
+  readonly ask: AskEdges;
   /** Whether the wall clock is known to be right; null: nobody can say, and it is believed. */
   readonly synchronised: () => boolean | null;
 }
 
-/** In wall time. `changesAtMs` null: never. */
-export interface Edge {
-  readonly open: boolean;
-  readonly changesAtMs: number | null;
-}
-
-type NextMatch = (afterMs: number) => number | null;
-
-/** A window is open from each match on for its length; the next match may prolong it. */
-export function edgeOf(next: NextMatch, durationMs: number, wallMs: number): Edge {
-  // The first match later than this began less than one length ago.
-  const first = next(wallMs - durationMs);
-  if (first === null || first > wallMs) return { open: false, changesAtMs: first };
-  let endsAtMs = first + durationMs;
-  for (let joined = 0, at = next(first); joined < MAX_JOINED && at !== null && at <= endsAtMs; joined += 1) {
-    endsAtMs = at + durationMs;
-    at = next(at);
-  }
-  return { open: true, changesAtMs: endsAtMs };
-}
-
-interface Held {
-  readonly now: WindowNow;
-  /** Wall minus monotonic time when it was worked out. */
+interface Known {
+  readonly edge: Edge;
+  /** Wall minus monotonic time when it was asked for. */
   readonly offsetMs: number;
 }
 
 export class Windows {
   readonly #parts: WindowParts;
-  readonly #crons = new Map<string, Cron>();
-  readonly #held = new Map<string, Held>();
-  #cron: typeof Cron | null = null;
+  readonly #known = new Map<string, Known>();
+  #asking = false;
+  #notBeforeMs: Millis = 0;
 
   constructor(parts: WindowParts) {
     this.#parts = parts;
   }
 
-  /** Loads the library when a workload has a window. */
-  async prepare(desired: Assignment | null): Promise<void> {
-    if (this.#cron !== null || !hasWindows(desired)) return;
-    this.#cron = (await import("croner")).Cron;
+  /** Asks for what is not known, once at a time. Resolves to whether there is something new; never rejects. */
+  async prepare(desired: Assignment | null): Promise<boolean> {
+    const wanted = windowsIn(desired);
+    for (const key of this.#known.keys()) if (!wanted.has(key)) this.#known.delete(key);
+    const unknown = [...wanted].filter(([key]) => this.#edge(key) === null);
+    const { clock, log, ask } = this.#parts;
+    if (unknown.length === 0 || this.#asking || clock.monotonicMs() < this.#notBeforeMs || this.#clockIsWrong())
+      return false;
+    this.#asking = true;
+    const wallMs = clock.wallMs();
+    const offsetMs = wallMs - clock.monotonicMs();
+    try {
+      const edges = await ask({ wallMs, windows: unknown.map(([, window]) => window) });
+      for (const [index, [key]] of unknown.entries()) {
+        const edge = edges[index];
+        if (edge !== undefined) this.#known.set(key, { edge, offsetMs });
+      }
+      return true;
+    } catch (error) {
+      log.warn("could not work out when update windows open", { reason: String(error) });
+      this.#notBeforeMs = clock.monotonicMs() + ASK_AGAIN_MS;
+      return false;
+    } finally {
+      this.#asking = false;
+    }
   }
 
   now(desired: Assignment | null): ReadonlyMap<WorkloadId, WindowsNow> {
     const timed = (desired?.workloads ?? []).filter(({ times }) => times.download !== null || times.apply !== null);
-    if (timed.length === 0) {
-      this.#crons.clear();
-      this.#held.clear();
-    }
     return new Map(
       timed.map(({ id, times: { download, apply } }) => [
         id,
@@ -78,62 +77,41 @@ export class Windows {
   }
 
   #windowNow(window: Window): WindowNow {
-    const { clock, synchronised } = this.#parts;
-    const [wallMs, now] = [clock.wallMs(), clock.monotonicMs()];
-    if (synchronised() === false || wallMs < EARLIEST_WALL_MS) {
+    if (this.#clockIsWrong()) {
       const reason =
         "this node's clock is not set, so nobody can say when it opens; see to its time synchronisation, or use --force";
       return { kind: "closed", opensAtMs: null, reason };
     }
-    const key = `${window.timeZone} ${window.durationMs} ${window.cron}`;
-    const held = this.#held.get(key);
-    const offsetMs = wallMs - now;
-    if (held !== undefined && Math.abs(held.offsetMs - offsetMs) < CLOCK_STEP_MS && !isOver(held.now, now))
-      return held.now;
-    const fresh = this.#workOut(window, key, wallMs, offsetMs);
-    this.#held.set(key, { now: fresh, offsetMs });
-    return fresh;
+    const known = this.#edge(keyOf(window));
+    if (known === null) return { kind: "closed", opensAtMs: null, reason: "it is being looked up when it opens" };
+    const { open, changesAtMs, words } = known.edge;
+    if (changesAtMs === null) return { kind: "closed", opensAtMs: null, reason: words };
+    const atMs = changesAtMs - known.offsetMs;
+    return open
+      ? { kind: "open", closesAtMs: atMs }
+      : { kind: "closed", opensAtMs: atMs, reason: `it opens at ${words}` };
   }
 
-  #workOut(window: Window, key: string, wallMs: number, offsetMs: number): WindowNow {
-    if (this.#cron === null) return { kind: "closed", opensAtMs: null, reason: "it is being looked up" };
-    const cron = this.#cronOf(this.#cron, window, key);
-    // The hub checks every window with the same library: only one of a newer hub comes here.
-    if (cron === null) return { kind: "closed", opensAtMs: null, reason: `this agent cannot read "${window.cron}"` };
-    const next: NextMatch = (afterMs) => cron.nextRun(new Date(afterMs))?.getTime() ?? null;
-    const { open, changesAtMs } = edgeOf(next, window.durationMs, wallMs);
-    if (open && changesAtMs !== null) return { kind: "open", closesAtMs: changesAtMs - offsetMs };
-    if (changesAtMs === null) return { kind: "closed", opensAtMs: null, reason: `"${window.cron}" never comes again` };
-    const reason = `it opens at ${inWords(changesAtMs, window.timeZone)} (${window.timeZone})`;
-    return { kind: "closed", opensAtMs: changesAtMs - offsetMs, reason };
+  #clockIsWrong(): boolean {
+    const { clock, synchronised } = this.#parts;
+    return synchronised() === false || clock.wallMs() < EARLIEST_WALL_MS;
   }
 
-  #cronOf(make: typeof Cron, { cron, timeZone }: Window, key: string): Cron | null {
-    const known = this.#crons.get(key);
-    if (known !== undefined) return known;
-    try {
-      const made = new make(cron, { timezone: timeZone, mode: "5-part" });
-      // A time zone is looked at only when it is used.
-      made.nextRun();
-      this.#crons.set(key, made);
-      return made;
-    } catch {
-      return null;
-    }
+  /** null: it must be asked for. */
+  #edge(key: string): Known | null {
+    const { clock } = this.#parts;
+    const known = this.#known.get(key);
+    if (known === undefined) return null;
+    const [wallMs, now] = [clock.wallMs(), clock.monotonicMs()];
+    const stepped = Math.abs(wallMs - now - known.offsetMs) >= CLOCK_STEP_MS;
+    const over = known.edge.changesAtMs !== null && known.edge.changesAtMs - known.offsetMs <= now;
+    return stepped || over ? null : known;
   }
 }
 
-function hasWindows(desired: Assignment | null): boolean {
-  return desired?.workloads.some(({ times }) => times.download !== null || times.apply !== null) ?? false;
-}
+const keyOf = ({ cron, durationMs, timeZone }: Window): string => `${timeZone} ${durationMs} ${cron}`;
 
-function isOver(window: WindowNow, now: Millis): boolean {
-  const edge = window.kind === "open" ? window.closesAtMs : window.opensAtMs;
-  return edge === null || edge <= now;
-}
-
-/** 2026-11-22 03:00 */
-function inWords(wallMs: number, timeZone: string): string {
-  const parts = { dateStyle: "short", timeStyle: "short", timeZone } as const;
-  return new Intl.DateTimeFormat("sv-SE", parts).format(new Date(wallMs));
+function windowsIn(desired: Assignment | null): ReadonlyMap<string, Window> {
+  const windows = (desired?.workloads ?? []).flatMap(({ times }) => [times.download, times.apply]);
+  return new Map(windows.flatMap((window) => (window === null ? [] : [[keyOf(window), window] as const])));
 }

@@ -4,8 +4,9 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { answerEdges, askHere, edgeOf } from "@skerry/agent/times/edges.ts";
 import { Holds } from "@skerry/agent/times/holds.ts";
-import { edgeOf, Windows } from "@skerry/agent/times/windows.ts";
+import { Windows } from "@skerry/agent/times/windows.ts";
 import { NO_UPDATE_TIMES } from "@skerry/shared/model/plain.ts";
 import type { Window } from "@skerry/shared/model/update.ts";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
@@ -41,7 +42,7 @@ describe("windows", () => {
   const desired = (apply: Window) => assignment([{ ...web, times: { ...NO_UPDATE_TIMES, apply } }]);
 
   async function applyAt(clock: StillClock, window: Window = night, synchronised: boolean | null = null) {
-    const windows = new Windows({ clock, synchronised: () => synchronised });
+    const windows = new Windows({ clock, log: silentLog, ask: askHere, synchronised: () => synchronised });
     await windows.prepare(desired(window));
     return windows.now(desired(window)).get(web.id)?.apply;
   }
@@ -80,20 +81,53 @@ describe("windows", () => {
 
   test("[N126] a clock that is set meanwhile is looked at anew at once", async () => {
     const clock = clockAt("2026-11-22T12:00:00Z");
-    const windows = new Windows({ clock, synchronised: () => true });
+    const windows = new Windows({ clock, log: silentLog, ask: askHere, synchronised: () => true });
     await windows.prepare(desired(night));
     expect(windows.now(desired(night)).get(web.id)?.apply?.kind).toBe("closed");
     clock.wall = Date.parse("2026-11-22T02:30:00Z");
+    expect(windows.now(desired(night)).get(web.id)?.apply).toMatchObject({ kind: "closed", opensAtMs: null });
+    expect(await windows.prepare(desired(night))).toBe(true);
     expect(windows.now(desired(night)).get(web.id)?.apply?.kind).toBe("open");
   });
 
   test("[N125] a workload without windows has no entry, and a cron that this agent cannot read stays closed", async () => {
-    const windows = new Windows({ clock: clockAt("2026-11-22T02:30:00Z"), synchronised: () => true });
+    const windows = new Windows({
+      clock: clockAt("2026-11-22T02:30:00Z"),
+      log: silentLog,
+      ask: askHere,
+      synchronised: () => true,
+    });
     await windows.prepare(assignment([web]));
     expect(windows.now(assignment([web])).size).toBe(0);
     expect(await applyAt(clockAt("2026-11-22T02:30:00Z"), { ...night, cron: "@fortnight" })).toMatchObject({
-      reason: 'this agent cannot read "@fortnight"',
+      reason: 'this agent cannot read "@fortnight" in time zone "Europe/Berlin"',
     });
+  });
+
+  test("[N133] the library is asked in a process of its own, once per edge, and again half a minute after nobody answered", async () => {
+    const clock = clockAt("2026-11-22T12:00:00Z");
+    let answers = 0;
+    const ask: typeof askHere = async (question) => {
+      answers += 1;
+      if (answers === 1) throw new Error("no memory for a process");
+      const told: string[] = [];
+      const asked = async function* () {
+        yield Buffer.from(JSON.stringify(question));
+      };
+      await answerEdges(asked(), (text) => told.push(text));
+      return JSON.parse(told.join(""));
+    };
+    const windows = new Windows({ clock, log: silentLog, ask, synchronised: () => true });
+    expect(await windows.prepare(desired(night))).toBe(false);
+    expect(await windows.prepare(desired(night))).toBe(false);
+    clock.monotonic += 30_000;
+    clock.wall += 30_000;
+    expect(await windows.prepare(desired(night))).toBe(true);
+    expect(await windows.prepare(desired(night))).toBe(false);
+    expect(windows.now(desired(night)).get(web.id)?.apply).toMatchObject({
+      reason: "it opens at 2026-11-23 03:00 (Europe/Berlin)",
+    });
+    expect(answers).toBe(2);
   });
 });
 
