@@ -31,7 +31,14 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   "agent/src/engine": ["agent/src/core", "shared/src"],
   "agent/src/ledger": ["agent/src/core", "shared/src"],
   "agent/src/link": ["agent/src/core", "agent/src/ledger", "shared/src"],
-  "agent/src/reconciler": ["agent/src/core", "agent/src/engine", "agent/src/ledger", "shared/src"],
+  "agent/src/reconciler": [
+    "agent/src/core",
+    "agent/src/engine",
+    "agent/src/ledger",
+    "agent/src/prober/prober.ts",
+    "shared/src",
+  ],
+  "agent/src/prober": ["agent/src/core", "agent/src/engine", "shared/src"],
   "agent/src/streams": [
     "agent/src/core",
     "agent/src/engine",
