@@ -20,6 +20,7 @@ import {
   startOf,
   unmountBelow,
 } from "./remains.ts";
+import { smallDisk } from "./smalldisk.ts";
 
 const LABS = join(import.meta.dirname, "..", "..", ".cache", "lab");
 const RUN_PREFIX = "/tmp/skerry-";
@@ -34,6 +35,8 @@ export interface LabOptions {
   readonly liveRestore?: boolean;
   /** Made (or found in the cache) and loaded into every engine. The base image is always there. */
   readonly images?: readonly ImageRecipe[];
+  /** In megabytes, of the disk that a node's engine has of its own; null: the machine's. It does not survive a power cut. */
+  readonly disk?: (number: number) => number | null;
   /** Told what is being done, for the demo. */
   readonly say?: (text: string) => void;
   /** false: the caller handles SIGINT and SIGTERM and disposes the lab itself. */
@@ -170,12 +173,15 @@ async function makeNode(
   const wire = network === null ? null : stack.use(await network.node(name));
   const nodeFolder = join(folder, name);
   await mkdir(nodeFolder, { recursive: true });
+  const dataDir = join(folder, `${name}-engine`);
+  const megabytes = options.disk?.(Number(name.slice(1))) ?? null;
+  if (megabytes !== null) stack.use(await smallDisk(join(folder, `${name}.disk`), dataDir, megabytes));
   const engine = stack.use(
     new Engine({
       tag: `skerry-${tag}-${name}`,
       name,
       runDir: join(runDir, name),
-      dataDir: join(folder, `${name}-engine`),
+      dataDir,
       netns: wire?.netns,
       bridge,
       liveRestore: options.liveRestore ?? false,
