@@ -396,7 +396,11 @@ export function engineContract(name: string, make: () => Promise<EngineUnderTest
       expect(lines.every(({ more }) => !more)).toBe(true);
       for (const { at } of lines) expect(at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/);
       expect(await readLog(id, { tail: 1 })).toHaveLength(1);
-      const newest = lines.map(({ at }) => at).sort().at(-1) ?? "";
+      const newest =
+        lines
+          .map(({ at }) => at)
+          .sort()
+          .at(-1) ?? "";
       expect((await readLog(id, { since: newest })).map(({ at }) => at)).toEqual([newest]);
       await expectKind(readLog("f".repeat(64)), "not-found");
     });

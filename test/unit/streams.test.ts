@@ -214,6 +214,27 @@ test("[L77] it ends with the node's control connection, and who was reading is t
   await expect(reading).rejects.toThrow("broke off");
 });
 
+test("[L78] whichever side breaks off in the middle of whatever, both processes live on", async () => {
+  lines = function* () {
+    for (;;) yield line("z".repeat(5_000));
+  };
+  for (let round = 0; round < 9; round++) {
+    const reading = read();
+    const from = given;
+    await until("it reads", () => given > from + (round % 5));
+    if (round % 3 === 0) agent.closeAll();
+    else if (round % 3 === 1) streams.drop(NODE);
+    else {
+      const [, session] = await Promise.all([Promise.resolve(), streams.get(NODE, "/logs")]);
+      session.session?.close();
+      agent.closeAll();
+    }
+    await expect(reading).rejects.toThrow();
+  }
+  lines = () => [line("one")];
+  expect(await read()).toHaveLength(1);
+});
+
 test("[K39] what nobody reads is not read from the engine, and one who does not read holds up nobody else", async () => {
   lines = function* () {
     for (let n = 0; n < 100_000; n++) yield line("x".repeat(1_000));

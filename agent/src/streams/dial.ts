@@ -1,5 +1,6 @@
 // The stream socket: dials the hub's second address with a proof of credential and ticket, and serves on what comes of it.
 // One that fails is not tried again: the hub asks anew when somebody still wants to look.
+import { socketDuplex } from "@skerry/shared/protocol/socket-duplex.ts";
 import {
   MAX_STREAM_MESSAGE_BYTES,
   STREAM_HEADER,
@@ -9,7 +10,7 @@ import {
 } from "@skerry/shared/protocol/streams.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
-import { type ClientOptions, createWebSocketStream, WebSocket } from "ws";
+import { type ClientOptions, WebSocket } from "ws";
 import type { Identity } from "../ledger/ledger.ts";
 import { agentUrl } from "../link/network-failure.ts";
 import type { LogParts } from "./logs.ts";
@@ -53,6 +54,6 @@ export function dialStreams(
     end();
   });
   socket.once("close", end);
-  socket.once("open", () => serveStreams(parts, createWebSocketStream(socket), end));
+  socket.once("open", () => serveStreams(parts, socketDuplex(socket), end));
   return { close: () => socket.terminate() };
 }

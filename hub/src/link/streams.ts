@@ -4,6 +4,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { type NodeId, nodeIdSchema, type SpecHash } from "@skerry/shared/model/ids.ts";
+import { socketDuplex } from "@skerry/shared/protocol/socket-duplex.ts";
 import {
   MAX_STREAMS_PER_NODE,
   STREAM_HEADER,
@@ -14,7 +15,7 @@ import {
 import type { Clock, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
-import { createWebSocketStream, type WebSocket } from "ws";
+import type { WebSocket } from "ws";
 
 /** Nodes that are looked at at once, over all people: each costs a socket and HTTP/2's tables, some 300 KB. */
 export const MAX_STREAM_SOCKETS = 500;
@@ -67,7 +68,10 @@ export class NodeStreams {
 
   /** One GET on the node. Rejects with StreamError only. */
   async get(node: NodeId, path: string): Promise<ClientHttp2Stream> {
-    const open = this.#open.get(node) ?? (await this.#ask(node));
+    const known = this.#open.get(node);
+    // One that was closed may not have said so yet.
+    const stands = known !== undefined && !known.session.destroyed && !known.session.closed;
+    const open = stands ? known : await this.#ask(node);
     if (open.session.destroyed || open.session.closed) throw new StreamError("broke the connection off");
     if (open.streams >= MAX_STREAMS_PER_NODE) {
       throw new StreamError(`is looked at by ${MAX_STREAMS_PER_NODE} streams already, which is the most`);
@@ -102,7 +106,7 @@ export class NodeStreams {
     if (waiting === undefined) return webSocket.terminate();
     this.#waiting.delete(node);
     waiting.timer.cancel();
-    const duplex = createWebSocketStream(webSocket);
+    const duplex = socketDuplex(webSocket);
     duplex.on("error", () => undefined);
     const session = connect("http://node", { createConnection: () => duplex, maxSessionMemory: 10 });
     const open: Open = { session, streams: 0, idle: null };
