@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { appSummarySchema, appViewSchema, dryRunSchema } from "../http/schemas/apps.ts";
 import { eventViewSchema } from "../http/schemas/events.ts";
-import { nodeSummarySchema, nodeViewSchema } from "../http/schemas/nodes.ts";
+import { nodeSummarySchema, nodeViewSchema, removedNodeSchema } from "../http/schemas/nodes.ts";
 import { whySchema } from "../http/schemas/system.ts";
 import { tokenViewSchema } from "../http/schemas/tokens.ts";
 import { workloadViewSchema } from "../http/schemas/workloads.ts";
@@ -249,7 +249,7 @@ describe("[U3] at 80 columns", () => {
     golden(
       "node-rm",
       removedText(
-        {
+        removedNodeSchema.parse({
           node: van,
           dryRun: false,
           workloads: 3,
@@ -263,7 +263,7 @@ describe("[U3] at 80 columns", () => {
           ],
           volumesKept: ["shop_data", "shop_queue"],
           seq: 4,
-        },
+        }),
         WIDTH,
       ),
     ));
