@@ -105,7 +105,7 @@ test(
 );
 
 test(
-  "[N151] [H190] [H191] a nearly full disk keeps new work away and what runs running, until there is room",
+  "[N151] [H240] [H241] a nearly full disk keeps new work away and what runs running, until there is room",
   async () => {
     const node = fleet().node(1);
     await fleet().apply("old", at(1));

@@ -27,7 +27,7 @@ describe("pressure", () => {
     ["memory-pressure", "its memory is nearly used up"],
     ["safe-mode", "it is in safe mode, after restarting too often"],
   ] as const)(
-    "[H190] %s keeps new copies away, global ones too, and says so; when it goes they come",
+    "[H240] %s keeps new copies away, global ones too, and says so; when it goes they come",
     (kind, words) => {
       const s = new Scenario();
       const id = s.join();
@@ -41,7 +41,7 @@ describe("pressure", () => {
     },
   );
 
-  test("[H191] nothing is moved away from pressure, and what stands there may change in its place", () => {
+  test("[H241] nothing is moved away from pressure, and what stands there may change in its place", () => {
     const s = new Scenario();
     const [first, second] = [s.join(), s.join()];
     s.applyApp("a", { replicas: 2 });
@@ -56,7 +56,7 @@ describe("pressure", () => {
   });
 
   test.each(["clock-unsynchronised", "temperature", "under-voltage", "memory-limits-not-enforced"] as const)(
-    "[H190] %s keeps nothing away",
+    "[H240] %s keeps nothing away",
     (kind) => {
       const s = new Scenario();
       says(s, s.join(), kind);
@@ -65,7 +65,7 @@ describe("pressure", () => {
     },
   );
 
-  test("[H192] only what turns is looked at: a report that says the same of the pressure asks for nothing", () => {
+  test("[H242] only what turns is looked at: a report that says the same of the pressure asks for nothing", () => {
     const s = new Scenario();
     const id = s.join();
     const looks = (...kinds: readonly Condition["kind"][]): boolean => {
