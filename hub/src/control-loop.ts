@@ -1,6 +1,6 @@
 // The only writer of the hub: input → pure handler → one durable commit → World → answer, watchers, nodes; then the same for what `decide` adds.
 // Nothing is acknowledged, sent or shown before it is durable. It must never await, queue without a bound, or write to the World elsewhere.
-import type { AppName, NodeId } from "@skerry/shared/model/ids.ts";
+import type { AppName, NodeId, Revision } from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
 import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
@@ -14,7 +14,7 @@ import { type Command, type CommandContext, type CommandOutcome, type CommandRef
 import { decide, type Settings } from "./core/decide.ts";
 import { nextDrainDeadlineMs, overdueDrains } from "./core/drain.ts";
 import { disconnected, greeted, received } from "./core/received.ts";
-import type { World } from "./core/world.ts";
+import type { AppRevision, World } from "./core/world.ts";
 import type { Frame, HashMatches, Hub, InputResult, Listener, StorageState } from "./link/hub.ts";
 import { type Commit, type Store, StoreError } from "./store/store.ts";
 
@@ -169,7 +169,13 @@ class Loop implements ControlLoop {
     if (!handled.ok) return handled;
     const { changes, outcome } = handled.value;
     for (const change of changes) applyChange(after, change);
-    const decided = decide(after, this.#options.clock.monotonicMs(), this.#options.settings);
+    const decided = decide(
+      after,
+      this.#options.clock.monotonicMs(),
+      this.#options.settings,
+      undefined,
+      this.#options.clock.wallMs(),
+    );
     for (const change of decided) applyChange(after, change);
     return ok({ outcome, after, changes: [...changes, ...decided] });
   }
@@ -225,7 +231,19 @@ class Loop implements ControlLoop {
       // `n` and 16 hex digits are a node id by its schema.
       freshNodeId: command.kind === "join-node" ? (`n${random.hex(8)}` as NodeId) : null,
       freshToken: context.freshToken,
+      undoTo: command.kind === "undo-rollout" ? this.#undoTo(command.app, command.to) : null,
     };
+  }
+
+  #undoTo(name: AppName, asked: Revision | null): AppRevision | null {
+    const app = this.world.apps.get(name);
+    if (app === undefined) return null;
+    const { store } = this.#options;
+    const before = store.revisions(name).filter(({ revision }) => revision < app.revision);
+    const usual = app.lastGood === app.revision || app.lastGood === null ? before.at(-1)?.revision : app.lastGood;
+    const to = asked ?? usual ?? null;
+    const stored = to === null ? null : store.revision(name, to);
+    return to === null || stored === null ? null : { revision: to, spec: stored.spec };
   }
 
   /** Volatile news is applied at once; what must be durable waits for the next commit, together with what other nodes say meanwhile. */
@@ -339,7 +357,7 @@ class Loop implements ControlLoop {
 
   #decided(now: Millis): readonly Change[] {
     try {
-      return decide(this.world, now, this.#options.settings);
+      return decide(this.world, now, this.#options.settings, undefined, this.#options.clock.wallMs());
     } catch (error) {
       throw this.#crash(error);
     }
@@ -484,7 +502,7 @@ const tellsWorkloads = ({ whole, workloads, gone }: Report): boolean =>
 /** The app that a command makes a new revision of; null: none. */
 function revisedApp(command: Command): AppName | null {
   if (command.kind === "apply-app") return command.spec.name;
-  return command.kind === "scale" ? command.app : null;
+  return command.kind === "scale" || command.kind === "undo-rollout" ? command.app : null;
 }
 
 function submitRefusal(error: StoreError): SubmitRefusal {

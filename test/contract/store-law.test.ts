@@ -75,7 +75,14 @@ function take({ loop, clock, submit }: Run, at: Step, count: number): void {
   const target = "which" in at ? node(at.which) : undefined;
   switch (at.kind) {
     case "apply":
-      return submit({ kind: "apply-app", spec: spec(at), source: "# as given", ifRevision: null });
+      return submit({
+        kind: "apply-app",
+        retry: false,
+        force: false,
+        spec: spec(at),
+        source: "# as given",
+        ifRevision: null,
+      });
     case "remove-app":
       return submit({ kind: "remove-app", app: appSpec(`app${at.which % 3}`).name, ifRevision: null });
     case "join":

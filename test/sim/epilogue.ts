@@ -198,7 +198,14 @@ const sameSpecs: Epilogue = async (site) => {
   const mutations = site.history.mutations.length;
   for (const { spec } of site.hub.loop()?.world.apps.values() ?? []) {
     const services = spec.services.map((service) => ({ ...service, spread: [...service.spread, "rack"] }));
-    site.hub.submit({ kind: "apply-app", spec: { ...spec, services }, source: "sim", ifRevision: null });
+    site.hub.submit({
+      kind: "apply-app",
+      retry: false,
+      force: false,
+      spec: { ...spec, services },
+      source: "sim",
+      ifRevision: null,
+    });
   }
   const unsettled = await settle(site);
   const calls = site.history.mutations

@@ -19,7 +19,7 @@ export function createOperator(site: Site): Operator {
   let made = site.config.apps.length;
   const apply = (spec: AppSpec): void => {
     wanted.set(spec.name, spec);
-    site.hub.submit({ kind: "apply-app", spec, source: "sim", ifRevision: null });
+    site.hub.submit({ kind: "apply-app", retry: false, force: false, spec, source: "sim", ifRevision: null });
   };
   const act = (): void => {
     const app = chance.pick([...wanted.keys()].sort());

@@ -13,7 +13,7 @@ const join = (name: string, labels: Readonly<Record<string, string>> = {}): Comm
   tokenId: "t",
 });
 const apply = (ifRevision: number | null, image = "web:1"): Command => ({
-  kind: "apply-app",
+  kind: "apply-app", retry: false, force: false,
   spec: appSpec("a", { image }),
   source: "",
   ifRevision,

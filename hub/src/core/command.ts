@@ -18,12 +18,25 @@ import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import type { Change, JoinToken } from "./change.ts";
 import { availabilityChanged, drainProblem } from "./drain-command.ts";
+import { beginRollout, keptRevisions } from "./rollout/begin.ts";
+import { failedBefore, failedBeforeRefusal, handleRollout, type RolloutCommand } from "./rollout/commands.ts";
+import { activeRollout } from "./rollout/policy.ts";
+import type { FailedSpec } from "./rollout-state.ts";
 import { handleWish, reasonProblem, scaled, type WishCommand } from "./wish-command.ts";
 import type { App, AppRevision, Availability, Node, World } from "./world.ts";
 
 /** `ifRevision`: null applies whatever there is; 0 only when the app does not exist; else only over exactly that revision. */
 export type Command =
-  | { readonly kind: "apply-app"; readonly spec: AppSpec; readonly source: string; readonly ifRevision: number | null }
+  | {
+      readonly kind: "apply-app";
+      readonly spec: AppSpec;
+      readonly source: string;
+      readonly ifRevision: number | null;
+      /** What failed before is tried again. */
+      readonly retry: boolean;
+      /** Windows and holds do not count for this revision. */
+      readonly force: boolean;
+    }
   | { readonly kind: "remove-app"; readonly app: AppName; readonly ifRevision: number | null }
   | {
       readonly kind: "set-node-labels";
@@ -64,6 +77,7 @@ export type Command =
       readonly replicas: number;
       readonly ifRevision: number | null;
     }
+  | RolloutCommand
   | WishCommand;
 
 /** What the caller looked up or made for this one command. A command that does not need a field gets null or 0. */
@@ -82,10 +96,13 @@ export interface CommandContext {
   readonly freshNodeId: NodeId | null;
   /** create-token: a fresh id and the hash of its fresh secret. */
   readonly freshToken: { readonly id: string; readonly secretHash: SpecHash } | null;
+  /** undo-rollout: the older revision to go back to; null: there is none. */
+  readonly undoTo: AppRevision | null;
 }
 
 /** conflict 409 · not-found 404 · invalid 422 · limit 422 · token-refused 403 */
-export type RefusalCode = "conflict" | "not-found" | "invalid" | "limit" | "token-refused";
+/** failed-before 409 */
+export type RefusalCode = "failed-before" | "conflict" | "not-found" | "invalid" | "limit" | "token-refused";
 
 export interface CommandRefusal {
   readonly code: RefusalCode;
@@ -107,6 +124,14 @@ export type CommandOutcome =
       readonly unchanged: boolean;
     }
   | { readonly kind: "app-removed"; readonly app: AppName }
+  /** `sameAs`: for an undo, the revision whose content it has. `changed` false: it was so already. */
+  | {
+      readonly kind: "rollout-changed";
+      readonly app: AppName;
+      readonly revision: Revision;
+      readonly sameAs: Revision | null;
+      readonly changed: boolean;
+    }
   /** false: it was wished so already. */
   | { readonly kind: "wish-changed"; readonly app: AppName; readonly changed: boolean }
   | { readonly kind: "node-changed"; readonly node: NodeId }
@@ -149,6 +174,10 @@ export function handle(world: World, command: Command, context: CommandContext):
       return removeToken(command, context);
     case "scale":
       return scale(world, command, context);
+    case "pause-rollout":
+    case "resume-rollout":
+    case "undo-rollout":
+      return handleRollout(world, command, context);
     case "set-stopped":
     case "restart":
     case "set-paused":
@@ -178,15 +207,22 @@ function applyApp(world: World, command: CommandOf<"apply-app">, context: Comman
   const current = world.apps.get(name) ?? null;
   const conflict = revisionConflict(name, current, command.ifRevision);
   if (conflict !== null) return conflict;
-  if (current !== null && canonicalJson(current.spec) === canonicalJson(command.spec)) {
+  const failed = failedBefore(current, command.spec);
+  if (failed !== null && !command.retry) return failedBeforeRefusal(name, failed);
+  const isNews = failed !== null || (command.force && isHeldBack(world, current));
+  if (!isNews && current !== null && canonicalJson(current.spec) === canonicalJson(command.spec)) {
     const { revision } = current;
     return ok({
       changes: [],
       outcome: { kind: "app-applied", app: name, revision, created: false, unchanged: true },
     });
   }
-  return revise(world, command.spec, command.source, context);
+  return revise(world, command.spec, command.source, context, command);
 }
+
+/** Something of it is still to be changed, so that --force has something to do. */
+const isHeldBack = (world: World, app: App | null): boolean =>
+  app !== null && activeRollout(world.rollouts, app) !== null;
 
 /** A new revision of an app, which may be its first. */
 function revise(
@@ -194,6 +230,7 @@ function revise(
   spec: AppSpec,
   source: string | { readonly sameAs: Revision },
   context: CommandContext,
+  { retry, force }: { readonly retry: boolean; readonly force: boolean } = { retry: false, force: false },
 ): HandleResult {
   const { name } = spec;
   const current = world.apps.get(name) ?? null;
@@ -203,16 +240,20 @@ function revise(
     name,
     revision,
     spec,
-    older: current === null ? [] : referencedRevisions(world, current),
+    older: current === null ? [] : keptRevisions(world, current),
     appliedBy: context.actor,
     appliedAtMs: context.wallMs,
     lastGood: current?.lastGood ?? null,
-    failedSpecs: current?.failedSpecs ?? [],
+    failedSpecs: (current?.failedSpecs ?? []).filter((one) => !retry || !isIn(spec, one)),
   };
   return ok({
     changes: [
       { kind: "app-set", app, source },
       { kind: "hub-event", event: { kind: "app-applied", app: name, revision, by: context.actor } },
+      ...beginRollout(world, current, app, {
+        ...{ kind: "update", by: context.actor, reason: "applied", wallMs: context.wallMs },
+        ...{ retry, force },
+      }),
       { kind: "dirty", apps: [name], nodes: [] },
     ],
     outcome: { kind: "app-applied", app: name, revision, created: current === null, unchanged: false },
@@ -239,15 +280,8 @@ function scale(world: World, command: CommandOf<"scale">, context: CommandContex
   return revise(world, spec, { sameAs: current.revision }, context);
 }
 
-/** The revisions of `app` that its placements stand at, sorted. */
-function referencedRevisions(world: World, app: App): readonly AppRevision[] {
-  const used = new Set<Revision>();
-  for (const id of world.placementsByApp.get(app.name) ?? []) {
-    const placement = world.placements.get(id);
-    if (placement !== undefined) used.add(placement.revision);
-  }
-  return [...app.older, { revision: app.revision, spec: app.spec }].filter(({ revision }) => used.has(revision));
-}
+const isIn = (spec: AppSpec, { service, specHash }: FailedSpec): boolean =>
+  spec.services.some((one) => one.name === service && one.specHash === specHash);
 
 function revisionConflict(name: AppName, current: App | null, ifRevision: number | null): HandleResult | null {
   const revision = current?.revision ?? 0;

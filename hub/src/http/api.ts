@@ -7,6 +7,7 @@ import * as diffs from "./schemas/diff.ts";
 import * as events from "./schemas/events.ts";
 import * as logs from "./schemas/logs.ts";
 import * as nodes from "./schemas/nodes.ts";
+import * as rollouts from "./schemas/rollouts.ts";
 import * as system from "./schemas/system.ts";
 import * as tokens from "./schemas/tokens.ts";
 import * as wishes from "./schemas/wishes.ts";
@@ -53,6 +54,26 @@ export const api = {
   scaleApp: { params: apps.appParams, body: wishes.scaleBodySchema, response: wishes.scaledSchema, errors: WRITES },
   listRevisions: { params: apps.appParams, query: apps.listRevisionsQuery, response: apps.revisionPageSchema },
   getRevision: { params: apps.revisionParams, response: apps.revisionViewSchema },
+  getRollout: { params: apps.appParams, response: rollouts.rolloutViewSchema },
+  listRollouts: { params: apps.appParams, response: rollouts.rolloutListSchema },
+  pauseRollout: {
+    params: apps.appParams,
+    body: rollouts.pauseRolloutBodySchema,
+    response: rollouts.rolloutChangedSchema,
+    errors: WRITES,
+  },
+  resumeRollout: {
+    params: apps.appParams,
+    body: rollouts.resumeRolloutBodySchema,
+    response: rollouts.rolloutChangedSchema,
+    errors: WRITES,
+  },
+  undoRollout: {
+    params: apps.appParams,
+    body: rollouts.undoRolloutBodySchema,
+    response: rollouts.rolloutChangedSchema,
+    errors: WRITES,
+  },
   diffRevisions: { params: apps.appParams, query: diffs.diffQuery, response: diffs.revisionDiffSchema },
 
   getLogs: { params: apps.appParams, query: logs.logsQuery, errors: [422, 429] },

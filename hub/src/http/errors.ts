@@ -62,10 +62,20 @@ export const errorKinds = {
     when: "`why` was asked about something that does not exist.",
     hint: "Ask about APP, APP/SERVICE, APP/SERVICE/SLOT or a node's name; skerry apps and skerry nodes list them.",
   },
+  "rollout-not-found": {
+    status: 404,
+    when: "The app's revision stood before its hub recorded rollouts.",
+    hint: "Apply a new revision; its rollout is recorded.",
+  },
   "revision-conflict": {
     status: 409,
     when: "`ifRevision` is not the current revision: someone else was faster.",
     hint: "Read the app again, look at what changed, and apply with its current revision.",
+  },
+  "failed-before": {
+    status: 409,
+    when: "A service of the file is the very one that failed a rollout before: it is not tried again by itself.",
+    hint: "Change the file; or, if the cause lay elsewhere and is gone, apply again with `retry`.",
   },
   "watch-expired": {
     status: 410,

@@ -6,6 +6,7 @@ import { appHandlers } from "./routes/apps.ts";
 import { diffHandlers } from "./routes/diff.ts";
 import { eventHandlers } from "./routes/events.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
+import { rolloutHandlers } from "./routes/rollouts.ts";
 import { systemHandlers } from "./routes/system.ts";
 import { tokenHandlers } from "./routes/tokens.ts";
 import { wishHandlers } from "./routes/wishes.ts";
@@ -28,6 +29,7 @@ export function jsonHandlers(deps: HttpDeps): Handlers {
   return {
     ...appHandlers(deps),
     ...diffHandlers(deps),
+    ...rolloutHandlers(deps),
     ...workloadHandlers(deps),
     ...nodeHandlers(deps),
     ...tokenHandlers(deps),

@@ -97,6 +97,36 @@ export const routes = {
     permission: "apps:write",
     summary: "Give a service another number of copies, as a new revision",
   },
+  getRollout: {
+    method: "GET",
+    url: "/v1/apps/:app/rollout",
+    permission: "apps:read",
+    summary: "How far the newest revision has got, batch by batch, and what each copy waits for",
+  },
+  listRollouts: {
+    method: "GET",
+    url: "/v1/apps/:app/rollouts",
+    permission: "apps:read",
+    summary: "What became of an app's revisions, newest first",
+  },
+  pauseRollout: {
+    method: "POST",
+    url: "/v1/apps/:app/rollout/pause",
+    permission: "apps:write",
+    summary: "Let no further copy through to the newest revision",
+  },
+  resumeRollout: {
+    method: "POST",
+    url: "/v1/apps/:app/rollout/resume",
+    permission: "apps:write",
+    summary: "Go on after a pause, or promote the canaries",
+  },
+  undoRollout: {
+    method: "POST",
+    url: "/v1/apps/:app/rollout/undo",
+    permission: "apps:write",
+    summary: "Go back to an older revision, as a new one with its content",
+  },
   listRevisions: {
     method: "GET",
     url: "/v1/apps/:app/revisions",

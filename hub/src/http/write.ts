@@ -84,6 +84,8 @@ function refusalCode(command: Command, refusal: CommandRefusal): ErrorCode {
   switch (refusal.code) {
     case "conflict":
       return "revision-conflict";
+    case "failed-before":
+      return "failed-before";
     case "not-found":
       return notFoundCode(command);
     case "token-refused":
@@ -101,6 +103,9 @@ function notFoundCode(command: Command): ErrorCode {
     case "apply-app":
     case "remove-app":
     case "scale":
+    case "pause-rollout":
+    case "resume-rollout":
+    case "undo-rollout":
     case "set-stopped":
     case "restart":
     case "set-paused":

@@ -87,7 +87,7 @@ test("[L3] a full disk refuses a change whole, and takes it when there is room",
   const hub = smallHub();
   hub.join("pi");
   hub.disk.refuse = full;
-  const command = { kind: "apply-app", spec: web, source: "", ifRevision: null } as const;
+  const command = { kind: "apply-app", retry: false, force: false, spec: web, source: "", ifRevision: null } as const;
   expect(hub.submit(command)).toEqual({ ok: false, error: { kind: "storage-full" } });
   expect(hub.loop.storage().kind).toBe("full");
   expect(hub.loop.world.apps.size).toBe(0);
@@ -135,7 +135,7 @@ test("[L5] after a store failure the hub is read-only until it is restarted", ()
   const hub = smallHub();
   const node = hub.join("pi");
   hub.disk.refuse = broken;
-  const command = { kind: "apply-app", spec: web, source: "", ifRevision: null } as const;
+  const command = { kind: "apply-app", retry: false, force: false, spec: web, source: "", ifRevision: null } as const;
   expect(hub.submit(command)).toEqual({ ok: false, error: { kind: "read-only" } });
   hub.disk.refuse = null;
   expect(hub.submit(command)).toEqual({ ok: false, error: { kind: "read-only" } });
@@ -161,7 +161,7 @@ test("[L7] the same idempotency key is taken once", () => {
     freshToken: null,
     idempotency: { key: "k", requestHash: "h", answer: () => ({ status: 200, body: "{}" }) },
   };
-  const command = { kind: "apply-app", spec: web, source: "", ifRevision: null } as const;
+  const command = { kind: "apply-app", retry: false, force: false, spec: web, source: "", ifRevision: null } as const;
   expect(hub.loop.submit(command, context).ok).toBe(true);
   expect(hub.loop.submit(command, context)).toEqual({ ok: false, error: { kind: "duplicate" } });
   expect(hub.store.idempotent("k")).toEqual({ requestHash: "h", status: 200, body: "{}" });
@@ -172,7 +172,7 @@ test("[L8] a preview shows what would be decided and moves nothing", () => {
   const hub = smallHub();
   hub.join("pi");
   const { seq } = hub.loop.world;
-  const command = { kind: "apply-app", spec: web, source: "", ifRevision: null } as const;
+  const command = { kind: "apply-app", retry: false, force: false, spec: web, source: "", ifRevision: null } as const;
   const preview = hub.loop.preview(command, { actor: "admin", freshToken: null });
   expect(preview.ok && preview.value.after.placements.size).toBe(1);
   expect(hub.loop.world).toMatchObject({ seq, apps: new Map(), placements: new Map() });
@@ -232,7 +232,7 @@ test("[L12] a bug ends the process, also when a caller would have caught it", ()
   const loop = createControlLoop({ ...parts, store: faulty });
   loop.start();
   const context = { actor: "admin", freshToken: null, idempotency: null };
-  const command = { kind: "apply-app", spec: web, source: "", ifRevision: null } as const;
+  const command = { kind: "apply-app", retry: false, force: false, spec: web, source: "", ifRevision: null } as const;
   expect(() => loop.submit(command, context)).toThrow("a bug");
   expect(() => clock.run(0)).toThrow("a bug");
   expect(loop.submit(command, context)).toEqual({ ok: false, error: { kind: "stopping" } });

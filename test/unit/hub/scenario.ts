@@ -163,6 +163,7 @@ export class Scenario {
       },
       credentialNode: null,
       freshNodeId: nodeId(next),
+      undoTo: null,
       freshToken: { id: "t2", secretHash: hash("t2") },
     };
   }
@@ -184,7 +185,14 @@ export class Scenario {
   }
 
   applyApp(name: string, ...services: readonly ServiceShape[]): CommandRefusal | null {
-    return this.send({ kind: "apply-app", spec: appSpec(name, ...services), source: "", ifRevision: null });
+    return this.send({
+      kind: "apply-app",
+      retry: false,
+      force: false,
+      spec: appSpec(name, ...services),
+      source: "",
+      ifRevision: null,
+    });
   }
 
   removeApp(name: string): CommandRefusal | null {

@@ -80,7 +80,7 @@ export function smallHub(
     loop,
     link,
     submit,
-    apply: (spec) => void done({ kind: "apply-app", spec, source: "", ifRevision: null }),
+    apply: (spec) => void done({ kind: "apply-app", retry: false, force: false, spec, source: "", ifRevision: null }),
     join(name, labels = {}) {
       const outcome = done({
         kind: "join-node",

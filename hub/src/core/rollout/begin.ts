@@ -37,7 +37,7 @@ export function beginRollout(world: World, before: App | null, app: App, beginni
     force,
     startedAtMs: wallMs,
     state: { kind: "progressing" },
-    services: serviceRollouts(world, app, kind),
+    services: serviceRollouts(world, app, kind, retry),
   };
   changes.push({ kind: "rollout-set", rollout });
   changes.push({
@@ -53,7 +53,7 @@ export function beginRollout(world: World, before: App | null, app: App, beginni
 const isUnderWay = ({ state }: Rollout): boolean => state.kind === "progressing" || state.kind === "paused";
 
 /** Only services with something to change: a copy with another spec, or none yet. */
-function serviceRollouts(world: World, app: App, kind: Beginning["kind"]): readonly ServiceRollout[] {
+function serviceRollouts(world: World, app: App, kind: Beginning["kind"], retry: boolean): readonly ServiceRollout[] {
   const standing = new Map<string, Set<string>>();
   for (const id of world.placementsByApp.get(app.name) ?? []) {
     const placement = world.placements.get(id);
@@ -63,7 +63,8 @@ function serviceRollouts(world: World, app: App, kind: Beginning["kind"]): reado
   }
   return app.spec.services.flatMap((service): readonly ServiceRollout[] => {
     const hashes = standing.get(service.name);
-    if (hashes !== undefined && hashes.size === 1 && hashes.has(service.specHash)) return [];
+    const isSame = hashes !== undefined && hashes.size === 1 && hashes.has(service.specHash);
+    if (isSame && !retry) return [];
     const canary =
       kind === "update" && app.lastGood !== null && hashes !== undefined && service.rollout.canary !== null;
     return [{ service: service.name, batch: 0, canary: canary ? "open" : "none", forgiven: 0 }];

@@ -45,11 +45,17 @@ function slotOf(world: World, app: App, service: ServiceSpec, placement: Placeme
   return {
     placement,
     phase: phaseOf(world, app, placement),
-    same: placement.specHash === service.specHash,
+    same: placement.specHash === service.specHash && !isTriedAgain(world, app, placement),
     reach: reach === "ready" ? "heard" : reach === "awaited" ? "awaited" : "silent",
     good: isGood(world, placement),
     node: world.nodes.get(placement.node) ?? null,
   };
+}
+
+/** It failed, and the rollout was asked for with --retry. */
+function isTriedAgain(world: World, app: App, placement: Placement): boolean {
+  const attempt = world.rollouts.get(app.name)?.attempt ?? 0;
+  return attempt > placement.step.attempt && gateOf(world, placement)?.kind === "failed";
 }
 
 function phaseOf(world: World, app: App, placement: Placement): Phase {

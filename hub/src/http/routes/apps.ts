@@ -83,7 +83,7 @@ function apply(
     const services = serviceChanges(world.apps.get(spec.name)?.spec.services ?? [], spec.services);
     const { seq } = world;
     return {
-      command: { kind: "apply-app", spec, source: body.compose, ifRevision: body.ifRevision },
+      command: applyCommand(spec, body),
       answer: (outcome) => {
         assert(outcome.kind === "app-applied", "apply-app made something else");
         const { app, revision, unchanged } = outcome;
@@ -93,6 +93,9 @@ function apply(
   });
 }
 
+const applyCommand = (spec: AppSpec, { compose, ifRevision, retry, force }: CheckedOf<"applyApp">["body"]) =>
+  ({ kind: "apply-app", spec, source: compose, ifRevision, retry, force }) as const;
+
 function dryRun(
   deps: HttpDeps,
   { spec, warnings }: Compiled,
@@ -100,7 +103,7 @@ function dryRun(
   _request: FastifyRequest,
 ): DryRun {
   const { world } = deps.loop;
-  const command = { kind: "apply-app", spec, source: body.compose, ifRevision: body.ifRevision } as const;
+  const command = applyCommand(spec, body);
   const preview = deps.loop.preview(command, { actor: "admin", freshToken: null });
   if (!preview.ok) throw refusalError(command, preview.error);
   const { outcome, after } = preview.value;

@@ -33,6 +33,10 @@ export const applyBodySchema = z.strictObject({
   profiles: z.array(z.string().min(1).max(128)).max(MAX_PROFILES).default([]),
   /** Apply only if this is the current revision (0: only if there is no such app); null: whatever it is. */
   ifRevision: z.number().int().min(0).nullable().default(null),
+  /** Try again what failed a rollout before. */
+  retry: z.boolean().default(false),
+  /** Windows and holds do not count for this revision; it is told who said so. */
+  force: z.boolean().default(false),
   /** Change nothing; answer what would change, per node, and why. */
   dryRun: z.boolean().default(false),
 });
