@@ -376,8 +376,13 @@ describe("validate", () => {
 });
 
 describe("apply", () => {
+  /** What follows is not about rollouts: the hub says that it has none. */
+  const withoutRollout =
+    (answer: Answering): Answering =>
+    (asked) =>
+      asked.url.endsWith("/rollout") ? refusal(404, "rollout-not-found", "No rollout.") : answer(asked);
   const apply = async (answer: Answering, more: readonly string[] = [], io: Partial<Io> = {}) =>
-    withHub(answer, ["apply", "-f", await file("shop.yaml", GOOD_FILE), ...more], io);
+    withHub(withoutRollout(answer), ["apply", "-f", await file("shop.yaml", GOOD_FILE), ...more], io);
 
   test("[U10] sends the file and only the variables that it names", async () => {
     const { code, out, asked } = await apply(() => ok(applied), [], { env: { TAG: "7", SECRET: "x" } });
@@ -642,7 +647,7 @@ describe("what is wanted beside the file", () => {
     const late = await drain([busy], ["--wait", "--timeout", "2s"]);
     expect([late.code, late.out]).toEqual([3, expect.stringContaining("van-7 is not drained yet")]);
     const over = await drain(
-      [drained({ overSinceMs: 5, stays: [turn] }, { placements: [{ state: "stopped" }] })],
+      [drained({ deadlineAtMs: 4, overSinceMs: 5, stays: [turn] }, { placements: [{ state: "stopped" }] })],
       ["--wait"],
     );
     expect([over.code, over.out]).toEqual([0, expect.stringContaining("The deadline has passed")]);

@@ -30,6 +30,7 @@ export function buildProgram(io: Io, finish: Finish): Command {
   addStarters(program, finish, io);
   program.commandsGroup("Apps:");
   addApps(program, finish, io);
+  addRollouts(program, finish, io);
   addWishes(program, finish, io);
   program.commandsGroup("What is going on:");
   addLooking(program, finish, io);
@@ -138,9 +139,11 @@ function addApps(program: Command, finish: Finish, io: Io): void {
       .option("-f, --file <file>", "the Compose file (compose.yaml and the like; - is standard input)"),
   )
     .option("--dry-run", "show what would change on each node, and why; change nothing")
-    .option("--wait", "show progress until everything runs; exit code 3 if it does not in time")
+    .option("--wait", "follow the rollout to its end: 1 if it failed, 3 if not done in time or an operator is needed")
     .option("--timeout <duration>", "how long --wait waits (5m)")
     .option("--if-revision <n>", "only if this is the app's current revision (0: only if it is new)", whole)
+    .option("--retry", "try again what failed its rollout before")
+    .option("--force", "windows and holds do not count for this revision; who said so is in the events")
     .addOption(json())
     .addHelpText("after", "\nExamples:\n  skerry apply -f shop.yaml --wait\n  skerry apply -f shop.yaml --dry-run");
   lazily(apply, finish, io, () => import("./commands/apply.ts"), ["name"]);
@@ -150,13 +153,26 @@ function addApps(program: Command, finish: Finish, io: Io): void {
     .description("Lists the apps, and how each is.")
     .addOption(json());
   lazily(apps, finish, io, () => import("./commands/apps.ts"));
-  const app = program.command("app").summary("one app: show, rm").description("Looks at one app, or removes it.");
+  const app = program
+    .command("app")
+    .summary("one app: show, diff, rm")
+    .description("Looks at one app, compares its revisions, or removes it.");
   const show = app
     .command("show <name>")
     .summary("services, copies and their states")
     .description("Shows an app's services, where each copy is, how it is, and why.")
     .addOption(json());
   lazily(show, finish, io, () => import("./commands/app-show.ts"), ["name"]);
+  const diff = app
+    .command("diff")
+    .argument("<app>")
+    .argument("<from>", "a revision", whole)
+    .argument("[to]", "another one; the current one when left out", whole)
+    .summary("what differs between two revisions")
+    .description("Says per service what differs between two revisions of APP, and shows both files line by line.")
+    .addOption(json())
+    .addHelpText("after", "\nExample:\n  skerry app diff shop 7 8");
+  lazily(diff, finish, io, () => import("./commands/app-diff.ts"), ["app", "from", "to"]);
   const remove = app
     .command("rm <name>")
     .summary("remove an app; its volumes stay")
@@ -280,6 +296,57 @@ function addNodes(program: Command, finish: Finish, io: Io): void {
     .addOption(json())
     .addHelpText("after", "\nExample:\n  skerry drain van-7 --reason 'new SD card' --deadline 10m --wait");
   lazily(drain, finish, io, () => import("./commands/drain.ts"), ["node"]);
+}
+
+function addRollouts(program: Command, finish: Finish, io: Io): void {
+  const rollout = program
+    .command("rollout")
+    .summary("how a new revision gets on: status, history, pause, resume, undo")
+    .description(
+      "A new revision reaches an app's copies batch by batch, each judged by its node. Here it is looked at and steered.",
+    );
+  const status = rollout
+    .command("status <app>")
+    .summary("batches, copies, and what each waits for; -w follows")
+    .description(
+      "Shows how far APP's newest revision has got, and what each copy waits for. With -w it goes on until the rollout has ended or needs an operator; exit code 0 done, 1 failed, 3 not done.",
+    )
+    .option("-w, --watch", "go on until it has ended or needs an operator")
+    .option("--timeout <duration>", "how long -w watches (for ever)")
+    .addOption(json());
+  lazily(status, finish, io, () => import("./commands/rollout-status.ts"), ["app"]);
+  const history = rollout
+    .command("history <app>")
+    .summary("what became of each revision")
+    .description("Lists the rollouts of APP, the newest first, and how each ended.")
+    .addOption(json());
+  lazily(history, finish, io, () => import("./commands/rollout-history.ts"), ["app"]);
+  const pause = rollout
+    .command("pause <app>")
+    .summary("let no further copy through for now")
+    .description(
+      "No further copy of APP is changed until `skerry rollout resume`. What is under way is judged to its end.",
+    )
+    .option("--reason <text>", "why; shown with it")
+    .addOption(json());
+  lazily(pause, finish, io, async () => ({ run: (await import("./commands/rollout-change.ts")).pause }), ["app"]);
+  const resume = rollout
+    .command("resume <app>")
+    .summary("go on after a pause, or promote the canaries")
+    .description("Goes on with APP's rollout: after a pause, in spite of the failures so far, or past its canaries.")
+    .addOption(json());
+  lazily(resume, finish, io, async () => ({ run: (await import("./commands/rollout-change.ts")).resume }), ["app"]);
+  const undo = rollout
+    .command("undo <app>")
+    .summary("go back to an older revision")
+    .description(
+      "Makes a new revision with the content of the last good one, or of the one named, and rolls that out by the file's rollback_config.",
+    )
+    .option("--to <revision>", "this one", whole)
+    .option("--reason <text>", "why; kept with the rollout")
+    .addOption(json())
+    .addHelpText("after", "\nExamples:\n  skerry rollout undo shop\n  skerry rollout undo shop --to 7");
+  lazily(undo, finish, io, async () => ({ run: (await import("./commands/rollout-change.ts")).undo }), ["app"]);
 }
 
 const WISHES = [

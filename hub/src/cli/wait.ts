@@ -1,5 +1,6 @@
 // Waits until an app is as it should be, showing how it comes along, and ends with the truth: done, not in time, or overtaken.
 import type { AppView } from "../http/schemas/apps.ts";
+import type { RolloutView } from "../http/schemas/rollouts.ts";
 import type { WorkloadView } from "../http/schemas/workloads.ts";
 import { type Client, HubRefusal } from "./client.ts";
 import { visible } from "./escape.ts";
@@ -7,9 +8,10 @@ import { CliFailure, EXIT, type ExitCode } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { createProgress } from "./progress.ts";
 import { type Paint, painter, plural, wrap } from "./render.ts";
+import { watchLines } from "./rollout-text.ts";
 import { inOrder, shortId, stateCell, workloadName } from "./states.ts";
 
-/** Short enough to look live; each look costs the hub a millisecond. */
+/** Short enough to look live; each look costs the hub a millisecond or two. */
 const LOOK_EVERY_MS = 100;
 /** What is not good yet, said by name; the rest is counted. */
 const MAX_SHOWN = 10;
@@ -31,13 +33,12 @@ export async function waitForApp(
     if (app === "removed") throw new CliFailure(`${applied.app} was removed by someone else meanwhile.`);
     last = app ?? last;
     for (const workload of app === null ? [] : workloadsOf(app)) noteFailure(failures, workload);
-    if (app !== null && app.revision > applied.revision) {
-      throw new CliFailure(
-        `Revision ${app.revision} of ${app.name} was applied meanwhile; this was ${applied.revision}.`,
-        {
-          hint: `Look at it with: skerry app show ${app.name}.`,
-        },
-      );
+    const rollout = app === null || app.converged ? null : await lookAtRollout(client, applied.app);
+    if (app !== null && app.revision > applied.revision) throw await overtaken(client, app, applied.revision);
+    if (rollout?.revision === applied.revision && rollout.awaitsResume) {
+      progress?.end("");
+      io.err(heldText(rollout, paint, io.errIsTerminal ? io.columns : null));
+      return EXIT.notConverged;
     }
     if (app?.converged && app.revision === applied.revision) {
       progress?.end(`${doneText(app)}\n`);
@@ -49,7 +50,7 @@ export async function waitForApp(
       io.err(lateText(applied.app, last, failures, timeoutMs, paint, io.errIsTerminal ? io.columns : null));
       return EXIT.notConverged;
     }
-    if (app !== null) progress?.show(progressLines(app, paint));
+    if (app !== null) progress?.show(progressLines(app, paint, rollout));
     await new Promise<void>((resolve) => io.clock.setTimer(Math.min(LOOK_EVERY_MS, leftMs), resolve));
   }
 }
@@ -64,6 +65,35 @@ async function look(client: Client, app: AppView["name"], leftMs: number): Promi
     if (mayPass && leftMs > 0) return null;
     throw error;
   }
+}
+
+/** null: there is none, or it cannot be told now. */
+async function lookAtRollout(client: Client, app: AppView["name"]): Promise<RolloutView | null> {
+  try {
+    return await client.call("getRollout", { params: { app } });
+  } catch (error) {
+    if (error instanceof CliFailure) return null;
+    throw error;
+  }
+}
+
+/** Another revision is the newest: the rollout failed and went back, or somebody applied. */
+async function overtaken(client: Client, app: AppView, revision: number): Promise<CliFailure> {
+  const next = await lookAtRollout(client, app.name);
+  if (next?.kind === "rollback" && next.revision === app.revision) {
+    return new CliFailure(`Revision ${revision} of ${app.name} is rolled back: ${visible(next.reason)}.`, {
+      hint: `Revision ${app.revision} has the older content again. What went wrong: skerry why ${app.name}.`,
+    });
+  }
+  return new CliFailure(`Revision ${app.revision} of ${app.name} was applied meanwhile; this was ${revision}.`, {
+    hint: `Look at it with: skerry app show ${app.name}.`,
+  });
+}
+
+/** Nothing more happens before somebody decides: waiting on would only look busy. */
+export function heldText(rollout: RolloutView, paint: Paint, width: number | null): string {
+  const [first = "", ...more] = watchLines(rollout, width === null ? null : width - "skerry: ".length, paint);
+  return `${[`skerry: ${first}`, ...more.map((line) => `  ${line}`)].join("\n")}\n`;
 }
 
 function countsOf(app: AppView): { good: number; wanted: number } {
@@ -90,12 +120,14 @@ function pending(app: AppView): WorkloadView[] {
   return inOrder(workloadsOf(app)).filter((workload) => !workload.good || workload.seenRevision !== workload.revision);
 }
 
-export function progressLines(app: AppView, paint: Paint): string[] {
+export function progressLines(app: AppView, paint: Paint, rollout: RolloutView | null = null): string[] {
   const { good, wanted } = countsOf(app);
   const waiting = pending(app);
   const lines = [
     `${app.name} revision ${app.revision}: ${good} of ${wanted} good${app.retiring.length === 0 ? "" : `, ${app.retiring.length} to remove`}`,
   ];
+  if (rollout !== null && rollout.kind !== "first" && rollout.state.kind === "progressing")
+    lines.push(`  rollout: ${visible(rollout.summary)}`);
   for (const workload of waiting.slice(0, MAX_SHOWN)) {
     const { text, tint } = stateCell(workload);
     const node = workload.node === null ? "" : ` on ${workload.node.name}`;

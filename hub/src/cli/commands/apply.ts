@@ -19,6 +19,8 @@ interface Options extends HubOptions, FileOptions {
   readonly wait?: boolean;
   readonly timeout?: string;
   readonly ifRevision?: number;
+  readonly retry?: boolean;
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -61,6 +63,8 @@ async function send(io: Io, client: Client, options: Options, ready: ReadyToAppl
         variables: ready.variables,
         profiles: [...ready.profiles],
         ifRevision: options.ifRevision ?? null,
+        retry: options.retry === true,
+        force: options.force === true,
         dryRun: options.dryRun === true,
       },
     });
