@@ -7,17 +7,19 @@ import { workloadParts } from "@skerry/shared/model/names.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
 import { type AppCondition, WORST_FIRST, workloadCondition } from "./condition.ts";
+import { staying } from "./drain.ts";
 import { acceptedTombstone } from "./liveness.ts";
 import { byText, serviceOf, sorted } from "./lookup.ts";
 import { type Account, type Answer, type Ground, ground } from "./why/account.ts";
 import { conditionGround } from "./why/conditions.ts";
+import { stayHint, stayText } from "./why/drain.ts";
 import { refusalGrounds } from "./why/placing.ts";
 import { type Reach, reachOf } from "./why/reach.ts";
 import { rolloutGrounds } from "./why/rollout.ts";
 import { workloadAccount } from "./why/slot.ts";
-import { agoText, saidAgo, shownTarget } from "./why/wishes.ts";
+import { agoText, saidAgo, saidText, shownTarget } from "./why/wishes.ts";
 import { counted, durationInWords, listed, sentence } from "./why/words.ts";
-import { pausedOf, stopOf, stopOfService, wishesOf } from "./wishes.ts";
+import { pausedOf, type Stop, stopOf, stopOfService, wishesOf } from "./wishes.ts";
 import type { App, Node, World } from "./world.ts";
 
 export type Target =
@@ -65,7 +67,7 @@ function ofApp(world: World, app: App, at: Moment): Answer {
   return {
     kind: "app",
     good: tally.bad === 0 && troubled.length === 0,
-    answer: sentence(`${app.name} (revision ${app.revision}): ${inShort(tally, troubled.length > 0)}`),
+    answer: sentence(`${app.name} (revision ${app.revision}): ${appInShort(world, app, tally, troubled.length > 0)}`),
     wanted: [...revisionLines(app, at), ...wishLines(world, app, at)],
     seen: seenLines(world, ids, at.now),
     lines: [
@@ -79,6 +81,20 @@ function ofApp(world: World, app: App, at: Moment): Answer {
   };
 }
 
+function appInShort(world: World, app: App, tally: Tally, emptyIsWrong: boolean): string {
+  const stop = stopOfService(world, app.name, null);
+  if (stop !== null) return stoppedText(world, stop, app.name, tally);
+  return tally.all > 0 && tally.bad === 0 && !emptyIsWrong
+    ? "everything that should run does"
+    : inShort(tally, emptyIsWrong);
+}
+
+/** What stands stopped is as it should be, and is not called good in so many words. */
+function stoppedText(world: World, { target, said }: Stop, self: string, tally: Tally): string {
+  const want = saidText(target === self ? "stopped" : `${shownTarget(world, target)} stopped`, said);
+  return tally.bad === 0 ? want : `to be stopped (${want}): ${tally.good} of ${tally.all} stand stopped`;
+}
+
 function ofService(world: World, app: App, service: ServiceSpec, at: Moment): Answer {
   const ids = slotsOf(world, app.name, service.name);
   const tally = tallyOf(world, ids);
@@ -88,7 +104,9 @@ function ofService(world: World, app: App, service: ServiceSpec, at: Moment): An
   return {
     kind: "service",
     good: tally.bad === 0 && empty?.isWrong !== true,
-    answer: sentence(`${app.name}/${service.name}: ${empty?.text ?? inShort(tally, false)}`),
+    answer: sentence(
+      `${app.name}/${service.name}: ${empty?.text ?? (stop === null ? inShort(tally, false) : stoppedText(world, stop, `${app.name}/${service.name}`, tally))}`,
+    ),
     wanted: [
       ...revisionLines(app, at),
       modeText(service),
@@ -184,17 +202,20 @@ function tallyOf(world: World, ids: Iterable<WorkloadId>): Tally {
 }
 
 /** Of what is unknown nothing is said but that: it is not "0 good". */
-export function tallyText({ all, good, unknown, bad }: Tally): string {
-  const workloads = counted(all, "workload");
-  if (bad === 0) return all === 1 ? "its one workload is good" : `all ${workloads} are good`;
-  if (unknown === all) return `nothing is known of its ${all === 1 ? "one workload" : workloads} now`;
-  const known = `${good} of ${all} ${all === 1 ? "workload is" : "workloads are"} good`;
-  return unknown === 0 ? known : `${known}, and of ${unknown} nothing is known now`;
+function tallyText({ all, good, unknown, bad }: Tally, of: "copy" | "workload"): string {
+  if (bad === 0)
+    return of === "copy" ? allGood(all) : all === 1 ? "its one workload is good" : `all ${all} workloads are good`;
+  if (unknown === all) return `nothing is known of its ${all === 1 ? "one workload" : `${all} workloads`} now`;
+  const known = `${good} of ${counted(all, "workload")} ${good === 1 || all === 1 ? "is" : "are"} good`;
+  return unknown === 0 ? known : `${known}; of ${unknown} nothing is known now`;
 }
+
+const ALL_GOOD: Readonly<Record<number, string>> = { 1: "its one copy is good", 2: "both copies are good" };
+export const allGood = (count: number): string => ALL_GOOD[count] ?? `all ${count} copies are good`;
 
 function inShort(tally: Tally, emptyIsWrong: boolean): string {
   if (tally.all === 0) return emptyIsWrong ? "runs nowhere" : "nothing should run";
-  const text = tallyText(tally);
+  const text = tallyText(tally, "copy");
   return emptyIsWrong ? `${text}, and a service runs nowhere` : text;
 }
 
@@ -247,7 +268,7 @@ function ofWorkload(world: World, id: WorkloadId, at: Moment): Answer | null {
       `${shownTarget(world, id)}: ${told.state}${node === undefined ? "" : ` on ${node.name}`}${since}: ${told.reason}`,
     ),
     wanted: [
-      `revision ${placement?.revision ?? app?.revision ?? 0}${app === undefined ? "" : ` of ${revisionLines(app, at)[0]?.replace(/^revision /, "") ?? ""}`}`,
+      ...wantedRevision(app, placement?.revision ?? null, at),
       ...(stop === null ? [] : [saidAgo(`${shownTarget(world, stop.target)} stopped`, stop.said, at.wallMs)]),
     ],
     seen: [
@@ -265,6 +286,12 @@ function ofWorkload(world: World, id: WorkloadId, at: Moment): Answer | null {
       ...refusalGrounds(world, world.unplaced.get(id)),
     ],
   };
+}
+
+function wantedRevision(app: App | undefined, placed: number | null, at: Moment): readonly string[] {
+  if (app === undefined) return placed === null ? [] : [`revision ${placed}`];
+  if (placed === null || placed === app.revision) return revisionLines(app, at);
+  return [`revision ${placed}`, ...revisionLines(app, at).map((line) => `the app is at ${line}`)];
 }
 
 /** The rollout matters to a slot whose turn has not come. */
@@ -335,16 +362,21 @@ function ofNode(world: World, node: Node, at: Moment): Answer {
     ...(observation?.conditions ?? []).map((condition) => conditionGround(condition, node.name)),
     ...refusedGrounds(node),
     ...availabilityGrounds(node, at),
+    ...drainGrounds(world, node, at.now),
     ...behindGrounds(node),
     ...brakeGrounds(world, at.now),
     ...workloadGrounds(world, ids, at.now),
   ];
-  const what = tally.all === 0 ? "nothing is placed on it" : tallyText(tally);
+  const what = tally.all === 0 ? "nothing is placed on it" : tallyText(tally, "workload");
   return {
     kind: "node",
     good: reach.kind === "ready" && tally.bad === 0 && lines.length === 0,
     answer: sentence(`${node.name}: ${reach.kind} (${reach.reason}); ${what}`),
-    wanted: [`${counted(ids.length, "workload")}, at generation ${node.assigned.generation} of its assignment`],
+    wanted: [
+      node.assigned.generation === 0
+        ? "nothing was ever assigned to it"
+        : `${counted(ids.length, "workload")}, at generation ${node.assigned.generation} of its assignment`,
+    ],
     seen: [
       heardText(node.name, reach),
       node.accepted === null
@@ -378,6 +410,14 @@ function availabilityGrounds(node: Node, { wallMs }: Moment): readonly Ground[] 
         : [`what is left is stopped in ${durationInWords(drainDeadlineMs - wallMs)}`];
   const hint = `To place new workloads again: skerry uncordon ${name}`;
   return [{ subject: null, text: `${what}: ${text}`, because: deadline, hint }];
+}
+
+/** What is still there, and why it has not moved. */
+function drainGrounds(world: World, node: Node, now: Millis): readonly Ground[] {
+  if (node.availability !== "draining") return [];
+  return staying(world, node, now)
+    .slice(0, MAX_WORKLOAD_LINES)
+    .map(({ workload, stay }) => ground(workload, stayText(world, stay), stayHint(stay)));
 }
 
 function behindGrounds({ assigned, accepted, refusal }: Node): readonly Ground[] {

@@ -31,9 +31,12 @@ export function whyText(
   const answer = names ? visible(why.answer) : `${paint("bold", visible(why.target))}: ${visible(why.answer)}`;
   const mark = paint(why.good ? "good" : "bad", why.good ? "✓" : "✗");
   const lines = [wrap(`${mark} `, answer, width, "  ")];
+  // What the answer has said already is there for its causes and for what to do.
+  const isSaid = ({ subject, text }: Ground): boolean => subject === null && why.answer.includes(text);
+  lines.push(...why.lines.filter(isSaid).flatMap((line) => causeLines(line, width, "  ")));
   if (why.wanted.length > 0) lines.push(factLine("wanted", why.wanted, width, paint));
   if (why.seen.length > 0) lines.push(factLine("seen", why.seen, width, paint));
-  lines.push(...why.lines.flatMap((line) => groundLines(why, line, width)));
+  lines.push(...why.lines.filter((line) => !isSaid(line)).flatMap((line) => groundLines(line, width)));
   if (why.output.length > 0) lines.push("", "It said last:", ...why.output.map((line) => `  ${visible(line)}`));
   if (why.events.length > 0) lines.push("", "Last events:", ...eventLines(why, width, paint, zoneOffsetMinutes));
   return `${lines.join("\n")}\n`;
@@ -44,15 +47,17 @@ function factLine(name: string, facts: readonly string[], width: number | null, 
   return wrap(`  ${paint("dim", label)}  `, facts.map(visible).join("; "), width, " ".repeat(label.length + 4));
 }
 
+type Ground = Why["lines"][number];
+
 /** A ground, then what it follows from, then what to do. */
-function groundLines(why: Why, { subject, text, because, hint }: Why["lines"][number], width: number | null): string[] {
-  const about = subject === null ? "" : `${visible(shortId(subject))}: `;
-  const lines: string[] = [];
-  // A line that the answer has said already is there for its causes and for what to do.
-  if (subject !== null || !why.answer.includes(text)) lines.push(wrap("  - ", about + visible(text), width, "    "));
-  for (const cause of because) lines.push(wrap("    ← ", visible(cause), width, "      "));
-  if (hint !== null) lines.push(wrap("    → ", visible(hint), width, "      "));
-  return lines;
+function groundLines(line: Ground, width: number | null): string[] {
+  const about = line.subject === null ? "" : `${visible(shortId(line.subject))}: `;
+  return [wrap("  - ", about + visible(line.text), width, "    "), ...causeLines(line, width, "    ")];
+}
+
+function causeLines({ because, hint }: Ground, width: number | null, indent: string): string[] {
+  const lines = because.map((cause) => wrap(`${indent}← `, visible(cause), width, `${indent}  `));
+  return hint === null ? lines : [...lines, wrap(`${indent}→ `, visible(hint), width, `${indent}  `)];
 }
 
 function eventLines(

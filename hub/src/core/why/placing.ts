@@ -32,10 +32,12 @@ export function fitsNowhere(world: World, refusals: readonly Refusal[]): string 
 
 /** Nothing is closest where all are refused alike, for what no amount tells apart. */
 function isSaidOfAll(nearest: Refusal, refusals: readonly Refusal[]): boolean {
-  if (nearest.kind === "memory" || nearest.kind === "cpu" || nearest.kind === "port") return false;
-  return nearest.kind === "constraint"
-    ? nearest.found === null
-    : refusals.length > 1 && refusals.every(({ kind }) => kind === nearest.kind);
+  if (nearest.kind === "memory" || nearest.kind === "cpu") return false;
+  const text = refusalText(nearest);
+  return (
+    refusals.every((refusal) => refusalText(refusal) === text) ||
+    (nearest.kind === "constraint" && nearest.found === null)
+  );
 }
 
 const nameOf = (world: World, { node }: Refusal): string => world.nodes.get(node)?.name ?? node;
@@ -142,7 +144,7 @@ function higherThan(world: World, { app, service }: Unplaced, nearest: Refusal):
   });
   if (higher.length === 0) return [];
   const name = nameOf(world, nearest);
-  return [`the room on ${name} goes to ${listed([...new Set(higher)])}, which come before its own priority ${own}`];
+  return [`the room on ${name} goes to ${listed([...new Set(higher)])}, before its own priority ${own}`];
 }
 
 /** Node by node, why the slot has none. */

@@ -9,14 +9,16 @@ import { type Slot, slotsOf } from "../rollout/slots.ts";
 import type { Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, World } from "../world.ts";
 import { type Ground, ground } from "./account.ts";
-import { openText } from "./gate.ts";
+import { workloadAccount } from "./slot.ts";
 import { counted, durationInWords, listed } from "./words.ts";
 
 /** Empty: nothing of a rollout is worth saying. `only`: of this service. */
 export function rolloutGrounds(world: World, app: App, now: Millis, only: ServiceSpec | null): readonly Ground[] {
   const rollout = world.rollouts.get(app.name);
   const failed = failedGrounds(app, only);
+  // Of a first start its workloads tell.
   if (rollout === undefined || rollout.revision !== app.revision) return failed;
+  if (rollout.kind === "first" && rollout.state.kind === "progressing") return failed;
   switch (rollout.state.kind) {
     case "progressing":
       return [...progress(world, app, rollout, now, only), ...failed];
@@ -89,8 +91,8 @@ function serviceGround(
     away.length === 0 ? [] : [`${counted(away.length, "node")} not heard, served on return: ${listed(namesOf(away))}`];
   return {
     subject: `${app.name}/${service.name}`,
-    text: `batch ${state.batch}, ${passed} of ${slots.length} passed; ${waits}`,
-    because: [...(next.kind === "hold" ? holdCauses(world, next.hold) : []), ...silent],
+    text: `${state.batch === 0 ? "no batch yet" : `batch ${state.batch}`}, ${passed} of ${slots.length} passed; ${waits}`,
+    because: [...(next.kind === "hold" ? holdCauses(world, next.hold, now) : []), ...silent],
     hint: next.kind === "hold" ? holdHint(next.hold, app) : null,
   };
 }
@@ -148,13 +150,11 @@ function holdHint(hold: Hold, { name }: App): string | null {
 const MAX_CAUSES = 5;
 
 /** Node by node, for what those in the way wait themselves. */
-function holdCauses(world: World, hold: Hold): readonly string[] {
+function holdCauses(world: World, hold: Hold, now: Millis): readonly string[] {
   if (hold.kind !== "in-flight" && hold.kind !== "others-down") return [];
   return hold.slots.slice(0, MAX_CAUSES).flatMap(({ placement, node }) => {
-    const status = world.observations.get(placement.node)?.workloads.get(placement.workload)?.status;
-    const name = node?.name ?? placement.node;
-    if (status === undefined) return [`${name}: has said nothing of it yet`];
-    if (status.gate.kind !== "open") return [`${name}: ${status.state.kind}`];
-    return [`${name}: ${status.state.kind}: ${openText(status.gate, status)}`];
+    const told = workloadAccount(world, placement.workload, now);
+    if (told === null) return [];
+    return [`${node?.name ?? placement.node}: ${told.state}: ${told.reason}`, ...told.because.slice(0, 1)];
   });
 }

@@ -77,7 +77,13 @@ function running(said: Said, health: keyof typeof HEALTH): Told {
     health,
     reason: HEALTH[health] + unready,
     because: probeLines(said.status).filter((line) => !unready.includes(line)),
-    hint: health === "unhealthy" ? "The events show what its health check said." : ready === false ? look(said) : null,
+    notes: endNotes(said.status, ""),
+    hint:
+      health === "unhealthy"
+        ? "The events show what its health check said."
+        : ready === false && failing !== undefined
+          ? look(said)
+          : null,
   };
 }
 
@@ -198,15 +204,22 @@ function memoryHint({ world, placement }: Said): string {
 const look = ({ node, placement: { app, service, slot } }: Said): string =>
   `See what it said: skerry logs ${app}/${service}/${slot.startsWith("n") ? node.name : slot} (on ${node.name}: docker logs ${containerName(app, service, slot)}).`;
 
-/** How the last run ended, unless the reason says so already. */
+/** So many ends are no accident. */
+const CRASH_LOOP = 3;
+
+/** How the last run ended, unless the reason says so already; and that it is a loop. */
 export function endNotes({ lastEnd, restarts, state }: WorkloadStatus, reason: string): readonly string[] {
-  const notes: string[] = [];
-  if (restarts > 0 && state.kind !== "backing-off")
-    notes.push(restarts === 1 ? "restarted once" : `restarted ${restarts} times`);
-  if (restarts > 0 && state.kind === "backing-off")
-    notes.push(`it has ended and was started again ${restarts === 1 ? "once" : `${restarts} times`}`);
-  if (lastEnd !== null && !reason.includes(lastEnd.words))
-    notes.push(`its last run: ${lastEnd.words} after ${durationInWords(lastEnd.exit.ranMs)}`);
-  else if (lastEnd !== null) notes.push(`its last run took ${durationInWords(lastEnd.exit.ranMs)}`);
-  return notes;
+  const times = restarts === 1 ? "once" : `${restarts} times`;
+  const again =
+    restarts === 0
+      ? []
+      : restarts >= CRASH_LOOP && state.kind === "backing-off"
+        ? [`a crash loop: it has ended and was started again ${times}`]
+        : [`restarted ${times}`];
+  if (lastEnd === null) return again;
+  const took = durationInWords(lastEnd.exit.ranMs);
+  const end = reason.includes(lastEnd.words)
+    ? `its last run took ${took}`
+    : `its last run: ${lastEnd.words} after ${took}`;
+  return [...again, end];
 }

@@ -6,7 +6,7 @@ import { workloadParts } from "@skerry/shared/model/names.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { WORST_FIRST, workloadCondition } from "../../core/condition.ts";
 import { byText, sorted } from "../../core/lookup.ts";
-import { BEING_PLACED, emptyReason, leftovers } from "../../core/why.ts";
+import { allGood, BEING_PLACED, emptyReason, leftovers } from "../../core/why.ts";
 import { pausedOf, stopOfService } from "../../core/wishes.ts";
 import type { App, World } from "../../core/world.ts";
 import type { AppCondition, AppSummary, AppView, ServiceView } from "../schemas/apps.ts";
@@ -162,9 +162,6 @@ function shortName(view: WorkloadView): string {
   const { service, slot } = workloadParts(view.id);
   return slot.startsWith("n") ? `${service} on ${view.node?.name ?? slot}` : `${service}/${slot}`;
 }
-
-const ALL_GOOD: Readonly<Record<number, string>> = { 1: "its one copy is good", 2: "both copies are good" };
-const allGood = (count: number): string => ALL_GOOD[count] ?? `all ${count} copies are good`;
 
 function emptyCondition(world: World, spec: ServiceSpec): Judged {
   const { text, isWrong } = emptyReason(world, spec);

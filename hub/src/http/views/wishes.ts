@@ -1,10 +1,9 @@
 // How operators' wishes, and what a drain leaves behind, are shown: since when, by whom, and why, in plain words.
-import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
-import { type Stay, staying } from "../../core/drain.ts";
+import { staying } from "../../core/drain.ts";
 import { acceptedTombstone } from "../../core/liveness.ts";
 import { byText } from "../../core/lookup.ts";
-import { refusalSummary } from "../../core/refusal-text.ts";
+import { stayHint, stayText } from "../../core/why/drain.ts";
 import { shownTarget } from "../../core/why/wishes.ts";
 import type { Stop } from "../../core/wishes.ts";
 import type { Node, World } from "../../core/world.ts";
@@ -35,54 +34,4 @@ export function drainView(world: World, node: Node, now: Millis): NodeView["drai
     stays,
     leaving: [...leaving].sort(byText),
   };
-}
-
-/** Names of copies that are told one by one. */
-const MOST_OTHERS = 3;
-
-export function stayText(world: World, stay: Stay): string {
-  switch (stay.kind) {
-    case "global":
-      return "stays: its service has one copy on each node";
-    case "bound":
-      return "stays: `disconnect: keep` binds it to this node, as a volume does";
-    case "paused":
-      return "waits: its app is paused";
-    case "silent":
-      return "waits: the node is not heard from, so its disconnect policy decides";
-    case "turn": {
-      const shown = stay.others.slice(0, MOST_OTHERS).map((id) => shownTarget(world, id));
-      const more = stay.others.length > MOST_OTHERS ? " and others" : "";
-      return shown.length === 0
-        ? "waits its turn: a copy of its service has no node"
-        : `waits its turn: ${shown.join(", ")}${more} must be good first`;
-    }
-    case "budget":
-      return `waits: ${stay.down} of its service are not good, and its budget allows ${stay.most}`;
-    case "no-room":
-      return `waits for room elsewhere: ${refusalSummary(stay.refusals)}`;
-    case "next":
-      return "moves next";
-    default:
-      return assertNever(stay);
-  }
-}
-
-function stayHint(stay: Stay): string | null {
-  switch (stay.kind) {
-    case "global":
-    case "bound":
-      return "A drain with --deadline stops it; what has a volume is moved by hand.";
-    case "paused":
-      return "To go on: skerry unpause APP";
-    case "no-room":
-      return "Add a node or free some room, or give the drain a --deadline.";
-    case "silent":
-    case "turn":
-    case "budget":
-    case "next":
-      return null;
-    default:
-      return assertNever(stay);
-  }
 }
