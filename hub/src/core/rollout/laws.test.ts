@@ -1,0 +1,521 @@
+// The laws of rollouts as properties: random policies, files that fail on some nodes, nodes that come and go, operators who steer,
+// restarts of the hub. What must hold is looked at on every batch of changes and after every step.
+import type { ServiceSpec } from "@skerry/shared/model/app.ts";
+import { plainStatus } from "@skerry/shared/model/plain.ts";
+import type { Gate, WorkloadStatus } from "@skerry/shared/model/report.ts";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { appName, appSpec, nodeId, Scenario, type ServiceShape, status } from "../../../../test/unit/hub/scenario.ts";
+import { worldFrom } from "../apply-change.ts";
+import type { Change } from "../change.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { DEFAULT_SETTINGS, decide } from "../decide.ts";
+import { isGood } from "../good.ts";
+import { serviceOf, specAt } from "../lookup.ts";
+import type { App, AppRevision, Placement, World } from "../world.ts";
+import { activeRollout, amountOf, mostDown, policyOf } from "./policy.ts";
+import { gateOf } from "./slots.ts";
+
+/** Enough to find what examples miss within seconds; a failing seed is printed and stays as a test. */
+const RUNS = { numRuns: 25 };
+/** Of those that go on to an end, each of which takes as long as a whole story. */
+const FEW = { numRuns: 12 };
+const NODES = 6;
+const APP = appName("a");
+const RUNNING = { kind: "running", health: "none" } as const;
+const SICK = { kind: "running", health: "unhealthy" } as const;
+
+/** A scenario that keeps every revision, as the store does, and nodes that judge what they are given. */
+class Fleet extends Scenario {
+  readonly #specs = new Map<number, AppRevision>();
+  readonly checks: ((world: World, changes: readonly Change[]) => void)[] = [];
+  /** Images that never get good, by node number; 0: on all. */
+  readonly bad = new Map<string, ReadonlySet<number>>();
+
+  constructor() {
+    super();
+    this.onChanges = (changes) => {
+      for (const change of changes)
+        if (change.kind === "app-set") {
+          const { revision, spec } = change.app;
+          this.#specs.set(revision, { revision, spec });
+          this.lastRevisions.set(change.app.name, revision);
+        }
+      for (const check of this.checks) check(this.world, changes);
+    };
+  }
+
+  override context(command: Command): CommandContext {
+    const undoTo = command.kind === "undo-rollout" ? this.#undoTo(command.to) : null;
+    return { ...super.context(command), undoTo };
+  }
+
+  #undoTo(to: number | null): AppRevision | null {
+    const app = this.world.apps.get(APP);
+    if (app === undefined) return null;
+    const usual = app.lastGood === null || app.lastGood === app.revision ? app.revision - 1 : app.lastGood;
+    return this.#specs.get(to ?? usual) ?? null;
+  }
+
+  /** The node takes its assignment over and says how it is: its gates are still open, or judged; or what was good is sick. */
+  judge(number: number, how: "open" | "settled" | "sick"): void {
+    const id = nodeId(number);
+    this.connect(id);
+    const assignment = this.accept(id);
+    if (assignment === null) return;
+    this.report(
+      id,
+      assignment.workloads.map((one): WorkloadStatus => {
+        const { previous, attempt, onFailure } = one.changeOver;
+        const gateFor = { specHash: one.specHash, attempt };
+        const said = (gate: Gate, revision: number, hash: typeof one.specHash): WorkloadStatus => ({
+          ...status(one.id, RUNNING, revision, hash),
+          ...plainStatus,
+          gate,
+          gateFor,
+        });
+        if (!one.intent.run) return status(one.id, { kind: "stopped" }, one.revision, one.specHash);
+        const where = this.bad.get(one.spec.image);
+        const isBad = where !== undefined && (where.has(0) || where.has(number));
+        const open: Gate = { kind: "open", waits: "health", reason: "" };
+        if (how === "open") return said(open, one.revision, one.specHash);
+        const passed = said({ kind: "passed" }, one.revision, one.specHash);
+        if (!isBad) return how === "sick" ? { ...passed, state: SICK } : passed;
+        if (previous === null) return said(open, one.revision, one.specHash);
+        const reverted = onFailure === "revert";
+        const gate: Gate = { kind: "failed", reason: "it ended with code 1", reverted };
+        return reverted ? said(gate, previous.revision, previous.specHash) : said(gate, one.revision, one.specHash);
+      }),
+    );
+  }
+
+  app(): App {
+    const app = this.world.apps.get(APP);
+    if (app === undefined) throw new Error("there is no app");
+    return app;
+  }
+
+  copies(): readonly Placement[] {
+    return copiesIn(this.world);
+  }
+}
+
+function copiesIn(world: World): readonly Placement[] {
+  return [...(world.placementsByApp.get(APP) ?? [])].sort().flatMap((id) => world.placements.get(id) ?? []);
+}
+
+type Step =
+  | { readonly kind: "apply"; readonly image: string; readonly retry: boolean }
+  | { readonly kind: "judge"; readonly node: number; readonly how: Parameters<Fleet["judge"]>[1] }
+  /** Time goes by for these nodes, which judge what they have. */
+  | { readonly kind: "round"; readonly alive: readonly number[] }
+  | { readonly kind: "pass"; readonly ms: number; readonly alive: readonly number[] }
+  | { readonly kind: "steer"; readonly how: "pause" | "resume" | "undo" }
+  | { readonly kind: "stop"; readonly stopped: boolean }
+  | { readonly kind: "restart" };
+
+const node = fc.integer({ min: 1, max: NODES });
+/** y:2 fails on node 1 alone, y:3 everywhere. */
+const IMAGES = ["y:1", "y:2", "y:3", "y:4"];
+const BAD: readonly (readonly [string, ReadonlySet<number>])[] = [
+  ["y:2", new Set([1])],
+  ["y:3", new Set([0])],
+];
+
+const amount = fc.oneof(
+  fc.integer({ min: 0, max: 3 }).map((count) => ({ kind: "count" as const, count })),
+  fc.constantFrom(10, 25, 50, 100).map((percent) => ({ kind: "percent" as const, percent })),
+);
+const shape: fc.Arbitrary<ServiceShape> = fc.record({
+  replicas: fc.oneof(fc.constant<"global">("global"), fc.integer({ min: 3, max: 8 })),
+  update: fc.record({
+    parallelism: amount,
+    delayMs: fc.constantFrom(0, 10_000),
+    monitorMs: fc.constant(5_000),
+    failureAction: fc.constantFrom("continue" as const, "pause" as const, "rollback" as const),
+    maxFailureRatio: fc.constantFrom(0, 0.2, 0.5),
+    order: fc.constantFrom("stop-first" as const, "start-first" as const),
+  }),
+  rollout: fc.record({
+    canary: fc.oneof(
+      fc.constant(null),
+      fc.record({
+        who: fc.integer({ min: 1, max: 2 }).map((count) => ({
+          kind: "amount" as const,
+          amount: { kind: "count" as const, count },
+        })),
+        promoteAfterMs: fc.constantFrom(null, 20_000),
+      }),
+    ),
+    batchBy: fc.constantFrom(null, "site"),
+    successThreshold: fc.constantFrom(0, 0.5, 1),
+    budget: fc.oneof(
+      fc.constant(null),
+      fc.record({
+        maxUnavailable: fc.integer({ min: 1, max: 3 }).map((count) => ({ kind: "count" as const, count })),
+        per: fc.constantFrom(null, "site"),
+      }),
+    ),
+  }),
+});
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("apply" as const),
+      image: fc.constantFrom(...IMAGES),
+      retry: fc.boolean(),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant("judge" as const),
+      node,
+      how: fc.constantFrom("open" as const, "settled" as const, "sick" as const),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant("round" as const),
+      alive: fc.uniqueArray(node, { minLength: 4, maxLength: NODES }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("pass" as const),
+      ms: fc.constantFrom(1, 5_000, 12_000, 25_000, 130_000),
+      alive: fc.uniqueArray(node, { minLength: 2, maxLength: NODES }),
+    }),
+  },
+  fc.record({
+    kind: fc.constant("steer" as const),
+    how: fc.constantFrom("pause" as const, "resume" as const, "undo" as const),
+  }),
+  fc.record({ kind: fc.constant("stop" as const), stopped: fc.boolean() }),
+  { weight: 1, arbitrary: fc.constant({ kind: "restart" as const }) },
+);
+interface Story {
+  readonly shape: ServiceShape;
+  readonly steps: readonly Step[];
+}
+/** Short ones never get as far as a second batch. */
+const story: fc.Arbitrary<Story> = fc.record({ shape, steps: fc.array(step, { minLength: 12, maxLength: 30 }) });
+
+function started(service: ServiceShape): Fleet {
+  const s = new Fleet();
+  for (const [image, where] of BAD) s.bad.set(image, where);
+  for (let number = 1; number <= NODES; number += 1) s.join({ labels: { site: number % 2 === 0 ? "farm" : "shop" } });
+  s.applyApp("a", { ...service, image: "y:0" });
+  judgeAll(s);
+  return s;
+}
+
+function judgeAll(s: Fleet): void {
+  for (const number of allNodes) s.judge(number, "settled");
+}
+
+function reloaded(world: World, now: number): World {
+  const { installation, epoch, seq, fencingTokens } = world;
+  return worldFrom(
+    {
+      ...{ installation, epoch, seq, fencingTokens, observed: new Map() },
+      apps: [...world.apps.values()],
+      nodes: [...world.nodes.values()],
+      placements: [...world.placements.values()],
+      tombstones: [...world.tombstonesByNode.values()].flat(),
+      rollouts: [...world.rollouts.values()],
+      wishes: [...world.wishes.values()],
+      gates: [...world.gates.values()],
+    },
+    now,
+  );
+}
+
+function take(s: Fleet, one: Step, service: ServiceShape): void {
+  switch (one.kind) {
+    case "apply": {
+      const { image, retry } = one;
+      const spec = appSpec("a", { ...service, image });
+      s.send({ kind: "apply-app", spec, source: "", ifRevision: null, retry, force: false });
+      return;
+    }
+    case "judge":
+      return s.judge(one.node, one.how);
+    case "round":
+      return goRound(s, one.alive);
+    case "pass":
+      return s.pass(one.ms, ...one.alive.map(nodeId));
+    case "steer":
+      s.send(
+        one.how === "pause"
+          ? { kind: "pause-rollout", app: APP, reason: "" }
+          : one.how === "resume"
+            ? { kind: "resume-rollout", app: APP }
+            : { kind: "undo-rollout", app: APP, to: null, reason: "" },
+      );
+      return;
+    case "stop": {
+      const target = { app: APP, service: null, slot: null };
+      s.send({ kind: "set-stopped", target, stopped: one.stopped, reason: "" });
+      return;
+    }
+    case "restart":
+      s.world = reloaded(s.world, s.now);
+      s.decide();
+      return;
+  }
+}
+
+function tell(
+  { shape: service, steps }: Story,
+  check: (s: Fleet, one: Step) => void,
+  prepare = (_: Fleet): void => {},
+) {
+  const s = started(service);
+  prepare(s);
+  for (const one of steps) {
+    take(s, one, service);
+    check(s, one);
+  }
+  return s;
+}
+
+const holds = (check: (s: Fleet, one: Step) => void, prepare?: (s: Fleet) => void): void =>
+  fc.assert(
+    fc.property(story, (one) => void tell(one, check, prepare)),
+    RUNS,
+  );
+
+/** As they are once these changes are made. */
+function newest(world: World, changes: readonly Change[]) {
+  let app = world.apps.get(APP);
+  let rollout = world.rollouts.get(APP);
+  for (const change of changes) {
+    if (change.kind === "app-set") app = change.app;
+    if (change.kind === "rollout-set" && change.rollout.revision === app?.revision) rollout = change.rollout;
+  }
+  const service = app === undefined ? null : serviceOf(app.spec, "web" as ServiceSpec["name"]);
+  return { rollout, service };
+}
+
+/** Good ones of which these changes ask for another container where they stand: the old one stops first. */
+function takenDown(world: World, changes: readonly Change[]): readonly Placement[] {
+  return changes.flatMap((change) => {
+    if (change.kind !== "placement-set") return [];
+    const was = world.placements.get(change.placement.workload);
+    if (was === undefined || was.node !== change.placement.node || !was.intent.run) return [];
+    return was.specHash !== change.placement.specHash && isGood(world, was) ? [was] : [];
+  });
+}
+
+const wantedOf = (service: ServiceSpec, placed: number): number =>
+  service.mode.kind === "replicated" ? service.mode.replicas : placed;
+
+function neverTooManyDown(world: World, changes: readonly Change[]): void {
+  const taken = takenDown(world, changes);
+  const { rollout, service } = newest(world, changes);
+  if (taken.length === 0 || rollout === undefined || service === null || rollout.kind === "first") return;
+  const policy = policyOf(rollout.kind, service);
+  if (policy.order === "start-first") return;
+  const copies = copiesIn(world).filter(({ intent }) => intent.run);
+  const down = copies.filter(
+    (one) =>
+      world.reachability.get(one.node)?.kind === "ready" &&
+      !isGood(world, one) &&
+      gateOf(world, one)?.kind !== "failed",
+  );
+  const most = amountOf(policy.parallelism, wantedOf(service, copiesIn(world).length));
+  expect(down.length + taken.length, "down at one time").toBeLessThanOrEqual(most);
+  const { budget } = service.rollout;
+  if (budget === null) return;
+  const groupOf = (one: Placement): string =>
+    budget.per === null ? "" : (world.nodes.get(one.node)?.labels[budget.per] ?? "");
+  for (const group of new Set(taken.map(groupOf))) {
+    const members = copies.filter((one) => groupOf(one) === group);
+    const bad = members.filter((one) => !isGood(world, one)).length;
+    const fresh = taken.filter((one) => groupOf(one) === group).length;
+    expect(bad + fresh, `not good in ${group}`).toBeLessThanOrEqual(mostDown(budget.maxUnavailable, members.length));
+  }
+}
+
+/** Whole rollouts to their end, a dozen in each test; a busy machine takes its time over them. */
+const TIMEOUT_MS = 60_000;
+
+describe("laws of rollouts", { timeout: TIMEOUT_MS }, () => {
+  test("[H190] in a rollout deciding again after applying yields nothing, at any moment", () => {
+    holds((s) => expect(decide(s.world, s.now, DEFAULT_SETTINGS)).toEqual([]));
+  });
+
+  test("[H191] no rollout takes a good copy down beyond its parallelism or its budget, counting all that is down", () => {
+    holds(
+      () => {},
+      (s) => s.checks.push(neverTooManyDown),
+    );
+  });
+
+  test("[H192] a rollback is never rolled back, and never paused by the hub", () => {
+    holds(
+      () => {},
+      (s) =>
+        s.checks.push((_, changes) => {
+          for (const change of changes) {
+            if (change.kind !== "rollout-set" || change.rollout.kind !== "rollback") continue;
+            const { state } = change.rollout;
+            expect(state.kind).not.toBe("failed");
+            if (state.kind === "paused") expect(state.by).not.toBe("hub");
+          }
+        }),
+    );
+  });
+
+  test("[H193] a rollout fails only by what nodes said of more copies than its file allows; silence and time judge nothing", () => {
+    holds(
+      () => {},
+      (s) =>
+        s.checks.push((world, changes) => {
+          for (const change of changes) {
+            if (change.kind === "gate-set") {
+              const { node: at } = world.placements.get(change.gate.workload) ?? {};
+              expect(at !== undefined && world.reachability.get(at)?.kind, "judged by a node that is heard").toBe(
+                "ready",
+              );
+            }
+            if (change.kind !== "rollout-set" || change.rollout.kind !== "update") continue;
+            const { state, revision } = change.rollout;
+            if (state.kind !== "failed" && !(state.kind === "paused" && state.by === "hub")) continue;
+            const app = world.apps.get(APP);
+            const spec = app === undefined ? null : specAt(app, revision);
+            const service = spec === null ? null : serviceOf(spec, "web" as ServiceSpec["name"]);
+            const copies = copiesIn(world);
+            const failed = copies.filter(
+              (one) => one.revision === revision && gateOf(world, one)?.kind === "failed",
+            ).length;
+            const allowed = service === null ? 0 : service.update.maxFailureRatio * wantedOf(service, copies.length);
+            expect(failed).toBeGreaterThan(allowed);
+          }
+        }),
+    );
+  });
+
+  test("[H194] canaries never multiply: until they are promoted no more copies run the revision than the file says", () => {
+    const wasStopped = new WeakSet<Fleet>();
+    holds((s, one) => {
+      // Copies that stand stopped get the newest revision without a turn: nothing of it runs.
+      if (one.kind === "stop") wasStopped.add(s);
+      const app = s.app();
+      const rollout = activeRollout(s.world.rollouts, app);
+      if (rollout?.kind !== "update" || wasStopped.has(s)) return;
+      for (const state of rollout.services) {
+        const service = serviceOf(app.spec, state.service);
+        const who = service?.rollout.canary?.who;
+        if (state.canary !== "open" || service === null || who?.kind !== "amount") continue;
+        const through = s.copies().filter((copy) => copy.revision === app.revision && copy.step.kind === "update");
+        expect(through.length).toBeLessThanOrEqual(amountOf(who.amount, wantedOf(service, s.copies().length)));
+      }
+    });
+  });
+
+  test("[H195] an app keeps every revision that a copy stands at or may go back to", () => {
+    holds((s) => {
+      const app = s.app();
+      const needed = s.copies().flatMap(({ revision, step: { previous } }) => [revision, previous ?? revision]);
+      for (const revision of [...needed, app.lastGood ?? app.revision])
+        expect(specAt(app, revision), `revision ${revision}`).not.toBeNull();
+    });
+  });
+
+  test("[H196] the content of a position never changes, whatever becomes of the rollout", () => {
+    const given = new WeakMap<Fleet, Map<string, string>>();
+    holds((s) => {
+      const known = given.get(s) ?? new Map<string, string>();
+      given.set(s, known);
+      for (const id of s.world.nodes.keys()) {
+        const assignment = s.assignment(id);
+        if (assignment === null) continue;
+        const at = `${id} ${assignment.position.epoch}/${assignment.position.generation}`;
+        const before = known.get(at);
+        if (before !== undefined) expect(assignment.hash, at).toBe(before);
+        known.set(at, assignment.hash);
+      }
+    });
+  });
+
+  test("[H197] whatever happened before, a good file ends as done everywhere, once it is tried and gone on with", () => {
+    fc.assert(
+      fc.property(story, (one) => {
+        const s = tell(one, () => {});
+        const target = { app: APP, service: null, slot: null };
+        s.send({ kind: "set-stopped", target, stopped: false, reason: "" });
+        const spec = appSpec("a", { ...one.shape, image: "y:9" });
+        s.send({ kind: "apply-app", spec, source: "", ifRevision: null, retry: true, force: false });
+        settle(s, true);
+        expect(s.world.rollouts.get(APP)?.state.kind).toBe("done");
+        expect(s.app().lastGood).toBe(s.app().revision);
+        for (const copy of s.copies()) expect(copy.revision, copy.workload).toBe(s.app().revision);
+      }),
+      FEW,
+    );
+  });
+
+  test("[H198] a file that fails everywhere ends at the last good content, without anybody's doing, when no failure is allowed", () => {
+    const always = fc.record({ shape, silent: fc.integer({ min: 2, max: NODES }) });
+    fc.assert(
+      fc.property(always, ({ shape: service, silent }) => {
+        // Failures that are still allowed let canaries, or a batch below its threshold, wait for an operator.
+        const update = { ...service.update, failureAction: "rollback" as const, maxFailureRatio: 0 };
+        const s = started({ ...service, update });
+        expect(s.app().lastGood).toBe(1);
+        s.applyApp("a", { ...service, update, image: "y:3" });
+        // One is away for a while; the canaries may be there.
+        const alive = allNodes.filter((number) => number !== silent);
+        settle(s, false, alive);
+        settle(s, false);
+        expect(s.world.rollouts.get(APP)).toMatchObject({ kind: "rollback", state: { kind: "done" } });
+        const [web] = s.app().spec.services;
+        expect(web?.container.image).toBe("y:0");
+        for (const { specHash } of s.copies()) expect(specHash).toBe(web?.specHash);
+      }),
+      FEW,
+    );
+  });
+
+  test("[H199] a node that was away during a whole rollout gets the newest revision when it is back", () => {
+    fc.assert(
+      fc.property(shape, node, fc.boolean(), (service, away, isGoneBefore) => {
+        const rollout = { ...service.rollout, canary: null, budget: null };
+        const s = started({ ...service, rollout });
+        const alive = allNodes.filter((number) => number !== away);
+        if (isGoneBefore) s.pass(100_000, ...alive.map(nodeId));
+        s.applyApp("a", { ...service, rollout, image: "y:4" });
+        settle(s, false, alive);
+        const heard = s.copies().filter((copy) => copy.node !== nodeId(away));
+        if (heard.length > 0) expect(s.world.rollouts.get(APP)?.state.kind).toBe("done");
+        settle(s, false);
+        for (const copy of s.copies()) expect(copy.revision, copy.workload).toBe(2);
+        expect(s.app().lastGood).toBe(2);
+      }),
+      FEW,
+    );
+  });
+});
+
+const allNodes = Array.from({ length: NODES }, (_, index) => index + 1);
+/** More than any of the policies above takes batches for so few copies. */
+const ROUNDS = 20;
+
+/** Time goes by, and these nodes judge what they have. */
+function settle(s: Fleet, resume: boolean, alive: readonly number[] = allNodes): void {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    if (resume && activeRollout(s.world.rollouts, s.app()) !== null) s.send({ kind: "resume-rollout", app: APP });
+    goRound(s, alive);
+  }
+}
+
+/** Longer than any delay above. */
+function goRound(s: Fleet, alive: readonly number[]): void {
+  for (const number of alive) s.judge(number, "settled");
+  s.pass(11_000, ...alive.map(nodeId));
+}
