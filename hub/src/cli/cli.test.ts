@@ -651,6 +651,8 @@ describe("what is wanted beside the file", () => {
       ["--wait"],
     );
     expect([over.code, over.out]).toEqual([0, expect.stringContaining("The deadline has passed")]);
+    const before = drained({ deadlineAtMs: 4, done: true, stays: [bound] });
+    expect((await drain([before], ["--wait", "--timeout", "2s"])).code).toBe(3);
     const other = await drain([{ ...van, availability: "active", drain: null }], ["--wait"]);
     expect([other.code, other.err]).toEqual([1, expect.stringContaining("no longer being drained")]);
   });

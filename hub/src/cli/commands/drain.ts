@@ -88,7 +88,7 @@ async function waitForDrain(
     const view = await look(client, node, until - io.clock.monotonicMs());
     if (view !== null && view.drain === null)
       throw new CliFailure(`${view.name} is no longer being drained: someone else made it ${view.availability}.`);
-    const isOver = view !== null && (view.drain?.done === true || isStopped(view));
+    const isOver = view !== null && isEnded(view);
     const lateMs = io.clock.monotonicMs() - until;
     if (view !== null && (isOver || lateMs >= 0)) return ended(io, view, isOver, quiet);
     if (lateMs >= 0)
@@ -98,6 +98,13 @@ async function waitForDrain(
     said = now;
     await new Promise<void>((resolve) => io.clock.setTimer(LOOK_EVERY_MS, resolve));
   }
+}
+
+/** With a deadline what may not move is stopped, too: that is waited for. */
+function isEnded(view: NodeView): boolean {
+  const { drain } = view;
+  if (drain === null) return false;
+  return drain.deadlineAtMs === null || drain.stays.length === 0 ? drain.done : isStopped(view);
 }
 
 /** Past its deadline, and everything that is left there stands stopped. */
