@@ -199,7 +199,7 @@ describe("stability", () => {
     expect(s.world.reachability.get(second)?.kind).toBe("unreachable");
     s.applyApp("a", { replicas: 2, ports: [80], image: "web:2" });
     expect(s.placed()).toEqual({ "a/web/1": 1, "a/web/2": 2 });
-    expect(s.placement("a/web/2")?.revision).toBe(2);
+    expect(s.placement("a/web/1")?.revision).toBe(2);
   });
 
   test("[H15] two services of one revision may swap what they hold", () => {

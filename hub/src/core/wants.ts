@@ -73,12 +73,20 @@ export function updateInPlace(
   if (steps.size === 0) return [];
   const same: Update[] = [];
   const other: Update[] = [];
+  const elsewhere: Want[] = [];
   for (const serviceName of sorted(draft.services(app.name))) {
     const service = serviceOf(app.spec, serviceName);
     if (service === null) continue;
     for (const standing of standingCopies(draft, app.name, serviceName)) {
       const step = steps.get(standing.workload);
       if (step === undefined || standing.revision === app.revision) continue;
+      const node = world.nodes.get(standing.node);
+      if (node !== undefined && constraintRefusal(service.constraints, node) !== null) {
+        if (service.mode.kind === "global")
+          draft.remove(standing, `node ${node.name} no longer matches its constraints`);
+        else elsewhere.push(updateWant(app, service, standing, step));
+        continue;
+      }
       const had = serviceAt(world, standing);
       if (had === null) draft.remove(standing, "its old revision is not known any more");
       else
@@ -90,7 +98,8 @@ export function updateInPlace(
   }
   for (const { want, standing } of same) placer.keep(want, standing);
   for (const { standing } of other) draft.lift(standing);
-  return other.filter(({ want, standing }) => !placer.keepIfRoom(want, standing)).map(({ want }) => want);
+  const noRoom = other.filter(({ want, standing }) => !placer.keepIfRoom(want, standing)).map(({ want }) => want);
+  return [...elsewhere, ...noRoom];
 }
 
 interface Update {

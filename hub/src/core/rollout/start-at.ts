@@ -41,7 +41,8 @@ export function judgedBy(world: World, placement: Placement, wanted: ServiceSpec
   const app = world.apps.get(placement.app);
   if (app === undefined || placement.revision === app.revision) return wanted;
   const rollout = activeRollout(world.rollouts, app);
-  if (rollout === null) return wanted;
+  // With nothing good to keep, everything goes at once.
+  if (rollout === null || rollout.kind === "first") return wanted;
   const own = serviceAt(world, placement);
   return own === null || own.mode.kind !== wanted.mode.kind ? wanted : own;
 }
