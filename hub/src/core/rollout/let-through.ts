@@ -59,7 +59,7 @@ export function letThrough(
     const slots = slotsOf(world, app, service, draft.copies(app.name, service.name).values());
     const state = rollout?.services.find((each) => each.service === service.name) ?? null;
     for (const slot of freeSlots(slots)) add(slot);
-    for (const slot of slots) if (slot.phase === "behind" && stuck.before.has(slot.placement.workload)) add(slot);
+    for (const slot of slots) if (isStuck(slot, stuck.before)) add(slot);
     // No rollout under way, nothing good before it, or a service it does not change: everything at once.
     if (rollout === null || rollout.kind === "first" || state === null) {
       for (const slot of slots) if (slot.phase === "behind") add(slot);
@@ -84,6 +84,10 @@ export function letThrough(
   const moved = events.length > 0 && rollout !== null;
   return { steps, rollout: moved ? { ...rollout, services } : rollout, events };
 }
+
+/** It was let through before and found no room. One on a silent node found none to move to, which is another matter. */
+const isStuck = ({ phase, reach, placement }: Slot, unplaced: ReadonlySet<WorkloadId>): boolean =>
+  phase === "behind" && reach === "heard" && unplaced.has(placement.workload);
 
 /** `same`: the new revision asks for the container that is there. */
 export function stepOf(world: World, app: App, standing: Placement, same: boolean): Step {
