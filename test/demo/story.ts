@@ -95,6 +95,26 @@ export const STORY: readonly Step[] = [
       return `every page says "Tomatoes"; brokers and sensors were not touched.`;
     },
   },
+  {
+    name: "bad-revision",
+    says: "Apply a revision with a mistake: the page listens on the wrong port. It must go back by itself.",
+    async run(fleet) {
+      const before = await fingerprints(fleet);
+      const file = ["-f", COMPOSE_FILE, "--wait", "--timeout", "120s"];
+      const mistake = { TITLE: "Cucumbers", LISTEN_PORT: "8081" };
+      const bad = await fleet.skerry(["apply", ...file], mistake, { mayFail: true });
+      assert.equal(bad.code, 1, `apply of a bad revision ended with ${bad.code}`);
+      await until("every page says Tomatoes again", () => everyPage(fleet, "Tomatoes"), UP_WITHIN_MS);
+      await allUp(fleet);
+      const after = await fingerprints(fleet);
+      const touched = [...before].filter(([key, was]) => !isSame(was, after.get(key))).map(([key]) => key);
+      assert(
+        touched.every((key) => key.endsWith("/page")) && touched.length <= 1,
+        `more than one page was touched: ${touched}`,
+      );
+      return `only one greenhouse ever tried it and it went back; all pages say "Tomatoes". ${lastLine(bad.stdout)}`;
+    },
+  },
 ];
 
 function node(fleet: Fleet, index: number): FleetNode {
@@ -151,6 +171,8 @@ async function reading(where: FleetNode): Promise<string | null> {
   if (code !== 0) return null;
   return /<li>[^ ]+ ([^<]+)<\/li>\s*<\/ol>/.exec(output)?.[1] ?? null;
 }
+
+const isSame = (a: Fingerprint, b: Fingerprint | undefined): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 async function everyPage(fleet: Fleet, title: string): Promise<boolean> {
   for (const each of fleet.nodes) {

@@ -20,4 +20,4 @@ listen() {
   done
 }
 listen &
-exec httpd -f -p 8080 -h /tmp/www
+exec httpd -f -p "${LISTEN_PORT:-8080}" -h /tmp/www
