@@ -390,6 +390,8 @@ describe("what holds a change back", () => {
     const crashed = exited(container(v1, { id: "c1" }), { now: 1 }, 1, 1_000);
     expect(kinds(look(changing(timed, [crashed]), closed), v1.id)).toBe("rename create start");
     const trial = step(changing(timed), windows({ download: null, apply: open })).node;
+    const overtaken = { ...v2({ hash: "c3", of: { times: { ...times, apply: window } } }), revision: 3 };
+    expect(kinds(look({ ...trial, desired: assignment([overtaken]) }, closed), v1.id)).toBe("stop remove create start");
     const back = settle(dies(trial, 1), 10, { link: CONNECTED, ...closed });
     expect(standing(back.node)).toEqual(["shop-web-1 a1 running"]);
   });
