@@ -19,6 +19,10 @@ import { whyText } from "../cli/commands/why.ts";
 import { plain, wrap } from "../cli/render.ts";
 import { workloadView } from "../http/views/workloads.ts";
 import type { Command, CommandRefusal } from "./command.ts";
+import { copiesOf } from "./rollout/advance.ts";
+import type { Hold } from "./rollout/batch.ts";
+import { holdText } from "./rollout/outlook.ts";
+import { slotsOf } from "./rollout/slots.ts";
 import type { Rollout } from "./rollout-state.ts";
 import { openText } from "./why/gate.ts";
 import { nearestMiss, unplacedAccount } from "./why/placing.ts";
@@ -209,7 +213,8 @@ describe("[A81] why a workload is as its node says", () => {
       "no such image": "the registry has no such image or tag: correct the name, or push it",
       unauthorised: "the registry does not give it out: it does not exist there, or needs a login on this node",
       "wrong architecture": "the image is not made for linux/arm64, which this node is",
-      "too big": "web:1 does not fit on this disk: it needs 900 MB, and 412 MB are free",
+      "too big":
+        "web:1 does not fit: 300 MB to fetch need about 900 MB on the engine's disk, where 412 MB of 29 GB are free",
       "registry unreachable":
         "this node cannot find registry.example: check the name, and the node's link and name service",
       "anything else": "the registry has had too many requests from here: it is tried again later",
@@ -577,6 +582,26 @@ describe("[A86] a change is told with what it waits for, or why it failed", () =
       "a slot of a paused rollout": slotPaused,
       ...Object.fromEntries(cases),
     });
+  });
+
+  test("every thing that a rollout waits for", () => {
+    const s = changing(2);
+    const app = s.world.apps.get(appName("shop"));
+    const service = app?.spec.services[0];
+    if (app === undefined || service === undefined) throw new Error("it was applied");
+    const slots = slotsOf(s.world, app, service, copiesOf(s.world, app, service));
+    const all: Record<Hold["kind"], Hold> = {
+      "in-flight": { kind: "in-flight", slots },
+      delay: { kind: "delay", untilMs: s.now + 30_000 },
+      canary: { kind: "canary", untilMs: s.now + 60_000 },
+      threshold: { kind: "threshold", passed: 1, failed: 2 },
+      "others-down": { kind: "others-down", slots, most: 1 },
+      budget: { kind: "budget", group: "shop", down: 2, most: 2 },
+      awaited: { kind: "awaited", slots },
+      "nothing-left": { kind: "nothing-left" },
+    };
+    const cases = Object.entries(all).map(([kind, hold]) => [kind, wrap("", holdText(hold, app, s.now), WIDTH, "  ")]);
+    return golden("holds", Object.fromEntries(cases));
   });
 
   test("a canary, and what failed and is not tried again", () => {

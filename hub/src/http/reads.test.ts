@@ -1,4 +1,5 @@
 // Events, why, health, metrics, the OpenAPI document and the version.
+import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
 import { type Store, StoreError } from "../store/store.ts";
@@ -91,6 +92,34 @@ test("[A41] why names what to do, and the events of the service that is asked fo
   expect((await hub.call("GET", "/v1/why/pi-a")).body.answer).toContain("0 of 2 workloads are good");
   await hub.reportAll(node, { kind: "running", health: "none" });
   expect((await hub.call("GET", "/v1/why/shop/web")).body.answer).toBe("shop/web: its one copy is good.");
+});
+
+test("[A41] why of a workload that is not good shows the last lines that its container wrote", async () => {
+  const node = await hub.join("pi-a");
+  await hub.apply("shop", WEB);
+  const exit = { code: 3, oom: false, error: "", ranMs: 10 };
+  const tail = ["starting", "no such table: prices"];
+  const said = {
+    kind: "container-exited",
+    workload: "shop/web/1",
+    containerId: "c",
+    exit,
+    words: "ended (exit 3)",
+    tail,
+  };
+  await hub.frame(node, { type: "events", items: [{ seq: 1, bootId: "b", ageMs: 0, event: said as NodeEvent }] });
+  const state = {
+    kind: "backing-off",
+    during: "run",
+    reason: "ended (exit 3)",
+    exit,
+    attempt: 1,
+    nextTryInMs: 500,
+  } as const;
+  await hub.reportAll(node, state);
+  expect((await hub.call("GET", "/v1/why/shop/web/1")).body).toMatchObject({ good: false, output: tail });
+  await hub.reportAll(node, { kind: "running", health: "none" });
+  expect((await hub.call("GET", "/v1/why/shop/web/1")).body).toMatchObject({ good: true, output: [] });
 });
 
 test("[A42] /healthz is 200 while the hub takes changes, and says why when it does not", async () => {

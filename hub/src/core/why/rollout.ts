@@ -2,15 +2,13 @@
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
-import { serviceOf } from "../lookup.ts";
-import { copiesOf } from "../rollout/advance.ts";
-import { type Hold, nextBatch } from "../rollout/batch.ts";
-import { type Slot, slotsOf } from "../rollout/slots.ts";
-import type { Rollout, ServiceRollout } from "../rollout-state.ts";
+import type { Hold } from "../rollout/batch.ts";
+import { outlookOf, type ServiceOutlook, type SlotOutlook } from "../rollout/outlook.ts";
+import type { Rollout } from "../rollout-state.ts";
 import type { App, World } from "../world.ts";
 import { type Ground, ground } from "./account.ts";
 import { workloadAccount } from "./slot.ts";
-import { counted, durationInWords, listed } from "./words.ts";
+import { counted, listed } from "./words.ts";
 
 /** Empty: nothing of a rollout is worth saying. `only`: of this service. */
 export function rolloutGrounds(world: World, app: App, now: Millis, only: ServiceSpec | null): readonly Ground[] {
@@ -58,75 +56,29 @@ function progress(world: World, app: App, rollout: Rollout, now: Millis, only: S
     rollout.kind === "rollback"
       ? `going back, as ${rollout.reason}`
       : `revision ${rollout.revision} is being rolled out (${rollout.reason} by ${rollout.by})`;
-  const services = rollout.services.flatMap((state) => {
-    const service = serviceOf(app.spec, state.service);
-    if (service === null || (only !== null && only.name !== service.name)) return [];
-    return [serviceGround(world, app, rollout, state, service, now)];
-  });
+  const services = outlookOf(world, app, rollout, now)
+    .filter(({ state }) => only === null || only.name === state.service)
+    .map((one) => serviceGround(world, app, one, now));
   return services.length === 0 ? [] : [ground("rollout", what), ...services];
 }
 
-function serviceGround(
-  world: World,
-  app: App,
-  rollout: Rollout,
-  state: ServiceRollout,
-  service: ServiceSpec,
-  now: Millis,
-): Ground {
-  const slots = slotsOf(world, app, service, copiesOf(world, app, service));
-  const passed = slots.filter(({ phase }) => phase === "passed").length;
-  const away = slots.filter(({ phase, reach }) => reach === "silent" && phase !== "passed");
-  const next = nextBatch({
-    kind: rollout.kind,
-    state,
-    service,
-    slots,
-    stuck: new Set(world.unplaced.keys()),
-    settledSinceMs: world.settledSinceMs.get(`${app.name}/${service.name}`) ?? null,
-    now,
-  });
-  const waits = next.kind === "batch" ? `${counted(next.slots.length, "slot")} next` : holdText(next.hold, app, now);
+function serviceGround(world: World, app: App, one: ServiceOutlook, now: Millis): Ground {
+  const { state, slots, hold, reason } = one;
+  const passed = slots.filter((slot) => slot.state === "passed").length;
+  const away = slots.filter((slot) => slot.state === "waiting" && slot.slot.reach === "silent");
   const silent =
     away.length === 0 ? [] : [`${counted(away.length, "node")} not heard, served on return: ${listed(namesOf(away))}`];
+  const batch = state.batch === 0 ? "no batch yet" : `batch ${state.batch}`;
   return {
-    subject: `${app.name}/${service.name}`,
-    text: `${state.batch === 0 ? "no batch yet" : `batch ${state.batch}`}, ${passed} of ${slots.length} passed; ${waits}`,
-    because: [...(next.kind === "hold" ? holdCauses(world, next.hold, now) : []), ...silent],
-    hint: next.kind === "hold" ? holdHint(next.hold, app) : null,
+    subject: `${app.name}/${state.service}`,
+    text: `${batch}, ${passed} of ${slots.length} passed${reason === "" ? "" : `; ${reason}`}`,
+    because: [...(hold === null ? [] : holdCauses(world, hold, now)), ...silent],
+    hint: hold === null ? null : holdHint(hold, app),
   };
 }
 
-const namesOf = (slots: readonly Slot[]): readonly string[] =>
-  slots.map(({ node, placement }) => node?.name ?? placement.node);
-
-/** For what a service's rollout waits. */
-export function holdText(hold: Hold, { name }: Pick<App, "name">, now: Millis): string {
-  switch (hold.kind) {
-    case "in-flight":
-      return `waits for ${listed(namesOf(hold.slots))} to pass`;
-    case "delay":
-      return `waits ${durationInWords(hold.untilMs - now)} between batches`;
-    case "canary":
-      return hold.untilMs === null
-        ? `its canary has run: waits for skerry rollout resume ${name}`
-        : `its canary runs: promoted in ${durationInWords(hold.untilMs - now)}, or by skerry rollout resume ${name}`;
-    case "threshold":
-      return `waits for an operator: only ${hold.passed} of ${hold.passed + hold.failed} passed, fewer than successThreshold asks for`;
-    case "others-down":
-      return `waits for ${listed(namesOf(hold.slots))}: ${counted(hold.slots.length, "copy is", "copies are")} not good, and parallelism allows ${hold.most}`;
-    case "budget": {
-      const where = hold.group === null ? "" : ` of ${hold.group === "" ? "nodes without the label" : hold.group}`;
-      return `waits: ${hold.down} not good${where}, and its budget allows ${hold.most}`;
-    }
-    case "awaited":
-      return `waits for ${listed(namesOf(hold.slots))}, not heard from since this hub started`;
-    case "nothing-left":
-      return "nothing more to let through";
-    default:
-      return assertNever(hold);
-  }
-}
+const namesOf = (slots: readonly SlotOutlook[]): readonly string[] =>
+  slots.map(({ slot }) => slot.node?.name ?? slot.placement.node);
 
 function holdHint(hold: Hold, { name }: App): string | null {
   switch (hold.kind) {
