@@ -38,8 +38,11 @@ function spoken(world: World, node: Node, placement: Placement, now: Millis): To
   const ageMs = seen.seenMs === null ? 0 : Math.max(0, now - seen.seenMs);
   const said: Said = { world, node, placement, status: seen.status, ageMs };
   const told = withGate(said, stateTold(said));
-  const chain = told.state === "waiting" ? dependencies(world, placement, now, new Set([placement.workload])) : [];
-  return chain.length === 0 ? told : { ...told, because: [...chain, ...(told.because ?? [])] };
+  const chain =
+    told.state === "waiting" ? dependencies(world, placement, now, new Set([placement.workload])) : NO_CHAIN;
+  if (chain.end === null) return told;
+  const hint = told.hint ?? `See: skerry why ${shownTarget(world, chain.end)}`;
+  return { ...told, because: [...chain.lines, ...(told.because ?? [])], hint };
 }
 
 function assigned(world: World, node: Node, placement: Placement): Told {
@@ -59,27 +62,40 @@ function assigned(world: World, node: Node, placement: Placement): Told {
   return { state: "assigned", reason: connected ? "on its way to the node" : "waits for the node's link" };
 }
 
+/** `end`: the last of those that are waited for; null: none is. */
+interface Chain {
+  readonly lines: readonly string[];
+  readonly end: WorkloadId | null;
+}
+const NO_CHAIN: Chain = { lines: [], end: null };
+
 /** A chain is read, not studied. */
 const MAX_CHAIN = 4;
 
-/** What it depends on and is not good on the same node; and for what that waits, and so on. */
-function dependencies(world: World, placement: Placement, now: Millis, known: Set<WorkloadId>): readonly string[] {
-  if (known.size > MAX_CHAIN) return [];
+/** What it depends on and is not good on the same node; and for what that waits, and so on. `known`: those that were told of. */
+function dependencies(world: World, placement: Placement, now: Millis, known: Set<WorkloadId>): Chain {
   const wanted = serviceAt(world, placement)?.container.dependsOn ?? [];
-  return [...(world.placementsByNode.get(placement.node) ?? [])].sort(byText).flatMap((id) => {
+  const lines: string[] = [];
+  let end: WorkloadId | null = null;
+  for (const id of [...(world.placementsByNode.get(placement.node) ?? [])].sort(byText)) {
     const other = world.placements.get(id);
     const isWanted = other?.app === placement.app && wanted.some(({ service }) => service === other.service);
-    if (other === undefined || !isWanted || known.has(id) || workloadCondition(world, id) === "good") return [];
-    known.add(id);
+    if (other === undefined || !isWanted || known.has(id) || known.size > MAX_CHAIN) continue;
     const node = world.nodes.get(other.node);
-    const told = node === undefined ? null : stateOf(world, node, other, now);
-    if (told === null) return [];
-    const rest = told.state === "waiting" ? dependencies(world, other, now, known) : [];
-    return [`${other.service}: ${told.state}: ${told.reason}`, ...(rest.length > 0 ? rest : (told.because ?? []))];
-  });
+    if (node === undefined || workloadCondition(world, id) === "good") continue;
+    known.add(id);
+    const told = stateOf(world, node, other, now);
+    const rest = told.state === "waiting" ? dependencies(world, other, now, known) : NO_CHAIN;
+    lines.push(
+      `${other.service}: ${told.state}: ${told.reason}`,
+      ...(rest.end === null ? (told.because ?? []) : rest.lines),
+    );
+    end = rest.end ?? id;
+  }
+  return { lines, end };
 }
 
-function stateOf(world: World, node: Node, placement: Placement, now: Millis): Told | null {
+function stateOf(world: World, node: Node, placement: Placement, now: Millis): Told {
   const seen = world.observations.get(node.id)?.workloads.get(placement.workload);
   if (seen === undefined) return assigned(world, node, placement);
   return stateTold({
