@@ -139,7 +139,9 @@ interface InService {
   readonly slots: readonly Slot[];
 }
 
-const isSettled = ({ state, slots }: InService): boolean => state.batch > 0 && !slots.some(isInFlight);
+/** Also without a batch, when some copies had the new container before. */
+const isSettled = ({ state, slots }: InService): boolean =>
+  (state.batch > 0 || slots.some(({ phase, same }) => phase !== "behind" || same)) && !slots.some(isInFlight);
 
 /** The moment from which a settled batch's delay and a canary's promotion count. */
 function settle(seen: World, app: App, one: InService, now: Millis): readonly Change[] {

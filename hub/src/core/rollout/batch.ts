@@ -74,13 +74,13 @@ function thresholdHold({ slots, service, state }: Turn): Hold | null {
   return { kind: "threshold", passed, failed };
 }
 
-/** The canaries are chosen once: one that is silent is not made up for by another. */
+/** The canaries are chosen once: one that is silent is not made up for by another, and one that had this container before counts. */
 function canariesLeft(turn: Turn, heard: readonly Slot[]): readonly Slot[] {
   const who = turn.service.rollout.canary?.who;
   if (who === undefined) return heard;
   if (who.kind === "nodes")
     return heard.filter(({ node }) => node !== null && constraintRefusal([who.constraint], node) === null);
-  const through = turn.slots.filter(({ phase }) => phase !== "behind").length;
+  const through = turn.slots.filter(({ phase, same }) => phase !== "behind" || same).length;
   const wanted = amountOf(who.amount, wantedSlots(turn.service, turn.slots.length));
   return heard.slice(0, Math.max(0, wanted - through));
 }

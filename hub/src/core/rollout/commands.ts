@@ -86,7 +86,8 @@ function resumed(world: World, app: App, state: ServiceRollout): ServiceRollout 
   const failed = copies.filter(
     (placement) => placement.revision === app.revision && gateOf(world, placement)?.kind === "failed",
   ).length;
-  const canary = state.canary === "open" && state.batch > 0 ? "promoted" : state.canary;
+  const isTried = state.batch > 0 || copies.some(({ revision }) => revision === app.revision);
+  const canary = state.canary === "open" && isTried ? "promoted" : state.canary;
   const forgiven = Math.max(state.forgiven, failed);
   return canary === state.canary && forgiven === state.forgiven ? state : { ...state, canary, forgiven };
 }
