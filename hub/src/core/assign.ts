@@ -75,7 +75,7 @@ function assignedApps(world: World, placements: readonly Placement[], workloads:
     const own = placements.filter(({ app }) => app === name);
     const named = namesIn(workloads.filter(({ app }) => app === name));
     // Copies of one app may stand at two revisions; where both define a name, the newer one says how it is made.
-    const revisions = [...new Set(own.map(({ revision }) => revision))].sort((a, b) => a - b);
+    const revisions = [...new Set(own.flatMap(revisionsOf))].sort((a, b) => a - b);
     const specs = revisions.map((revision) => specOf(world, name, revision));
     return {
       name,
@@ -91,6 +91,10 @@ function assignedApps(world: World, placements: readonly Placement[], workloads:
   });
 }
 
+/** The one it is at, and the one that its node may go back to. */
+const revisionsOf = ({ revision, step }: Placement): readonly number[] =>
+  step.previous === null ? [revision] : [step.previous, revision];
+
 function specOf(world: World, name: AppName, revision: number) {
   const app = world.apps.get(name);
   const spec = app === undefined ? null : specAt(app, revision);
@@ -101,7 +105,10 @@ function specOf(world: World, name: AppName, revision: number) {
 function namesIn(workloads: readonly Workload[]) {
   const networks = new Set<string>();
   const volumes = new Set<string>();
-  for (const { spec } of workloads) {
+  const specs = workloads.flatMap(({ spec, changeOver: { previous } }) =>
+    previous === null ? [spec] : [previous.spec, spec],
+  );
+  for (const spec of specs) {
     for (const { network } of spec.networks) networks.add(network);
     for (const mount of spec.mounts) if (mount.kind === "volume" && mount.source !== null) volumes.add(mount.source);
   }
