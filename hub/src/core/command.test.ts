@@ -13,7 +13,9 @@ const join = (name: string, labels: Readonly<Record<string, string>> = {}): Comm
   tokenId: "t",
 });
 const apply = (ifRevision: number | null, image = "web:1"): Command => ({
-  kind: "apply-app", retry: false, force: false,
+  kind: "apply-app",
+  retry: false,
+  force: false,
   spec: appSpec("a", { image }),
   source: "",
   ifRevision,
