@@ -112,7 +112,9 @@ export const STORY: readonly Step[] = [
         touched.every((key) => key.endsWith("/page")) && touched.length <= 1,
         `more than one page was touched: ${touched}`,
       );
-      return `only one greenhouse ever tried it and it went back; all pages say "Tomatoes". ${lastLine(bad.stdout)}`;
+      const told = bad.stderr.split("\n").find((line) => line.includes("rolled back"));
+      assert(told !== undefined, `apply does not say that it was rolled back: ${bad.stderr}`);
+      return `only one greenhouse ever tried it and it went back; all pages say "Tomatoes". The command said: ${told.trim()}`;
     },
   },
 ];
