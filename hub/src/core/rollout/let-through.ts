@@ -9,7 +9,7 @@ import type { Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, Placement, Step, World } from "../world.ts";
 import { freeSlots, nextBatch } from "./batch.ts";
 import { activeRollout } from "./policy.ts";
-import { goodRevision, isInFlight, type Slot, slotsOf, wantedSlots } from "./slots.ts";
+import { gateOf, goodRevision, isInFlight, type Slot, slotsOf, wantedSlots } from "./slots.ts";
 
 export interface LetThrough {
   readonly steps: ReadonlyMap<WorkloadId, Step>;
@@ -91,8 +91,10 @@ const isStuck = ({ phase, reach, placement }: Slot, unplaced: ReadonlySet<Worklo
 
 /** `same`: the new revision asks for the container that is there. */
 export function stepOf(world: World, app: App, standing: Placement, same: boolean): Step {
-  if (same) return standing.step;
   const last = world.rollouts.get(app.name) ?? null;
+  // What is on its way already is not begun anew, but nothing holds it back any more.
+  if (same)
+    return last?.force === true && gateOf(world, standing) === null ? { ...standing.step, force: true } : standing.step;
   const kind = last?.kind ?? "update";
   const previous = kind === "update" ? goodRevision(world, app, standing) : null;
   return { kind, previous, attempt: last?.attempt ?? 0, force: last?.force ?? false };

@@ -1,0 +1,34 @@
+// `apply --force` of content that is on its way already: a change that a window or a lease holds back must go through at once.
+import { expect, test } from "vitest";
+import { appName, appSpec, Scenario, workload } from "../../../../test/unit/hub/scenario.ts";
+import { buildAssignment } from "../assign.ts";
+
+const SHOP = appName("shop");
+
+function force(s: Scenario, image: string): void {
+  const spec = appSpec("shop", { name: "web", replicas: "global", image });
+  expect(s.send({ kind: "apply-app", spec, source: "", ifRevision: null, retry: false, force: true })).toBeNull();
+}
+
+test("[H200] --force reaches copies that were let through before and are not judged yet, and no copy that has passed", () => {
+  const s = new Scenario();
+  const nodes = [s.join(), s.join()];
+  s.applyApp("shop", { name: "web", replicas: "global", image: "web:1" });
+  s.obeyAll();
+  s.applyApp("shop", {
+    name: "web",
+    replicas: "global",
+    image: "web:2",
+    update: { parallelism: { kind: "count", count: 0 } },
+  });
+  const [held, passed] = nodes;
+  if (held === undefined || passed === undefined) throw new Error("no nodes");
+  s.obey(passed);
+  force(s, "web:2");
+  const told = (node: typeof held) =>
+    buildAssignment(s.world, node)?.workloads.find(({ id }) => id === workload(`shop/web/${node}`))?.changeOver;
+  expect(told(held)).toMatchObject({ force: true, previous: { revision: 1 } });
+  expect(told(passed)).toMatchObject({ force: false });
+  s.obeyAll();
+  expect(s.world.rollouts.get(SHOP)?.state.kind).toBe("done");
+});
