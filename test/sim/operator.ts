@@ -17,9 +17,9 @@ export function createOperator(site: Site): Operator {
   /** What the operator wants; null: removed. */
   const wanted = new Map<string, AppSpec | null>();
   let made = site.config.apps.length;
-  const apply = (spec: AppSpec): void => {
+  const apply = (spec: AppSpec, retry = false): void => {
     wanted.set(spec.name, spec);
-    site.hub.submit({ kind: "apply-app", retry: false, force: false, spec, source: "sim", ifRevision: null });
+    site.hub.submit({ kind: "apply-app", retry, force: false, spec, source: "sim", ifRevision: null });
   };
   const act = (): void => {
     const app = chance.pick([...wanted.keys()].sort());
@@ -49,7 +49,8 @@ export function createOperator(site: Site): Operator {
     insist() {
       const there = site.hub.loop()?.world.apps;
       for (const [name, spec] of wanted) {
-        if (spec !== null) apply(spec);
+        // What failed in rough times is tried again.
+        if (spec !== null) apply(spec, true);
         else if (there?.has(name as AppSpec["name"])) {
           site.hub.submit({ kind: "remove-app", app: name as AppSpec["name"], ifRevision: null });
         }

@@ -10,8 +10,9 @@ export interface Planted {
   readonly options: RunOptions;
 }
 
-/** A bug that keeps a site from settling need not be waited for long. */
-const calm = { faults: [], epilogue: null, settleMs: 60_000 } as const;
+/** A bug that keeps a site from settling need not be waited for long: until a metered node has told its verdicts (300 s). */
+const SETTLE_MS = 320_000;
+const calm = { faults: [], epilogue: null, settleMs: SETTLE_MS } as const;
 const short = { kinds: ["steady"], policies: ["keep"], roughMs: 20_000 } as const;
 
 /** Clocks jump, and nothing ends by itself: how long a container ran is only known from the engine's own wall-clock stamps. */
@@ -82,7 +83,7 @@ export const PLANTED: Readonly<Record<Bug, Planted>> = {
     options: {
       faults: ["link cut"],
       epilogue: null,
-      settleMs: 60_000,
+      settleMs: SETTLE_MS,
       wishes: { kinds: ["steady"], policies: ["fence"], roughMs: 60_000 },
     },
   },

@@ -1,6 +1,7 @@
 // One seed, from an empty site to the verdict: rough times, everything heals, the site settles and rests, then an epilogue, then the
 // checkers. The same seed and options give the same run, to the last line of the trace.
 
+import { QUICK_BOOTS_TO_SAFE_MODE } from "@skerry/agent/core/safe-mode.ts";
 import { findFalseGreen } from "./checkers/green.ts";
 import * as checks from "./checkers/history.ts";
 import { managed, siteGaps, UNDER_WAY_MS } from "./checkers/settled.ts";
@@ -27,6 +28,8 @@ export interface RunOptions {
   readonly settleMs?: number;
   /** false: every wall clock is right, whatever faults say. */
   readonly wrongClocks?: boolean;
+  /** Looks at the site when the run is over: for finding the cause of a failure. */
+  readonly onEnd?: (site: Site) => void;
 }
 
 export interface RunResult {
@@ -42,9 +45,14 @@ export interface RunResult {
 /** After everything healed: the longest pause between two tries of a start (5 min) and of a metered link, and an engine's deadlines. */
 const SETTLE_MS = 480_000;
 const SETTLE_METERED_MS = 1_500_000;
+/** Ten minutes of uptime, by a clock that is one per cent slow, before a machine that restarted too often changes anything. */
+const SETTLE_SAFE_MODE_MS = 610_000;
 const LOOK_MS = 5_000;
-/** A run of a minute counts as stable, and what is remembered of failures is let go then; last reports and acknowledgements follow. */
-const CALM_MS = 110_000;
+/**
+ * A boot of two minutes counts as steady, a run of one as stable, and what is remembered of failures is let go then; last reports and
+ * acknowledgements follow.
+ */
+const CALM_MS = 150_000;
 const REST_MS = 60_000;
 const GREEN_PERIOD_MS = 5_000;
 /** A gap's words repeat: the first few tell the story. */
@@ -71,6 +79,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   }
   process.off("unhandledRejection", onUnhandled);
   violations.push(...site.history.violations);
+  options.onEnd?.(site);
   return {
     seed,
     violations,
@@ -122,14 +131,19 @@ async function roughTimes(site: Site, operator: Operator, options: RunOptions): 
 
 /** [I10] Waits until nothing is missing any more; what still is after the bound is the violation. */
 export async function settle(site: Site, mostMs?: number): Promise<readonly Violation[]> {
-  const metered = site.config.nodes.some((node) => node.metered);
-  const until = site.scheduler.nowMs() + (mostMs ?? (metered ? SETTLE_METERED_MS : SETTLE_MS));
+  const until = site.scheduler.nowMs() + (mostMs ?? settleMs(site));
   let gaps = siteGaps(site);
   while (gaps.length > 0 && site.scheduler.nowMs() < until) {
     await pass(site, LOOK_MS);
     gaps = siteGaps(site);
   }
   return gaps.slice(0, MAX_GAPS).map((gap) => violation(site, invariantOf(gap), `not settled: ${gap}`));
+}
+
+function settleMs({ config, nodes }: Site): number {
+  const base = config.nodes.some((node) => node.metered) ? SETTLE_METERED_MS : SETTLE_MS;
+  const isSafe = nodes.some(({ disk }) => (disk.content().boots?.quickBefore ?? 0) >= QUICK_BOOTS_TO_SAFE_MODE);
+  return isSafe ? base + SETTLE_SAFE_MODE_MS : base;
 }
 
 /** [I13] Something is left over; [I23] the hub does not show what is; [I10] anything else that is missing. */

@@ -12,6 +12,7 @@ import type { SimContainer } from "../engine/machine.ts";
 import type { SimNode } from "../node.ts";
 import type { Site } from "../site.ts";
 import { placementGaps } from "./placement.ts";
+import { rolloutGaps } from "./rollouts.ts";
 
 /** hopeless: its image fails for ever, or it waits for one that does; any state is right, as long as it is one container at most. */
 export type End = "running" | "completed" | "hopeless";
@@ -109,7 +110,7 @@ export function siteGaps(site: Site): readonly string[] {
   const loop = site.hub.loop();
   if (loop === null) return ["the hub is not there"];
   const { world } = loop;
-  const gaps: string[] = [...placementGaps(world)];
+  const gaps: string[] = [...placementGaps(world), ...rolloutGaps(site, world)];
   for (const node of site.nodes) {
     const id = node.id();
     if (id === null) gaps.push(`${node.name}: never joined`);

@@ -1,0 +1,42 @@
+// [I10] Rollouts come to an end: whatever can be good has been found good by its node, the hub has heard of it, and an app of which
+// nothing is hopeless has reached its newest revision everywhere.
+import type { App, World } from "@skerry/hub/core/world.ts";
+import type { WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { Site } from "../site.ts";
+import { type End, expectedEnds } from "./settled.ts";
+
+export function rolloutGaps(site: Site, world: World): readonly string[] {
+  const ends = endsOf(site);
+  return [...verdictGaps(world, ends), ...[...world.apps.values()].flatMap((app) => progressGaps(world, app, ends))];
+}
+
+function endsOf(site: Site): ReadonlyMap<WorkloadId, End> {
+  const ends = new Map<WorkloadId, End>();
+  for (const node of site.nodes) {
+    const workloads = node.disk.content().assignment?.workloads ?? [];
+    for (const [id, end] of expectedEnds(workloads)) ends.set(id, end);
+  }
+  return ends;
+}
+
+function verdictGaps(world: World, ends: ReadonlyMap<WorkloadId, End>): readonly string[] {
+  return [...world.placements.values()].flatMap(({ workload, specHash, intent }) => {
+    if ((ends.get(workload) ?? "hopeless") === "hopeless" || !intent.run) return [];
+    const gate = world.gates.get(workload);
+    if (gate === undefined || gate.specHash !== specHash) return [`the hub has no verdict on ${workload}`];
+    return gate.result.kind === "passed" ? [] : [`${workload} failed its gate: ${gate.result.reason}`];
+  });
+}
+
+function progressGaps(world: World, app: App, ends: ReadonlyMap<WorkloadId, End>): readonly string[] {
+  const placements = [...world.placements.values()].filter((one) => one.app === app.name);
+  if (placements.some(({ workload }) => (ends.get(workload) ?? "hopeless") === "hopeless")) return [];
+  const behind = placements
+    .filter(({ revision }) => revision !== app.revision)
+    .map(({ workload, revision }) => `${workload} stands at revision ${revision}, not ${app.revision}`);
+  const rollout = world.rollouts.get(app.name);
+  // A service that no node takes has not shown itself good anywhere.
+  const isPlaced = app.spec.services.every(({ name }) => placements.some((one) => one.service === name));
+  if (rollout === undefined || rollout.state.kind === "done" || !isPlaced) return behind;
+  return [...behind, `the rollout of ${app.name} to revision ${rollout.revision} is ${rollout.state.kind}`];
+}
