@@ -59,6 +59,8 @@ export interface TestHub {
   frame(node: NodeId, frame: Exclude<ToHub, Hello>): Promise<void>;
   /** Everything that is placed on the node is in this state there. */
   reportAll(node: NodeId, state: WorkloadState): Promise<void>;
+  /** What it was given last has failed there, and it went back by itself. */
+  failGates(node: NodeId, reason: string): Promise<void>;
   report(node: NodeId, report: Partial<Report>): Promise<void>;
   /** Both clocks. */
   advance(ms: number): void;
@@ -181,6 +183,17 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
       }),
     frame,
     report,
+    failGates: async (node, reason) => {
+      const gate = { kind: "failed", reason, reverted: true } as const;
+      const failed = statuses(loop, node, { kind: "running", health: "none" }).map(
+        (status): WorkloadStatus => ({
+          ...status,
+          gate,
+          gateFor: status.specHash === null ? null : { specHash: status.specHash, attempt: 0 },
+        }),
+      );
+      await report(node, { whole: true, workloads: failed });
+    },
     reportAll: async (node, workloadState) => {
       await frame(node, {
         type: "accepted",

@@ -44,6 +44,14 @@ const raised: Partial<Record<ErrorCode, () => Promise<Answer>>> = {
   "token-not-found": () => hub.call("DELETE", "/v1/tokens/0123456789ab"),
   "target-not-found": () => hub.call("GET", "/v1/why/nothing"),
   "revision-conflict": () => hub.apply("shop", WEB, { ifRevision: 5 }),
+  "failed-before": async () => {
+    const node = await hub.join("pi");
+    await hub.apply("shop", WEB);
+    await hub.reportAll(node, { kind: "running", health: "none" });
+    await hub.apply("shop", WEB.replace("web:1", "web:2"));
+    await hub.failGates(node, "it ended with code 1");
+    return hub.apply("shop", WEB.replace("web:1", "web:2"));
+  },
   "watch-expired": () => hub.call("GET", "/v1/watch?since=999"),
   "body-too-large": () => hub.apply("shop", "#".repeat(MAX_BODY_BYTES)),
   "unsupported-media-type": () =>

@@ -62,11 +62,6 @@ export const errorKinds = {
     when: "`why` was asked about something that does not exist.",
     hint: "Ask about APP, APP/SERVICE, APP/SERVICE/SLOT or a node's name; skerry apps and skerry nodes list them.",
   },
-  "rollout-not-found": {
-    status: 404,
-    when: "The app's revision stood before its hub recorded rollouts.",
-    hint: "Apply a new revision; its rollout is recorded.",
-  },
   "revision-conflict": {
     status: 409,
     when: "`ifRevision` is not the current revision: someone else was faster.",

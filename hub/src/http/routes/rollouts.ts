@@ -36,9 +36,13 @@ function current({ loop, clock }: HttpDeps, name: AppName): RolloutView {
   const app = findApp(loop.world, name);
   const view = rolloutView(loop.world, app, clock.monotonicMs());
   if (view !== null) return view;
-  throw new HttpError("rollout-not-found", `Revision ${app.revision} of ${name} stood before rollouts were recorded.`, {
-    path: "app",
-  });
+  throw new HttpError(
+    "revision-not-found",
+    `Revision ${app.revision} of ${name} stood before rollouts were recorded.`,
+    {
+      path: "app",
+    },
+  );
 }
 
 function steer(deps: HttpDeps, request: FastifyRequest, command: RolloutCommand): RolloutChanged {
