@@ -291,7 +291,7 @@ class Pass {
         const steps = stragglers(this.#seen, this.draft, app);
         const wants = updateInPlace(this.#seen, this.draft, this.placer, app, steps);
         this.#place(wants.map((want) => ({ want, among: "all" })));
-        changes.push(...doneChanges(app, rollout, wallMs));
+        changes.push(...doneChanges(this.#seen, app, rollout, wallMs));
       } else if (rollout !== this.#seen.rollouts.get(name)) changes.push({ kind: "rollout-set", rollout });
     }
     return changes;

@@ -125,14 +125,20 @@ function isProven(service: ServiceSpec, slots: readonly Slot[]): boolean {
   return running.some(({ phase }) => phase === "passed");
 }
 
-/** The rollout is done: its revision is the one to go back to from now on. */
-export function doneChanges(app: App, rollout: Rollout, wallMs: WallMillis): readonly Change[] {
+/**
+ * The rollout is done: its revision is the one to go back to from now on, unless it has run nowhere (no node matches, no copies). Slots
+ * that its canaries held back are wanted now.
+ */
+export function doneChanges(world: World, app: App, rollout: Rollout, wallMs: WallMillis): readonly Change[] {
   const { revision } = app;
-  const known: App = { ...app, lastGood: revision };
+  const hasRun = [...(world.placementsByApp.get(app.name) ?? [])].length > 0;
+  const known: App = { ...app, lastGood: hasRun ? revision : app.lastGood };
+  const heldBack = rollout.services.some(({ canary }) => canary === "open");
   return [
     { kind: "app-set", app: known, source: { sameAs: revision } },
     { kind: "rollout-set", rollout: { ...rollout, state: { kind: "done", atMs: wallMs } } },
     { kind: "hub-event", event: { kind: "rollout-done", app: app.name, revision } },
+    ...(heldBack ? [{ kind: "dirty", apps: [app.name], nodes: [] } as const] : []),
   ];
 }
 

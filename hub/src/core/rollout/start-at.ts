@@ -1,8 +1,9 @@
 // At which revision a slot starts that has no copy, or moves, while a rollout is under way: what is not yet proven must not spread by
 // way of failures and new nodes. Pure.
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
-import type { Revision, Slot } from "@skerry/shared/model/ids.ts";
+import type { NodeId, Revision, Slot } from "@skerry/shared/model/ids.ts";
 import { serviceAt, serviceOf, specAt } from "../lookup.ts";
+import { constraintRefusal } from "../schedule.ts";
 import type { App, Placement, World } from "../world.ts";
 import { activeRollout } from "./policy.ts";
 import { gateOf } from "./slots.ts";
@@ -20,7 +21,7 @@ export function startsAt(world: World, app: App, service: ServiceSpec, slot: Slo
   const spec = specAt(app, app.lastGood);
   const good = spec === null ? null : serviceOf(spec, service.name);
   if (good !== null && good.specHash === service.specHash) return newest;
-  if (good !== null && hasSlot(good, service, slot)) return { revision: app.lastGood, service: good };
+  if (good !== null && hasSlot(world, good, service, slot)) return { revision: app.lastGood, service: good };
   const state = rollout.services.find((each) => each.service === service.name);
   return state?.canary === "open" || rollout.state.kind === "paused" ? null : newest;
 }
@@ -31,9 +32,12 @@ export function startsElsewhere(world: World, app: App, service: ServiceSpec, st
   return isProven ? { revision: app.revision, service } : startsAt(world, app, service, standing.slot);
 }
 
-function hasSlot(good: ServiceSpec, service: ServiceSpec, slot: Slot): boolean {
+function hasSlot(world: World, good: ServiceSpec, service: ServiceSpec, slot: Slot): boolean {
   if (good.mode.kind !== service.mode.kind) return false;
-  return good.mode.kind === "global" || Number(slot) <= good.mode.replicas;
+  if (good.mode.kind === "replicated") return Number(slot) <= good.mode.replicas;
+  // A global slot is the id of its node.
+  const node = world.nodes.get(slot as string as NodeId);
+  return node !== undefined && constraintRefusal(good.constraints, node) === null;
 }
 
 /** A copy that is not let through yet is judged by its own revision's constraints; the service must still be in the file. */
