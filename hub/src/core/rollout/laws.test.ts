@@ -1,18 +1,16 @@
 // The laws of rollouts as properties: random policies, files that fail on some nodes, nodes that come and go, operators who steer,
 // restarts of the hub. What must hold is looked at on every batch of changes and after every step.
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
-import { plainStatus } from "@skerry/shared/model/plain.ts";
-import type { Gate, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { appName, appSpec, nodeId, Scenario, type ServiceShape, status } from "../../../../test/unit/hub/scenario.ts";
+import { APP, copiesIn, RolloutFleet } from "../../../../test/unit/hub/rollout-fleet.ts";
+import { appSpec, nodeId, type ServiceShape } from "../../../../test/unit/hub/scenario.ts";
 import { worldFrom } from "../apply-change.ts";
 import type { Change } from "../change.ts";
-import type { Command, CommandContext } from "../command.ts";
 import { DEFAULT_SETTINGS, decide } from "../decide.ts";
 import { isGood } from "../good.ts";
 import { serviceOf, specAt } from "../lookup.ts";
-import type { App, AppRevision, Placement, World } from "../world.ts";
+import type { Placement, World } from "../world.ts";
 import { activeRollout, amountOf, mostDown, policyOf } from "./policy.ts";
 import { gateOf } from "./slots.ts";
 
@@ -21,92 +19,10 @@ const RUNS = { numRuns: 25 };
 /** Of those that go on to an end, each of which takes as long as a whole story. */
 const FEW = { numRuns: 12 };
 const NODES = 6;
-const APP = appName("a");
-const RUNNING = { kind: "running", health: "none" } as const;
-const SICK = { kind: "running", health: "unhealthy" } as const;
-
-/** A scenario that keeps every revision, as the store does, and nodes that judge what they are given. */
-class Fleet extends Scenario {
-  readonly #specs = new Map<number, AppRevision>();
-  readonly checks: ((world: World, changes: readonly Change[]) => void)[] = [];
-  /** Images that never get good, by node number; 0: on all. */
-  readonly bad = new Map<string, ReadonlySet<number>>();
-
-  constructor() {
-    super();
-    this.onChanges = (changes) => {
-      for (const change of changes)
-        if (change.kind === "app-set") {
-          const { revision, spec } = change.app;
-          this.#specs.set(revision, { revision, spec });
-          this.lastRevisions.set(change.app.name, revision);
-        }
-      for (const check of this.checks) check(this.world, changes);
-    };
-  }
-
-  override context(command: Command): CommandContext {
-    const undoTo = command.kind === "undo-rollout" ? this.#undoTo(command.to) : null;
-    return { ...super.context(command), undoTo };
-  }
-
-  #undoTo(to: number | null): AppRevision | null {
-    const app = this.world.apps.get(APP);
-    if (app === undefined) return null;
-    const usual = app.lastGood === null || app.lastGood === app.revision ? app.revision - 1 : app.lastGood;
-    return this.#specs.get(to ?? usual) ?? null;
-  }
-
-  /** The node takes its assignment over and says how it is: its gates are still open, or judged; or what was good is sick. */
-  judge(number: number, how: "open" | "settled" | "sick"): void {
-    const id = nodeId(number);
-    this.connect(id);
-    const assignment = this.accept(id);
-    if (assignment === null) return;
-    this.report(
-      id,
-      assignment.workloads.map((one): WorkloadStatus => {
-        const { previous, attempt, onFailure } = one.changeOver;
-        const gateFor = { specHash: one.specHash, attempt };
-        const said = (gate: Gate, revision: number, hash: typeof one.specHash): WorkloadStatus => ({
-          ...status(one.id, RUNNING, revision, hash),
-          ...plainStatus,
-          gate,
-          gateFor,
-        });
-        if (!one.intent.run) return status(one.id, { kind: "stopped" }, one.revision, one.specHash);
-        const where = this.bad.get(one.spec.image);
-        const isBad = where !== undefined && (where.has(0) || where.has(number));
-        const open: Gate = { kind: "open", waits: "health", reason: "" };
-        if (how === "open") return said(open, one.revision, one.specHash);
-        const passed = said({ kind: "passed" }, one.revision, one.specHash);
-        if (!isBad) return how === "sick" ? { ...passed, state: SICK } : passed;
-        if (previous === null) return said(open, one.revision, one.specHash);
-        const reverted = onFailure === "revert";
-        const gate: Gate = { kind: "failed", reason: "it ended with code 1", reverted };
-        return reverted ? said(gate, previous.revision, previous.specHash) : said(gate, one.revision, one.specHash);
-      }),
-    );
-  }
-
-  app(): App {
-    const app = this.world.apps.get(APP);
-    if (app === undefined) throw new Error("there is no app");
-    return app;
-  }
-
-  copies(): readonly Placement[] {
-    return copiesIn(this.world);
-  }
-}
-
-function copiesIn(world: World): readonly Placement[] {
-  return [...(world.placementsByApp.get(APP) ?? [])].sort().flatMap((id) => world.placements.get(id) ?? []);
-}
 
 type Step =
   | { readonly kind: "apply"; readonly image: string; readonly retry: boolean }
-  | { readonly kind: "judge"; readonly node: number; readonly how: Parameters<Fleet["judge"]>[1] }
+  | { readonly kind: "judge"; readonly node: number; readonly how: Parameters<RolloutFleet["judge"]>[1] }
   /** Time goes by for these nodes, which judge what they have. */
   | { readonly kind: "round"; readonly alive: readonly number[] }
   | { readonly kind: "pass"; readonly ms: number; readonly alive: readonly number[] }
@@ -204,8 +120,8 @@ interface Story {
 /** Short ones never get as far as a second batch. */
 const story: fc.Arbitrary<Story> = fc.record({ shape, steps: fc.array(step, { minLength: 12, maxLength: 30 }) });
 
-function started(service: ServiceShape): Fleet {
-  const s = new Fleet();
+function started(service: ServiceShape): RolloutFleet {
+  const s = new RolloutFleet();
   for (const [image, where] of BAD) s.bad.set(image, where);
   for (let number = 1; number <= NODES; number += 1) s.join({ labels: { site: number % 2 === 0 ? "farm" : "shop" } });
   s.applyApp("a", { ...service, image: "y:0" });
@@ -213,7 +129,7 @@ function started(service: ServiceShape): Fleet {
   return s;
 }
 
-function judgeAll(s: Fleet): void {
+function judgeAll(s: RolloutFleet): void {
   for (const number of allNodes) s.judge(number, "settled");
 }
 
@@ -234,7 +150,7 @@ function reloaded(world: World, now: number): World {
   );
 }
 
-function take(s: Fleet, one: Step, service: ServiceShape): void {
+function take(s: RolloutFleet, one: Step, service: ServiceShape): void {
   switch (one.kind) {
     case "apply": {
       const { image, retry } = one;
@@ -271,8 +187,8 @@ function take(s: Fleet, one: Step, service: ServiceShape): void {
 
 function tell(
   { shape: service, steps }: Story,
-  check: (s: Fleet, one: Step) => void,
-  prepare = (_: Fleet): void => {},
+  check: (s: RolloutFleet, one: Step) => void,
+  prepare = (_: RolloutFleet): void => {},
 ) {
   const s = started(service);
   prepare(s);
@@ -283,7 +199,7 @@ function tell(
   return s;
 }
 
-const holds = (check: (s: Fleet, one: Step) => void, prepare?: (s: Fleet) => void): void =>
+const holds = (check: (s: RolloutFleet, one: Step) => void, prepare?: (s: RolloutFleet) => void): void =>
   fc.assert(
     fc.property(story, (one) => void tell(one, check, prepare)),
     RUNS,
@@ -408,9 +324,9 @@ describe("laws of rollouts", { timeout: TIMEOUT_MS }, () => {
   });
 
   test("[H194] canaries never multiply: until they are promoted no more copies run the revision than the file says", () => {
-    const wasStopped = new WeakSet<Fleet>();
-    const hadBefore = new WeakMap<Fleet, number>();
-    const watchBegin = (s: Fleet): void =>
+    const wasStopped = new WeakSet<RolloutFleet>();
+    const hadBefore = new WeakMap<RolloutFleet, number>();
+    const watchBegin = (s: RolloutFleet): void =>
       void s.checks.push((world, changes) => {
         for (const change of changes) {
           if (change.kind !== "app-set" || change.app.revision === world.apps.get(APP)?.revision) continue;
@@ -446,7 +362,7 @@ describe("laws of rollouts", { timeout: TIMEOUT_MS }, () => {
   });
 
   test("[H196] the content of a position never changes, whatever becomes of the rollout", () => {
-    const given = new WeakMap<Fleet, Map<string, string>>();
+    const given = new WeakMap<RolloutFleet, Map<string, string>>();
     holds((s) => {
       const known = given.get(s) ?? new Map<string, string>();
       given.set(s, known);
@@ -525,7 +441,7 @@ const allNodes = Array.from({ length: NODES }, (_, index) => index + 1);
 const ROUNDS = 20;
 
 /** Time goes by, and these nodes judge what they have. */
-function settle(s: Fleet, resume: boolean, alive: readonly number[] = allNodes): void {
+function settle(s: RolloutFleet, resume: boolean, alive: readonly number[] = allNodes): void {
   for (let round = 0; round < ROUNDS; round += 1) {
     if (resume && activeRollout(s.world.rollouts, s.app()) !== null) s.send({ kind: "resume-rollout", app: APP });
     goRound(s, alive);
@@ -533,7 +449,7 @@ function settle(s: Fleet, resume: boolean, alive: readonly number[] = allNodes):
 }
 
 /** Longer than any delay above. */
-function goRound(s: Fleet, alive: readonly number[]): void {
+function goRound(s: RolloutFleet, alive: readonly number[]): void {
   for (const number of alive) s.judge(number, "settled");
   s.pass(11_000, ...alive.map(nodeId));
 }

@@ -2,6 +2,7 @@
 // way of failures and new nodes. Pure.
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { NodeId, Revision, Slot } from "@skerry/shared/model/ids.ts";
+import { workloadId } from "@skerry/shared/model/names.ts";
 import { serviceAt, serviceOf, specAt } from "../lookup.ts";
 import { constraintRefusal } from "../schedule.ts";
 import type { App, Placement, World } from "../world.ts";
@@ -21,6 +22,8 @@ export function startsAt(world: World, app: App, service: ServiceSpec, slot: Slo
   const spec = specAt(app, app.lastGood);
   const good = spec === null ? null : serviceOf(spec, service.name);
   if (good !== null && good.specHash === service.specHash) return newest;
+  // Let through already; it only waits for a place.
+  if (world.unplaced.get(workloadId(app.name, service.name, slot))?.revision === app.revision) return newest;
   if (good !== null && hasSlot(world, good, service, slot)) return { revision: app.lastGood, service: good };
   const state = rollout.services.find((each) => each.service === service.name);
   return state?.canary === "open" || rollout.state.kind === "paused" ? null : newest;
