@@ -207,11 +207,13 @@ class Pass {
 
   /** Those pushed out since the last look want another node, as if they were new. */
   #pushedOut(): readonly Ask[] {
-    return [...this.#evicted.values()].flatMap(({ placement: { workload, app, service, slot } }): readonly Ask[] => {
-      if (this.draft.placement(workload) !== null || this.failures.has(workload)) return [];
-      const want = wantAgain(this.#seen, this.draft, { app, service, slot, refusals: [] }, this.#now);
-      return want === null ? [] : [{ want, among: "all" }];
-    });
+    return [...this.#evicted.values()].flatMap(
+      ({ placement: { workload, app, service, slot, revision } }): readonly Ask[] => {
+        if (this.draft.placement(workload) !== null || this.failures.has(workload)) return [];
+        const want = wantAgain(this.#seen, this.draft, { app, service, slot, revision, refusals: [] }, this.#now);
+        return want === null ? [] : [{ want, among: "all" }];
+      },
+    );
   }
 
   /** true: a slot that fits nowhere has pushed others out and taken their room. */
@@ -305,8 +307,8 @@ class Pass {
       if (app !== undefined) wants.push(...missingSlots(this.#seen, this.draft, app));
       for (const id of sorted(this.#seen.unplacedByApp.get(name) ?? [])) wants.push(...this.#stillMoving(id));
     }
-    for (const { app, service, slot } of this.#orphans) {
-      const want = wantAgain(this.#seen, this.draft, { app, service, slot, refusals: [] }, this.#now);
+    for (const { app, service, slot, revision } of this.#orphans) {
+      const want = wantAgain(this.#seen, this.draft, { app, service, slot, revision, refusals: [] }, this.#now);
       if (want !== null) wants.push(want);
     }
     if (this.#seen.brake === null)

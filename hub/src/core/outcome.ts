@@ -140,10 +140,16 @@ function unplacedChanges(
     const failure = failures.get(workload);
     assert(failure !== undefined, "a failure by its own key");
     const { want, refusals } = failure;
-    const unplaced: Unplaced = { app: want.app, service: want.service.name, slot: want.slot, refusals };
+    const unplaced: Unplaced = {
+      app: want.app,
+      service: want.service.name,
+      slot: want.slot,
+      revision: want.revision,
+      refusals,
+    };
     const before = seen.unplaced.get(workload);
     // The same list: `decide` hands the one of before on when nothing in it changed.
-    if (before?.refusals === refusals) continue;
+    if (before?.refusals === refusals && before.revision === want.revision) continue;
     changes.push({ kind: "unplaced-set", unplaced });
     // One event for a service: its copies fail for the same reasons. What the first pass after a start finds was said before.
     const service = `${want.app}/${want.service.name}`;

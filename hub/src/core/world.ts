@@ -111,6 +111,8 @@ export interface Unplaced {
   readonly app: AppName;
   readonly service: ServiceName;
   readonly slot: Slot;
+  /** At which it is to start: one that was let through and had to leave its node first does not go back to the older one. */
+  readonly revision: Revision;
   readonly refusals: readonly Refusal[];
 }
 
