@@ -170,7 +170,7 @@ describe("[A80] why a slot has no node", () => {
       pressure: { node, kind: "pressure", condition: "its disk is nearly full" },
     };
     const told = (refusals: readonly Refusal[]): string => {
-      const slot = { app: appName("shop"), service: "web" as ServiceName, slot: "1" as never, refusals };
+      const slot = { app: appName("shop"), service: "web" as ServiceName, slot: "1" as never, revision: 1, refusals };
       const { reason, hint } = unplacedAccount(s.world, slot);
       return `${wrap("", reason, WIDTH, "  ")}\n${wrap("  → ", String(hint), WIDTH, "    ")}`;
     };
