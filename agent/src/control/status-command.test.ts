@@ -147,6 +147,21 @@ describe("agent status", () => {
     ]);
   });
 
+  test("[N197] it shows for what a change waits, who holds it, and why one failed", () => {
+    const running = workload("shop/web/1", { kind: "running", health: "none" });
+    const gate = { kind: "open", waits: "hold", reason: "its update is held" } as const;
+    const hold = { owner: "till", reason: "a sale is under way", leftMs: 120_000 };
+    const failed = { kind: "failed", reason: "it ended with code 1", reverted: true } as const;
+    const workloads = [
+      { ...running, gate, hold },
+      { ...running, gate: failed },
+    ];
+    const text = statusText({ ...joined, workloads }, 1_000_000_000_000);
+    expect(text).toContain("its newest revision: its update is held\n");
+    expect(text).toContain("held by till for 2 min more: a sale is under way\n");
+    expect(text).toContain("its newest revision failed here: it ended with code 1; the one before runs again\n");
+  });
+
   test("[K38] a machine that waits to join says for what", () => {
     const waiting = {
       state: "joining",

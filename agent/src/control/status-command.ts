@@ -1,9 +1,11 @@
 // `skerry agent status`: asks the agent on this machine and says in plain words what it runs, why, since when the hub is silent, and what
 // comes next. Works without a hub; --json gives the agent's own answer.
+
 import { createConnection } from "node:net";
 import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
+import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { EndedRun } from "../core/memory.ts";
 import type { ControlAnswer } from "./answer.ts";
 import { controlSocket } from "./server.ts";
@@ -130,7 +132,7 @@ function workloadLines({ workloads, ended }: Joined): readonly string[] {
     const name = slot.startsWith("n") ? `${app}/${service}` : `${app}/${service}/${slot}`;
     const restarts = status.restarts === 0 ? "" : `, ${status.restarts} restarts`;
     const line = `${name.padEnd(NAME_WIDTH)}  ${stateText(status.state, duration(status.forMs))}${readyText(status)}${restarts}`;
-    return [line, ...endLines(status, runs.get(status.id) ?? [])];
+    return [line, ...changeLines(status), ...endLines(status, runs.get(status.id) ?? [])];
   });
 }
 
@@ -139,6 +141,25 @@ function readyText({ ready, state, probes }: WorkloadStatus): string {
   const failing = probes.find(({ ok }) => !ok);
   if (ready) return ", ready";
   return failing === undefined ? ", not ready yet" : `, not ready: ${failing.probe} probe: ${failing.answer}`;
+}
+
+/** How far a change to another revision has come, and who holds it. */
+function changeLines({ gate, hold }: WorkloadStatus): readonly string[] {
+  const held =
+    hold === null ? [] : [`${INDENT}held by ${hold.owner} for ${duration(hold.leftMs)} more: ${hold.reason}`];
+  switch (gate.kind) {
+    case "none":
+    case "passed":
+      return held;
+    case "open":
+      return [`${INDENT}its newest revision: ${gate.reason}`, ...held];
+    case "failed": {
+      const now = gate.reverted ? "; the one before runs again" : "";
+      return [`${INDENT}its newest revision failed here: ${gate.reason}${now}`, ...held];
+    }
+    default:
+      return assertNever(gate);
+  }
 }
 
 /** How the last runs ended, and what the newest wrote at its end. */
