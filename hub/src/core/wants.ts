@@ -152,6 +152,8 @@ export function missingOn(world: World, draft: Draft, app: App, service: Service
   if (service.mode.kind !== "global" || node === undefined || node.availability !== "active") return [];
   const want = newWant(world, app, service, nodeSlot(node.id));
   if (want === null || constraintRefusal(want.service.constraints, node) !== null) return [];
+  // It may start at an older revision that matches; the newest would have it removed again.
+  if (constraintRefusal(service.constraints, node) !== null) return [];
   return draft.placement(want.workload) === null ? [want] : [];
 }
 
