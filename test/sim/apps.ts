@@ -5,15 +5,17 @@ import type { AppSpec, AppVolume, Disconnect, ServiceSpec } from "@skerry/shared
 import { specHashInput } from "@skerry/shared/model/assignment-hash.ts";
 import { type ContainerSpec, defaultContainerSpec } from "@skerry/shared/model/container.ts";
 import type { AppName, ServiceName, SpecHash } from "@skerry/shared/model/ids.ts";
-import { defaultServiceUpdate } from "@skerry/shared/model/plain.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Chance } from "./chance.ts";
 import { imageOf, type Kind, MISSING_IMAGE } from "./engine/life.ts";
+import { drawUpdate } from "./updates.ts";
 
 export interface AppStyle {
   readonly kinds: readonly Kind[];
   readonly policies: readonly Disconnect["policy"][];
   readonly nodes: number;
+  /** Draws how services are changed; null: every file says nothing of it. */
+  readonly updates: Chance | null;
 }
 
 /** Label values that nodes and constraints are drawn from. */
@@ -68,6 +70,17 @@ export function changeApp(chance: Chance, spec: AppSpec, style: AppStyle): AppSp
     case "environment":
       return bump(spec, services, index);
   }
+}
+
+/** A revision in which one service never gets good. */
+export function spoilApp(chance: Chance, spec: AppSpec): AppSpec {
+  const services = [...spec.services];
+  const index = chance.int(0, services.length - 1);
+  const service = services[index];
+  if (service === undefined) return spec;
+  const image = chance.pick([imageOf("doomed", chance.int(1, 3)), imageOf("broken", 1), MISSING_IMAGE]);
+  services[index] = { ...service, container: { ...service.container, image } };
+  return finish(spec.name, services);
 }
 
 /** Service names are unique in a file; one that was removed may come back as something else. */
@@ -173,7 +186,7 @@ function drawService(
     reservedMemoryBytes: chance.yes(0.3) ? chance.int(1, 4) * 64 * 1_048_576 : null,
     reservedNanoCpus: null,
     disconnect: drawDisconnect(chance, style, hasVolume),
-    ...defaultServiceUpdate,
+    ...drawUpdate(style.updates),
   };
 }
 

@@ -34,6 +34,8 @@ export interface ConfigWishes {
   readonly kinds?: readonly Kind[];
   readonly policies?: AppStyle["policies"];
   readonly roughMs?: number;
+  /** Every file says nothing of updates, and operators steer none. */
+  readonly plainUpdates?: boolean;
 }
 
 /** Now and then a night goes by. */
@@ -49,7 +51,8 @@ export function drawConfig(seed: number, wishes: ConfigWishes = {}): SiteConfig 
   const policies =
     wishes.policies ??
     chance.pick<AppStyle["policies"]>([["keep"], ["replace"], ["fence"], ["keep", "replace", "fence"]]);
-  const style: AppStyle = { kinds, policies, nodes: count };
+  const updates = wishes.plainUpdates === true ? null : createChance(seed, "updates");
+  const style: AppStyle = { kinds, policies, nodes: count, updates };
   const nodes: NodeConfig[] = [];
   for (let number = 1; number <= count; number += 1) {
     const far = chance.yes(0.25);

@@ -49,6 +49,13 @@ export interface History {
     readonly position: string;
     readonly hash: SpecHash;
   }[];
+  /** Every placement as the hub stored it, and whether it heard the node at that moment. */
+  readonly placed: {
+    readonly atMs: number;
+    readonly workload: WorkloadId;
+    readonly specHash: SpecHash;
+    readonly heard: boolean;
+  }[];
   /** Found while it happened: needs the state of that moment. */
   readonly violations: Violation[];
 }
@@ -64,6 +71,7 @@ export function createHistory(): History {
     acked: [],
     events: new Map(),
     offered: [],
+    placed: [],
     violations: [],
   };
 }

@@ -3,6 +3,7 @@
 import { type ControlLoop, createControlLoop } from "@skerry/hub/control-loop.ts";
 import type { Command, CommandOutcome } from "@skerry/hub/core/command.ts";
 import { DEFAULT_SETTINGS } from "@skerry/hub/core/decide.ts";
+import type { Placement } from "@skerry/hub/core/world.ts";
 import type { LinkServer } from "@skerry/hub/link/server.ts";
 import { createMemoryDisk, type MemoryDisk, openMemoryStore } from "@skerry/hub/store/memory.ts";
 import { type Store, StoreError } from "@skerry/hub/store/store.ts";
@@ -78,6 +79,10 @@ export function createHub(part: SitePart, rate: number): SimHub {
   const refuse = (): void => {
     if (full) throw new StoreError("full", "no space left on device");
   };
+  const notePlaced = ({ workload, specHash, node }: Placement): void => {
+    const heard = running?.loop.world.reachability.get(node)?.kind === "ready";
+    history.placed.push({ atMs: scheduler.nowMs(), workload, specHash, heard });
+  };
   const observedStore = (process: Process): Store => {
     const store = bugStore(part.planted, openMemoryStore(disk));
     return {
@@ -92,6 +97,7 @@ export function createHub(part: SitePart, rate: number): SimHub {
         }
         const seq = store.commit(commit);
         history.commits.push({ atMs: scheduler.nowMs(), seq, commit });
+        for (const change of commit.changes) if (change.kind === "placement-set") notePlaced(change.placement);
         trace.note("hub", `commit ${seq} ${commit.changes.map(({ kind }) => kind).join(" ")}`);
         if (when === "after") {
           crashed("hub crashes after its commit");

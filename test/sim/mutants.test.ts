@@ -30,6 +30,9 @@ const SEEN: Readonly<Record<Bug, string>> = {
   "hub drops events": "[I22] a lost event is seen",
   "agent shows the dead as running": "[I23] a false green is seen",
   "agent lives by the wall clock": "[I24] a decision by the wall clock is seen",
+  "agent starts whatever stands still": "[I40] a start of what is to stand stopped is seen",
+  "hub reads no budgets": "[I19] too many down at once are seen",
+  "hub tries again what failed": "[I42] another try of what failed is seen",
   "agent takes an unknown node for an order": "[I33] a removal for something that is missing is seen",
 };
 

@@ -6,6 +6,7 @@ import { LABEL } from "@skerry/agent/engine/labels.ts";
 import type { Ledger, LedgerChange } from "@skerry/agent/ledger/ledger.ts";
 import type { Command } from "@skerry/hub/core/command.ts";
 import type { Store } from "@skerry/hub/store/store.ts";
+import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import type { SpecHash } from "@skerry/shared/model/ids.ts";
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
@@ -33,7 +34,10 @@ export type Bug =
   | "hub drops events"
   | "agent shows the dead as running"
   | "agent lives by the wall clock"
-  | "agent takes an unknown node for an order";
+  | "agent takes an unknown node for an order"
+  | "agent starts whatever stands still"
+  | "hub reads no budgets"
+  | "hub tries again what failed";
 
 type On = (bug: Bug) => boolean;
 
@@ -67,7 +71,17 @@ export function bugStore(on: On, store: Store): Store {
 }
 
 export function bugCommand(on: On, command: Command): Command {
-  if (!on("hub moves what says keep") || command.kind !== "apply-app") return command;
+  if (command.kind !== "apply-app") return command;
+  if (on("hub tries again what failed")) return { ...command, retry: true };
+  if (on("hub reads no budgets")) {
+    const rushed = (service: ServiceSpec): ServiceSpec => ({
+      ...service,
+      rollout: { ...service.rollout, budget: null, canary: null, batchBy: null },
+      update: { ...service.update, parallelism: { kind: "count", count: 0 } },
+    });
+    return { ...command, spec: { ...command.spec, services: command.spec.services.map(rushed) } };
+  }
+  if (!on("hub moves what says keep")) return command;
   const services = command.spec.services.map((service) =>
     service.disconnect.policy === "keep"
       ? { ...service, disconnect: { policy: "replace" as const, afterMs: 3_000 } }
@@ -129,6 +143,9 @@ export function bugEngine(on: On, engine: Engine, machine: Machine): Engine {
     }
     if (on("agent removes a stranger's container") && looks === 3) {
       await engine.removeContainer("decoy", true).catch(() => undefined);
+    }
+    if (on("agent starts whatever stands still")) {
+      for (const { id, status } of own) if (status === "exited") await engine.startContainer(id).catch(() => undefined);
     }
     const [one] = own;
     if (on("agent is never at rest") && one !== undefined) {

@@ -1,6 +1,6 @@
 // The operator: applies apps, changes and removes them, labels, cordons and removes nodes, at random moments and without looking.
 import type { AppSpec } from "@skerry/shared/model/app.ts";
-import { changeApp, drawApp, SITES } from "./apps.ts";
+import { changeApp, drawApp, SITES, spoilApp } from "./apps.ts";
 import type { Chance } from "./chance.ts";
 import type { Site } from "./site.ts";
 
@@ -21,6 +21,7 @@ export function createOperator(site: Site): Operator {
     wanted.set(spec.name, spec);
     site.hub.submit({ kind: "apply-app", retry, force: false, spec, source: "sim", ifRevision: null });
   };
+  const steer = createSteering(site, wanted, apply);
   const act = (): void => {
     const app = chance.pick([...wanted.keys()].sort());
     const spec = wanted.get(app) ?? null;
@@ -45,8 +46,10 @@ export function createOperator(site: Site): Operator {
           if (site.rough()) act();
         });
       }
+      steer.plan(forMs);
     },
     insist() {
+      steer.settle();
       const there = site.hub.loop()?.world.apps;
       for (const [name, spec] of wanted) {
         // What failed in rough times is tried again.
@@ -62,6 +65,59 @@ export function createOperator(site: Site): Operator {
         if (id !== null && site.hub.loop()?.world.nodes.has(id)) {
           site.hub.submit({ kind: "set-availability", node: id, availability: "active", reason: "", drainForMs: null });
         }
+      }
+    },
+  };
+}
+
+type Apply = (spec: AppSpec) => void;
+
+/** Bad revisions, and what an operator does about rollouts and beside the file. Drawn apart from the rest. */
+function createSteering(
+  site: Site,
+  wanted: ReadonlyMap<string, AppSpec | null>,
+  apply: Apply,
+): { plan(forMs: number): void; settle(): void } {
+  const chance = site.chance("steering");
+  const { submit } = site.hub;
+  const act = (): void => {
+    const spec = wanted.get(chance.pick([...wanted.keys()].sort())) ?? null;
+    if (spec === null) return;
+    const app = spec.name;
+    const service = chance.pick(spec.services);
+    const target = { app, service: chance.yes(0.5) ? service.name : null, slot: null };
+    const turn = chance.random.next();
+    const reason = "";
+    if (turn < 0.3) {
+      // Nobody insists on a bad one.
+      const bad = spoilApp(chance, spec);
+      submit({ kind: "apply-app", retry: false, force: false, spec: bad, source: "sim", ifRevision: null });
+    } else if (turn < 0.45) apply(spec);
+    else if (turn < 0.55) submit({ kind: "undo-rollout", app, to: null, reason });
+    else if (turn < 0.6) submit({ kind: "pause-rollout", app, reason });
+    else if (turn < 0.65) submit({ kind: "resume-rollout", app });
+    else if (turn < 0.85) submit({ kind: "set-stopped", target, stopped: chance.yes(0.6), reason });
+    else if (turn < 0.92) submit({ kind: "restart", target, reason });
+    else submit({ kind: "set-paused", app, paused: chance.yes(0.5), reason });
+  };
+  return {
+    plan(forMs) {
+      if (site.config.style.updates === null) return;
+      const mean = Math.max(chance.pick([4_000, 12_000, 40_000]), forMs / 60);
+      for (let atMs = chance.exponential(mean); atMs < forMs; atMs += chance.exponential(mean)) {
+        site.scheduler.after(atMs, () => {
+          if (site.rough()) act();
+        });
+      }
+    },
+    /** Nothing stays paused; half of what stands stopped does. */
+    settle() {
+      for (const { app, state } of [...(site.hub.loop()?.world.rollouts.values() ?? [])])
+        if (state.kind === "paused") submit({ kind: "resume-rollout", app });
+      for (const { app, service, slot, stopped, paused } of [...(site.hub.loop()?.world.wishes.values() ?? [])]) {
+        if (paused !== null) submit({ kind: "set-paused", app, paused: false, reason: "" });
+        if (stopped === null || chance.yes(0.5)) continue;
+        submit({ kind: "set-stopped", target: { app, service, slot }, stopped: false, reason: "" });
       }
     },
   };

@@ -13,7 +13,10 @@ export interface Planted {
 /** A bug that keeps a site from settling need not be waited for long: until a metered node has told its verdicts (300 s). */
 const SETTLE_MS = 320_000;
 const calm = { faults: [], epilogue: null, settleMs: SETTLE_MS } as const;
-const short = { kinds: ["steady"], policies: ["keep"], roughMs: 20_000 } as const;
+const short = { kinds: ["steady"], policies: ["keep"], roughMs: 20_000, plainUpdates: true } as const;
+
+/** Operators roll out, stop and start. */
+const steered = { kinds: ["steady"], policies: ["keep"], roughMs: 120_000 } as const;
 
 /** Clocks jump, and nothing ends by itself: how long a container ran is only known from the engine's own wall-clock stamps. */
 export const CLOCK_FAULTS = [
@@ -84,7 +87,7 @@ export const PLANTED: Readonly<Record<Bug, Planted>> = {
       faults: ["link cut"],
       epilogue: null,
       settleMs: SETTLE_MS,
-      wishes: { kinds: ["steady"], policies: ["fence"], roughMs: 60_000 },
+      wishes: { ...short, policies: ["fence"], roughMs: 60_000 },
     },
   },
   "hub moves what says keep": {
@@ -100,12 +103,18 @@ export const PLANTED: Readonly<Record<Bug, Planted>> = {
   "hub drops events": { invariant: "I22", says: null, seed: 1, options: { ...calm, wishes: short } },
   "agent shows the dead as running": {
     ...{ invariant: "I23", says: /is shown as running/, seed: 1 },
-    options: { ...calm, wishes: { kinds: ["crashy"], policies: ["keep"], roughMs: 400_000 } },
+    options: { ...calm, wishes: { ...short, kinds: ["crashy"], roughMs: 400_000 } },
   },
   "agent lives by the wall clock": {
     ...{ invariant: "I24", says: null, seed: 10 },
     options: { faults: CLOCK_FAULTS, epilogue: null, wishes: { ...short, roughMs: 60_000 } },
   },
+  "agent starts whatever stands still": {
+    ...{ invariant: "I40", says: null, seed: 1 },
+    options: { ...calm, wishes: steered },
+  },
+  "hub reads no budgets": { invariant: "I19", says: null, seed: 8, options: { ...calm, wishes: steered } },
+  "hub tries again what failed": { invariant: "I42", says: null, seed: 28, options: { ...calm, wishes: steered } },
   "agent takes an unknown node for an order": {
     ...{ invariant: "I33", says: null, seed: 1 },
     options: { faults: [], epilogue: "emptyDatabase", wishes: short },

@@ -5,6 +5,7 @@ import { QUICK_BOOTS_TO_SAFE_MODE } from "@skerry/agent/core/safe-mode.ts";
 import { findFalseGreen } from "./checkers/green.ts";
 import * as checks from "./checkers/history.ts";
 import { managed, siteGaps, UNDER_WAY_MS } from "./checkers/settled.ts";
+import * as updates from "./checkers/updates.ts";
 import { type ConfigWishes, drawConfig } from "./config.ts";
 import { kindOf, MISSING_IMAGE } from "./engine/life.ts";
 import { runEpilogue } from "./epilogue.ts";
@@ -223,6 +224,9 @@ function historyChecks(site: Site, impaired: ImpairedWatch): readonly Violation[
     ...checks.keepStays(history),
     ...checks.eventsComplete(history, store, known, site.scheduler.nowMs() - UNDER_WAY_MS),
     ...volumesStay(site),
+    ...updates.startsAsWanted(history),
+    ...updates.goesBackOnce(history),
+    ...updates.withinBudget(history),
   ];
 }
 

@@ -55,7 +55,8 @@ test("[I24] wall clocks that jump by decades change nothing that is done", async
   const options = {
     faults: CLOCK_FAULTS,
     epilogue: null,
-    wishes: { kinds: ["steady"], policies: ["keep"], roughMs: 60_000 },
+    // A bad revision ends by itself: how long it ran is only known from the engine's own wall-clock stamps.
+    wishes: { kinds: ["steady"], policies: ["keep"], roughMs: 60_000, plainUpdates: true },
   } as const;
   for (const seed of [1, 2, 3]) expect(await dependsOnClocks(seed, options)).toEqual([]);
 });

@@ -37,11 +37,23 @@ function countGaps(world: World, app: string, service: ServiceSpec, placed: read
   return free === undefined ? [] : [`${what} lacks a copy, and ${free.name} could take it`];
 }
 
+/** Its new revision fits nowhere: it runs on as it was. */
+export function isStuck(world: World, one: Placement): boolean {
+  const app = world.apps.get(one.app);
+  const service = app?.spec.services.find(({ name }) => name === one.service);
+  if (app === undefined || service === undefined || one.revision === app.revision) return false;
+  const placed = [...world.placements.values()].filter(
+    (other) => other !== one && other.app === app.name && other.service === service.name,
+  );
+  return ![...world.nodes.values()].some((node) => fits(world, node, service, placed));
+}
+
 /** A placement stays only where its constraints still hold. */
 function stayGaps(world: World, service: ServiceSpec, placed: readonly Placement[]): readonly string[] {
   return placed.flatMap((one) => {
     const node = world.nodes.get(one.node);
     if (node === undefined) return [`${one.workload} is placed on a node that is not there`];
+    if (isStuck(world, one)) return [];
     return matches(node, service) ? [] : [`${one.workload} is on ${node.name}, which does not match`];
   });
 }

@@ -3,6 +3,7 @@
 import type { App, World } from "@skerry/hub/core/world.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Site } from "../site.ts";
+import { isStuck } from "./placement.ts";
 import { type End, expectedEnds } from "./settled.ts";
 
 export function rolloutGaps(site: Site, world: World): readonly string[] {
@@ -19,9 +20,11 @@ function endsOf(site: Site): ReadonlyMap<WorkloadId, End> {
   return ends;
 }
 
+const isHopeful = (end: End | undefined): boolean => end === "running" || end === "completed";
+
 function verdictGaps(world: World, ends: ReadonlyMap<WorkloadId, End>): readonly string[] {
   return [...world.placements.values()].flatMap(({ workload, specHash, intent }) => {
-    if ((ends.get(workload) ?? "hopeless") === "hopeless" || !intent.run) return [];
+    if (!isHopeful(ends.get(workload)) || !intent.run) return [];
     const gate = world.gates.get(workload);
     if (gate === undefined || gate.specHash !== specHash) return [`the hub has no verdict on ${workload}`];
     return gate.result.kind === "passed" ? [] : [`${workload} failed its gate: ${gate.result.reason}`];
@@ -30,13 +33,15 @@ function verdictGaps(world: World, ends: ReadonlyMap<WorkloadId, End>): readonly
 
 function progressGaps(world: World, app: App, ends: ReadonlyMap<WorkloadId, End>): readonly string[] {
   const placements = [...world.placements.values()].filter((one) => one.app === app.name);
-  if (placements.some(({ workload }) => (ends.get(workload) ?? "hopeless") === "hopeless")) return [];
+  if (!placements.every(({ workload }) => isHopeful(ends.get(workload)))) return [];
   const behind = placements
-    .filter(({ revision }) => revision !== app.revision)
+    .filter((one) => one.revision !== app.revision && !isStuck(world, one))
     .map(({ workload, revision }) => `${workload} stands at revision ${revision}, not ${app.revision}`);
   const rollout = world.rollouts.get(app.name);
   // A service that no node takes has not shown itself good anywhere.
-  const isPlaced = app.spec.services.every(({ name }) => placements.some((one) => one.service === name));
+  const isPlaced = app.spec.services.every(({ name }) =>
+    placements.some((one) => one.service === name && one.revision === app.revision),
+  );
   if (rollout === undefined || rollout.state.kind === "done" || !isPlaced) return behind;
   return [...behind, `the rollout of ${app.name} to revision ${rollout.revision} is ${rollout.state.kind}`];
 }

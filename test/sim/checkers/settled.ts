@@ -15,7 +15,7 @@ import { placementGaps } from "./placement.ts";
 import { rolloutGaps } from "./rollouts.ts";
 
 /** hopeless: its image fails for ever, or it waits for one that does; any state is right, as long as it is one container at most. */
-export type End = "running" | "completed" | "hopeless";
+export type End = "running" | "completed" | "stopped" | "hopeless";
 
 export function expectedEnds(workloads: readonly Workload[]): ReadonlyMap<WorkloadId, End> {
   const ends = new Map<WorkloadId, End>();
@@ -25,8 +25,8 @@ export function expectedEnds(workloads: readonly Workload[]): ReadonlyMap<Worklo
     const copies = workload.spec.dependsOn.flatMap(({ service }) =>
       workloads.filter((one) => one.app === workload.app && one.service === service),
     );
-    const blocked = copies.some((copy) => endOf(copy) === "hopeless");
-    const end = blocked ? "hopeless" : ownEnd(workload);
+    const blocked = copies.some((copy) => ["hopeless", "stopped"].includes(endOf(copy)));
+    const end = !workload.intent.run ? "stopped" : blocked ? "hopeless" : ownEnd(workload);
     ends.set(workload.id, end);
     return end;
   };
@@ -76,6 +76,11 @@ export function nodeGaps(node: SimNode, assignment: Assignment, fences: "look" |
 
 function workloadGap(workload: Workload, own: readonly SimContainer[], end: End): string | null {
   const [first, ...more] = own;
+  if (end === "stopped") {
+    // In the middle of a trial the one before is kept as the way back.
+    const running = own.find(({ status }) => status === "running");
+    return running === undefined ? null : `runs, and is to stand stopped: ${short(running)}`;
+  }
   if (more.length > 0) return `has ${own.length} containers: ${own.map(short).join(", ")}`;
   switch (end) {
     case "hopeless":

@@ -1,0 +1,189 @@
+// What must hold of updates at every moment, from what nodes wrote down and from their engines' own truth.
+import { LABEL } from "@skerry/agent/engine/labels.ts";
+import type { LedgerChange } from "@skerry/agent/ledger/ledger.ts";
+import type { Workload } from "@skerry/shared/model/assignment.ts";
+import type { Mutation } from "../engine/client.ts";
+import type { History, Violation } from "../history.ts";
+
+type Told = History["ledgerCommits"][number];
+type Done = Mutation & { readonly node: string };
+type Moment =
+  | { readonly kind: "told"; readonly atMs: number; readonly told: Told }
+  | { readonly kind: "done"; readonly atMs: number; readonly done: Done };
+
+/** What a node wrote down comes before what it did in the same moment. A call counts from when it was asked for. */
+function moments(history: History): readonly Moment[] {
+  return [
+    ...history.ledgerCommits.map((told): Moment => ({ kind: "told", atMs: told.atMs, told })),
+    ...history.mutations.map((done): Moment => ({ kind: "done", atMs: done.askedAtMs, done })),
+  ].sort((a, b) => a.atMs - b.atMs || (a.kind === b.kind ? 0 : a.kind === "told" ? -1 : 1));
+}
+
+/** One slot on one node, as the node last wrote down what it wants of it. */
+interface Held {
+  readonly wanted: Workload;
+  /** Since when its intent is as it is. */
+  readonly intentSinceMs: number;
+  /** Its gate failed, and it went back: not tried again until another spec or a larger attempt is wanted. */
+  readonly failed: boolean;
+  readonly passed: boolean;
+}
+
+type Holdings = Map<string, Held>;
+
+const isSame = (a: Workload, b: Workload): boolean =>
+  a.specHash === b.specHash && a.changeOver.attempt === b.changeOver.attempt;
+
+function take(held: Holdings, { node, atMs, changes }: Told): void {
+  for (const change of changes) {
+    if (change.kind === "assignment") takeAssignment(held, node, atMs, change.assignment.workloads);
+    if (change.kind === "memory") takeVerdict(held, node, change);
+    // Whoever loses what it knew may try again.
+    if (change.kind === "event" && change.event.kind === "ledger-rebuilt")
+      for (const [key, one] of held) if (key.startsWith(`${node} `)) held.set(key, { ...one, failed: false });
+  }
+}
+
+function takeAssignment(held: Holdings, node: string, atMs: number, workloads: readonly Workload[]): void {
+  const present = new Set(workloads.map(({ id }) => `${node} ${id}`));
+  for (const key of [...held.keys()]) if (key.startsWith(`${node} `) && !present.has(key)) held.delete(key);
+  for (const wanted of workloads) {
+    const before = held.get(`${node} ${wanted.id}`);
+    const same = before !== undefined && isSame(before.wanted, wanted);
+    const keeps = before?.wanted.intent.run === wanted.intent.run;
+    held.set(`${node} ${wanted.id}`, {
+      wanted,
+      intentSinceMs: before !== undefined && keeps ? before.intentSinceMs : atMs,
+      failed: same && before.failed,
+      passed: same && before.passed,
+    });
+  }
+}
+
+function takeVerdict(held: Holdings, node: string, { id, memory }: Extract<LedgerChange, { kind: "memory" }>): void {
+  const one = held.get(`${node} ${id}`);
+  const gate = memory?.gate ?? null;
+  if (one === undefined || gate === null) return;
+  const { specHash, changeOver } = one.wanted;
+  if (gate.specHash !== specHash || gate.attempt !== changeOver.attempt) return;
+  const failed = gate.verdict.kind === "failed" && gate.verdict.revertedTo !== null;
+  held.set(`${node} ${id}`, { ...one, failed, passed: gate.verdict.kind === "passed" });
+}
+
+/** An action that was under way when the word came is finished: one call of the engine, however slow. */
+const UNDER_WAY_MS = 20_000;
+
+/** [I40] What is to stand stopped is not started, [I41] and what failed its trial on a node is not tried there again. */
+export function startsAsWanted(history: History): readonly Violation[] {
+  const found: Violation[] = [];
+  const held: Holdings = new Map();
+  for (const moment of moments(history)) {
+    if (moment.kind === "told") take(held, moment.told);
+    else {
+      const { node, call, target, askedAtMs: atMs } = moment.done;
+      if (target?.madeBy !== "agent" || !call.startsWith("start ")) continue;
+      const workload = target.labels[LABEL.workload] ?? "";
+      const one = held.get(`${node} ${workload}`);
+      if (one === undefined) continue;
+      if (!one.wanted.intent.run && one.intentSinceMs < atMs - UNDER_WAY_MS)
+        found.push({ invariant: "I40", atMs, message: `${node}: ${call}, though ${workload} is to stand stopped` });
+      if (one.failed && target.labels[LABEL.specHash] === one.wanted.specHash)
+        found.push({ invariant: "I41", atMs, message: `${node}: ${call}, though this very ${workload} failed there` });
+    }
+  }
+  return found;
+}
+
+/** [I42] The hub goes back once: a rollback neither fails nor is paused by the hub, and what failed is not accepted again unasked. */
+export function goesBackOnce(history: History): readonly Violation[] {
+  return [...rollbacksStay(history), ...triedAgain(history)];
+}
+
+function rollbacksStay({ commits }: History): readonly Violation[] {
+  return commits.flatMap(({ atMs, commit }) =>
+    commit.changes.flatMap((change) => {
+      if (change.kind !== "rollout-set" || change.rollout.kind !== "rollback") return [];
+      const { state, app, revision } = change.rollout;
+      if (state.kind !== "failed" && !(state.kind === "paused" && state.by === "hub")) return [];
+      const message = `the rollback of ${app} to revision ${revision} is ${state.kind}: ${state.reason}`;
+      return [{ invariant: "I42", atMs, message }];
+    }),
+  );
+}
+
+function triedAgain({ acked, commits }: History): readonly Violation[] {
+  return acked.flatMap(({ atMs, command }) => {
+    if (command.kind !== "apply-app" || command.retry) return [];
+    const { name, services } = command.spec;
+    const failed = commits
+      .filter((one) => one.atMs < atMs)
+      .flatMap(({ commit }) => commit.changes)
+      .findLast((change) =>
+        change.kind === "app-removed" ? change.app === name : change.kind === "app-set" && change.app.name === name,
+      );
+    if (failed?.kind !== "app-set") return [];
+    const again = failed.app.failedSpecs.find((one) =>
+      services.some((service) => service.name === one.service && service.specHash === one.specHash),
+    );
+    if (again === undefined) return [];
+    return [{ invariant: "I42", atMs, message: `${name} was accepted, though this very ${again.service} had failed` }];
+  });
+}
+
+/** [I19] At every moment no more good copies of a service are down for its updates than its budget allows, as its engines tell. */
+export function withinBudget(history: History): readonly Violation[] {
+  const found: Violation[] = [];
+  const held: Holdings = new Map();
+  const down = new Map<string, string>();
+  for (const moment of moments(history)) {
+    if (moment.kind === "told") {
+      take(held, moment.told);
+      for (const key of down.keys()) if (isOver(held.get(key))) down.delete(key);
+      continue;
+    }
+    const { node, call, target, askedAtMs: atMs } = moment.done;
+    const workload = target?.labels[LABEL.workload] ?? "";
+    const key = `${node} ${workload}`;
+    const one = held.get(key);
+    if (target?.madeBy !== "agent" || one === undefined) continue;
+    const isWanted = target.labels[LABEL.specHash] === one.wanted.specHash;
+    // It went back: the one before runs again.
+    if (call.startsWith("start ") && !isWanted) down.delete(key);
+    if (!call.startsWith("stop ") || isWanted || target.status !== "running" || target.health === "unhealthy") continue;
+    const most = budgetAt(history, one.wanted, atMs);
+    if (most === null || !isTakenDown(one) || !wasHeard(history, one.wanted, atMs)) continue;
+    down.set(key, `${one.wanted.app}/${one.wanted.service}`);
+    const others = [...down].filter(([, service]) => service === down.get(key)).map(([each]) => each);
+    if (others.length <= most) continue;
+    const message = `${others.join(", ")} are down at once for an update; the budget is ${most}`;
+    found.push({ invariant: "I19", atMs, message });
+  }
+  return found;
+}
+
+/** A good one gives way to another that is to be judged. */
+const isTakenDown = ({ wanted, failed }: Held): boolean =>
+  wanted.changeOver.previous !== null && wanted.intent.run && !failed;
+
+const isOver = (one: Held | undefined): boolean => one === undefined || one.passed || !one.wanted.intent.run;
+
+/** The largest that was ever asked for: which one holds in the middle of a change is the hub's to say. */
+function budgetAt(history: History, { app, service }: Workload, nowMs: number): number | null {
+  let most = 0;
+  for (const { atMs, command } of history.asked) {
+    if (atMs > nowMs || command.kind !== "apply-app" || command.spec.name !== app) continue;
+    const said = command.spec.services.find(({ name }) => name === service);
+    if (said === undefined) continue;
+    const { budget } = said.rollout;
+    if (budget === null || budget.per !== null || budget.maxUnavailable.kind !== "count") return null;
+    most = Math.max(most, budget.maxUnavailable.count);
+  }
+  return most === 0 ? null : most;
+}
+
+/** Let through while its node was there; one that was away gets the newest when it is back, whatever others do. */
+function wasHeard(history: History, { id, specHash }: Workload, nowMs: number): boolean {
+  return history.placed.findLast((one) => one.workload === id && one.atMs <= nowMs)?.specHash === specHash
+    ? (history.placed.findLast((one) => one.workload === id && one.atMs <= nowMs)?.heard ?? false)
+    : false;
+}
