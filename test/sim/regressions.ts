@@ -23,4 +23,14 @@ export const REGRESSIONS: readonly Regression[] = [
   { seed: 449, of: "agent", why: "after a full disk, events were not sent any more on the same connection" },
   { seed: 460, of: "simulator", why: "a renamed container and a lost ledger at once: it is left alone" },
   { seed: 596, of: "hub", why: "a refusal stood for ever when the word that it was over was lost with the connection" },
+  {
+    seed: 94,
+    of: "hub",
+    why: "a global copy whose node does not match the new revision was removed and started again for ever",
+  },
+  {
+    seed: 137,
+    of: "hub",
+    why: "a fenced copy that had to leave for a new revision came back at the older one for ever",
+  },
 ];

@@ -73,7 +73,7 @@ function takeVerdict(held: Holdings, node: string, { id, memory }: Extract<Ledge
 /** An action that was under way when the word came is finished: one call of the engine, however slow. */
 const UNDER_WAY_MS = 20_000;
 
-/** [I40] What is to stand stopped is not started, [I41] and what failed its trial on a node is not tried there again. */
+/** [I40] What is to stand stopped is not started. */
 export function startsAsWanted(history: History): readonly Violation[] {
   const found: Violation[] = [];
   const held: Holdings = new Map();
@@ -87,8 +87,6 @@ export function startsAsWanted(history: History): readonly Violation[] {
       if (one === undefined) continue;
       if (!one.wanted.intent.run && one.intentSinceMs < atMs - UNDER_WAY_MS)
         found.push({ invariant: "I40", atMs, message: `${node}: ${call}, though ${workload} is to stand stopped` });
-      if (one.failed && target.labels[LABEL.specHash] === one.wanted.specHash)
-        found.push({ invariant: "I41", atMs, message: `${node}: ${call}, though this very ${workload} failed there` });
     }
   }
   return found;
