@@ -6,7 +6,7 @@ import { safeJson, visible } from "../escape.ts";
 import { CliFailure, EXIT, type ExitCode, usage } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
-import { appRef } from "../refs.ts";
+import { targetRef } from "../refs.ts";
 import { type Paint, painter } from "../render.ts";
 import { shortId } from "../states.ts";
 
@@ -80,11 +80,8 @@ async function follow(
 }
 
 function targetOf(text: string) {
-  const [app = "", service, slot, ...rest] = text.split("/");
-  if (rest.length > 0 || service === "" || slot === "") {
-    throw usage(`${JSON.stringify(text)} is neither APP, APP/SERVICE nor APP/SERVICE/NUMBER.`, "skerry ps lists them.");
-  }
-  return { app: appRef(app), service, slot };
+  const { app, service, slot } = targetRef(text);
+  return { app, service: service ?? undefined, slot: slot ?? undefined };
 }
 
 const sinceBreak = (io: Io, heardAtMs: number): number => Math.round(io.clock.monotonicMs() - heardAtMs + OVERLAP_MS);
