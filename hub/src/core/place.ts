@@ -181,6 +181,9 @@ export class Placer {
   /** Whose leaving would make room for a slot that was just refused by all of `among`; null: nobody's. */
   victims(want: Want, among: ReadonlySet<NodeId> | "all"): Victims | null {
     if (this.#holders(want).length > 0) return null;
+    // A fenced copy leaves before another starts: nobody is pushed out for a place that it cannot take yet.
+    const { standing, kind, service } = want;
+    if (service.disconnect.policy === "fence" && standing !== null && kind !== "move") return null;
     const field = this.#field(want);
     const own = want.service.mode.kind === "global" ? new Set([nodeOfSlot(want.slot)]) : among;
     const { candidates } = own === "all" ? this.#everywhere(want, field) : this.#those(want, field, sorted(own));

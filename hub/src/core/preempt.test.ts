@@ -157,6 +157,18 @@ test("[H144] when a node is lost, the others take what they have room for; the r
   expect(waiting[0]?.[1].refusals).toContainEqual(expect.objectContaining({ kind: "memory", freeBytes: 0 }));
 });
 
+test("[H142] a fenced copy pushes nobody out for a node that it could not start on before it has left its own", () => {
+  const s = fleet(2);
+  const fence = { policy: "fence", afterMs: 30_000 } as const;
+  s.applyApp("top", half(3, 1, { constraints: ["node.hostname == pi-1"] }));
+  s.applyApp("high", half(2, 1, { disconnect: fence, constraints: ["node.hostname == pi-1"] }));
+  s.applyApp("low", half(0, 2, { constraints: ["node.hostname == pi-2"] }));
+  s.obeyAll();
+  s.applyApp("high", half(2, 1, { disconnect: fence, memoryBytes: GIB }));
+  expect(preempted(s)).toEqual([]);
+  expect(s.placement("high/x/1")).toMatchObject({ node: nodeId(1), revision: 1 });
+});
+
 /** Nodes on which more memory is set aside than they have. */
 function overloaded(world: World): readonly NodeId[] {
   return [...world.nodes.values()].flatMap(({ id, facts }) =>
