@@ -19,7 +19,13 @@ import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import type { Change, JoinToken } from "./change.ts";
 import { availabilityChanged, drainProblem } from "./drain-command.ts";
 import { beginRollout, keptRevisions } from "./rollout/begin.ts";
-import { failedBefore, failedBeforeRefusal, handleRollout, type RolloutCommand } from "./rollout/commands.ts";
+import {
+  failedBefore,
+  failedBeforeRefusal,
+  handleRollout,
+  hasFailedCopies,
+  type RolloutCommand,
+} from "./rollout/commands.ts";
 import { activeRollout } from "./rollout/policy.ts";
 import type { FailedSpec } from "./rollout-state.ts";
 import { handleWish, reasonProblem, scaled, type WishCommand } from "./wish-command.ts";
@@ -209,7 +215,10 @@ function applyApp(world: World, command: CommandOf<"apply-app">, context: Comman
   if (conflict !== null) return conflict;
   const failed = failedBefore(current, command.spec);
   if (failed !== null && !command.retry) return failedBeforeRefusal(name, failed);
-  const isNews = failed !== null || (command.force && isHeldBack(world, current));
+  const isNews =
+    failed !== null ||
+    (command.force && isHeldBack(world, current)) ||
+    (command.retry && hasFailedCopies(world, current));
   if (!isNews && current !== null && canonicalJson(current.spec) === canonicalJson(command.spec)) {
     const { revision } = current;
     return ok({

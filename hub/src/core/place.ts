@@ -14,6 +14,7 @@ import {
   compareRanks,
   constraintRefusal,
   countCopy,
+  NANO_CPUS_PER_CORE,
   newSpread,
   type Ranked,
   roomRefusal,
@@ -102,10 +103,22 @@ export class Placer {
       this.#draft.put(this.#placementFor(want, node), want.service, null);
       return true;
     }
-    const had = serviceAt(this.#world, standing);
-    assert(had !== null, `${want.workload} stands at a revision that is not known`);
-    this.#draft.put(standing, had, null);
+    this.putBack(standing);
     return false;
+  }
+
+  /** It stands as it was after all. */
+  putBack(standing: Placement): void {
+    const had = serviceAt(this.#world, standing);
+    assert(had !== null, `${standing.workload} stands at a revision that is not known`);
+    this.#draft.put(standing, had, null);
+  }
+
+  /** More is set aside on the node than it has. */
+  isOverfull(id: NodeId): boolean {
+    const facts = this.#world.nodes.get(id)?.facts ?? null;
+    const { memoryBytes, nanoCpus } = this.#draft.usage(id);
+    return facts !== null && (memoryBytes > facts.memoryBytes || nanoCpus > facts.cores * NANO_CPUS_PER_CORE);
   }
 
   /** A global slot is its node's own: it waits there even while the node is away. */

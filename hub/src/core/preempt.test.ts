@@ -169,6 +169,17 @@ test("[H142] a fenced copy pushes nobody out for a node that it could not start 
   expect(s.placement("high/x/1")).toMatchObject({ node: nodeId(1), revision: 1 });
 });
 
+test("[H144] two copies on one node that both grow: neither does, rather than one beside the other that has no room to", () => {
+  const s = fleet(1);
+  const small = { ...half(0, 2), memoryBytes: GIB / 4 };
+  s.applyApp("a", small);
+  s.applyApp("a", { ...small, memoryBytes: GIB });
+  expect(overloaded(s.world)).toEqual([]);
+  expect(s.placed()).toEqual({ "a/x/1": 1, "a/x/2": 1 });
+  expect(s.world.unplaced.size).toBe(2);
+  expect(decide(s.world, s.now, DEFAULT_SETTINGS)).toEqual([]);
+});
+
 /** Nodes on which more memory is set aside than they have. */
 function overloaded(world: World): readonly NodeId[] {
   return [...world.nodes.values()].flatMap(({ id, facts }) =>

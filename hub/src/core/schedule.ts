@@ -8,7 +8,7 @@ import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { hostPorts } from "./usage.ts";
 import type { HeldPort, Node, Refusal, Usage, World } from "./world.ts";
 
-const NANO_CPUS_PER_CORE = 1_000_000_000;
+export const NANO_CPUS_PER_CORE = 1_000_000_000;
 /** Swarm shows the kernel's word, Docker its own; a file may hold either. */
 const ARCH_ALIASES: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64" };
 

@@ -98,8 +98,28 @@ export function updateInPlace(
   }
   for (const { want, standing } of same) placer.keep(want, standing);
   for (const { standing } of other) draft.lift(standing);
-  const noRoom = other.filter(({ want, standing }) => !placer.keepIfRoom(want, standing)).map(({ want }) => want);
-  return [...elsewhere, ...noRoom];
+  return [...elsewhere, ...changeIfRoom(placer, other)];
+}
+
+/** Returns those that stand as they were. What stays as it was needs its room beside those that change: the last of these give way. */
+function changeIfRoom(placer: Placer, updates: readonly Update[]): readonly Want[] {
+  let changed: readonly Update[] = [];
+  const stay: Want[] = [];
+  for (const update of updates) {
+    const { node } = update.standing;
+    if (placer.keepIfRoom(update.want, update.standing)) {
+      changed = [update, ...changed];
+      continue;
+    }
+    stay.push(update.want);
+    for (const other of changed.filter(({ standing }) => standing.node === node)) {
+      if (!placer.isOverfull(node)) break;
+      placer.putBack(other.standing);
+      stay.push(other.want);
+      changed = changed.filter((one) => one !== other);
+    }
+  }
+  return stay;
 }
 
 interface Update {

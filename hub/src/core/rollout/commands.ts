@@ -134,6 +134,14 @@ export function failedBefore(current: App | null, spec: AppSpec): FailedSpec | n
   return null;
 }
 
+/** Copies whose gate failed and that stand so, as the file's failure ratio or an operator allowed. */
+export function hasFailedCopies(world: World, app: App | null): boolean {
+  if (app === null) return false;
+  return app.spec.services.some((service) =>
+    copiesOf(world, app, service).some((placement) => gateOf(world, placement)?.kind === "failed"),
+  );
+}
+
 export function failedBeforeRefusal(app: AppName, { service, revision, reason }: FailedSpec): HandleResult {
   return refuse(
     "failed-before",

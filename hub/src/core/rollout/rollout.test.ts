@@ -4,6 +4,7 @@ import { APP, RolloutFleet } from "../../../../test/unit/hub/rollout-fleet.ts";
 import { appSpec, nodeId, type ServiceShape } from "../../../../test/unit/hub/scenario.ts";
 import type { CommandRefusal } from "../command.ts";
 import { outlookOf } from "./outlook.ts";
+import { gateOf } from "./slots.ts";
 
 const ONE_BY_ONE: ServiceShape = {
   replicas: "global",
@@ -206,6 +207,11 @@ describe("failures", () => {
       apply(s, shape, "y:1");
       for (const number of ALL) settle(s, [number]);
       expect([stateOf(s), s.app().revision, s.app().lastGood]).toEqual(["done", 2, 2]);
+      // The one that failed is tried again when an operator says so, although the file is the same.
+      s.bad.clear();
+      expect(apply(s, shape, "y:1", true)).toBeNull();
+      for (const number of ALL) settle(s, [number]);
+      expect(s.copies().every((copy) => gateOf(s.world, copy)?.kind === "passed")).toBe(true);
     }
   });
 
