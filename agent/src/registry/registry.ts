@@ -1,7 +1,6 @@
 // Asks a registry how large an image is, before the engine pulls it. Anonymously, as the engine itself does here; within a deadline and
 // in bounded memory, because a registry may be anything. What it cannot tell is null: then the pull itself is watched.
 import { type IncomingMessage, request as requestPlain } from "node:http";
-import { request as requestTls } from "node:https";
 import {
   chooseImage,
   type Document,
@@ -122,9 +121,10 @@ class Asking {
   }
 }
 
-function getOnce(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Received> {
-  const request = url.protocol === "http:" ? requestPlain : requestTls;
-  return new Promise((resolve, reject) => {
+async function getOnce(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Received> {
+  // TLS is megabytes of code: loaded when a registry is first asked.
+  const request = url.protocol === "http:" ? requestPlain : (await import("node:https")).request;
+  return await new Promise((resolve, reject) => {
     // No agent: a connection that is kept for the next image is memory for nothing.
     const call = request(url, { headers: { ...headers, "user-agent": "skerry" }, signal, agent: false }, (response) => {
       const chunks: Buffer[] = [];
