@@ -1,12 +1,14 @@
 // How the tests are run: four projects, so that each can be asked for alone (`vitest run --project unit`).
 // Unit and sim share threads and module graphs, which makes them quick: a test must leave no global changed.
-// Contract and e2e run real engines: one file at a time, each in a process of its own, with long deadlines.
+// Contract and e2e run real engines: each file in a process of its own, with a lab of its own, and with long deadlines.
 import { defineConfig } from "vitest/config";
 
 /** A unit test that needs longer than this waits for something real and belongs elsewhere. */
 const UNIT_TIMEOUT_MS = 10_000;
 /** Seeds run in bulk: two cores shared with other work must not make a good seed fail. */
 const SIM_TIMEOUT_MS = 120_000;
+/** Tests on real engines mostly wait. Two files at once keep two cores busy; a third makes all of them late. */
+const LABS_AT_ONCE = 2;
 /** A real engine on a busy machine takes seconds to start or to stop. */
 const E2E_TIMEOUT_MS = 180_000;
 
@@ -43,7 +45,8 @@ export default defineConfig({
           exclude: NEVER,
           testTimeout: E2E_TIMEOUT_MS,
           hookTimeout: E2E_TIMEOUT_MS,
-          fileParallelism: false,
+          maxWorkers: LABS_AT_ONCE,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -52,7 +55,8 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts"],
           exclude: NEVER,
           pool: "forks",
-          fileParallelism: false,
+          maxWorkers: LABS_AT_ONCE,
+          sequence: { groupOrder: 2 },
           testTimeout: E2E_TIMEOUT_MS,
           hookTimeout: E2E_TIMEOUT_MS,
         },
