@@ -55,7 +55,12 @@ export class Screen {
   }
 
   get #columns(): number {
-    return this.#live ? this.#out.columns : WIDTH;
+    return (this.#live && this.#out.columns) || WIDTH;
+  }
+
+  /** Some terminals (a log recorder, a serial line) do not know their size: it is 0 there. */
+  get #rows(): number {
+    return this.#out.rows || Number.POSITIVE_INFINITY;
   }
 
   #erase(): void {
@@ -68,7 +73,7 @@ export class Screen {
   /** Each line takes one row, and all of them fit: what has left the screen cannot be drawn over. */
   #draw(): void {
     if (!this.#live) return;
-    const lines = this.#panel.slice(0, this.#out.rows - 1).map((line) => cut(line, this.#columns));
+    const lines = this.#panel.slice(0, this.#rows - 1).map((line) => cut(line, this.#columns));
     for (const line of lines) this.#out.write(`${line}\n`);
     this.#drawn = lines.map(lengthOf);
   }
