@@ -159,7 +159,11 @@ export async function unpackPackages(
   ].flatMap((option) => ["-o", option]);
   // One at a time: two labs that start together would refuse each other apt's own locks.
   const get = (words: readonly string[]): Promise<string> =>
-    run("flock", [join(CACHE, "apt.lock"), "apt-get", ...words], { cwd: archives, deadlineMs: PACKAGES_WITHIN_MS, env: withSystemPath({ LC_ALL: "C" }) });
+    run("flock", [join(CACHE, "apt.lock"), "apt-get", ...words], {
+      cwd: archives,
+      deadlineMs: PACKAGES_WITHIN_MS,
+      env: withSystemPath({ LC_ALL: "C" }),
+    });
   const fetchAll = (): Promise<string> =>
     closure
       ? get([...options, "-y", "-qq", "--no-install-recommends", "--download-only", "install", ...packages])
