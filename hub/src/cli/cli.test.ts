@@ -439,6 +439,7 @@ describe("apply", () => {
       nodes: [{ node, reachable: false, steps: [step] }],
       unplaced: [{ workload: "shop/web/2", why: "1 node: label site missing" }],
       pushesOut: [],
+      rollout: [],
     };
     const { code, out, asked } = await apply(() => ok(plan), ["--dry-run"]);
     expect(code).toBe(0);

@@ -1,4 +1,5 @@
 // Rollouts as people read them: how far one has got, what each copy waits for, and what became of older ones. Pure.
+import type { ServiceAhead } from "../http/schemas/apps.ts";
 import type {
   RolloutBrief,
   RolloutService,
@@ -105,6 +106,41 @@ export function countWords(counts: RolloutBrief["counts"]): string {
   const others = (["failed", "open", "waiting"] as const).filter((state) => counts[state] > 0);
   const more = others.map((state) => `, ${counts[state]} ${SLOT_LOOKS[state].word}`);
   return `${counts.passed} of ${plural(counts.total, "copy", "copies")} passed${more.join("")}`;
+}
+
+/** The batches to come, of a dry run. */
+export function aheadLines(services: readonly ServiceAhead[], width: number | null, paint: Paint): string[] {
+  if (services.length === 0) return [];
+  return [
+    "In batches, each after the one before has passed:",
+    ...services.flatMap((one) => serviceAhead(one, width, paint)),
+  ];
+}
+
+const MAX_NAMED = 3;
+
+function serviceAhead({ service, batches, rest, reason, away }: ServiceAhead, width: number | null, paint: Paint) {
+  const lines = batches.map(({ batch, copies, canary, group, slots, next }) => {
+    const named = slots.slice(0, MAX_NAMED).map(({ workload, node }) => {
+      return `${visible(shortId(workload))}${node === null ? "" : ` on ${node.name}`}`;
+    });
+    const more = copies > named.length ? ` and ${copies - named.length} more` : "";
+    const what = [
+      ...(canary ? ["canary"] : []),
+      ...(group === null ? [] : [group === "" ? "without the label" : visible(group)]),
+    ];
+    const head = what.length === 0 ? "" : `${what.join(", ")}: `;
+    const after = next === "" ? "" : `; ${visible(next)}`;
+    return wrap(`  ${String(batch).padStart(2)}  `, `${head}${named.join(", ")}${more}${after}`, width, "      ");
+  });
+  const others = [
+    ...(rest.copies === 0
+      ? []
+      : [`… and ${plural(rest.copies, "more copy", "more copies")}, at most ${rest.atMost} at a time`]),
+    ...(reason === "" ? [] : [`${batches.length === 0 ? "" : "then: "}${visible(reason)}`]),
+    ...(away === 0 ? [] : [`${plural(away, "copy", "copies")} on nodes that are not heard from: when those are back`]),
+  ];
+  return [paint("bold", visible(service)), ...lines, ...others.map((text) => wrap("  ", text, width, "    "))];
 }
 
 export function historyTable(items: readonly RolloutSummary[], width: number | null, paint: Paint, zone: Zone): string {

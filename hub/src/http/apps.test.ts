@@ -60,6 +60,41 @@ test("[A13] a dry run says per node what would change and why, and changes nothi
   expect(JSON.stringify(gone.body.nodes)).toContain("no longer has this service");
 });
 
+test("[A13] a dry run tells the batches to come in their order, what comes between them, and whose turn is later", async () => {
+  const nodes = [await hub.join("pi-a"), await hub.join("pi-b"), await hub.join("pi-c"), await hub.join("pi-d")];
+  const file = (image: string) => `services:
+  web:
+    image: ${image}
+    deploy: {mode: global, update_config: {parallelism: 2, delay: 1m}}
+    x-skerry: {rollout: {canary: 1}}
+`;
+  await hub.apply("shop", file("web:1"));
+  for (const node of nodes) await hub.reportAll(node, { kind: "running", health: "none" });
+  const { body } = await hub.apply("shop", file("web:2"), { dryRun: true });
+  const [web] = body.rollout;
+  const named = web.batches.map(({ slots }: { slots: { node: { name: string } }[] }) =>
+    slots.map(({ node }) => node.name),
+  );
+  expect(named).toEqual([["pi-a"], ["pi-b", "pi-c"], ["pi-d"]]);
+  expect(web.batches.map(({ canary, next }: { canary: boolean; next: string }) => [canary, next])).toEqual([
+    [true, "goes on with skerry rollout resume shop"],
+    [false, "the next one 60 s later"],
+    [false, ""],
+  ]);
+  const steps = body.nodes.map(({ steps: [step] }: { steps: { step: string; why: string }[] }) => [
+    step?.step,
+    step?.why,
+  ]);
+  expect(steps).toEqual([
+    ["replace", "image web:1 → web:2"],
+    ["replace", "image web:1 → web:2, in its turn"],
+    ["replace", "image web:1 → web:2, in its turn"],
+    ["replace", "image web:1 → web:2, in its turn"],
+  ]);
+  const same = await hub.apply("shop", file("web:1"), { dryRun: true });
+  expect(same.body.rollout).toEqual([]);
+});
+
 test("[A13] a dry run says why a slot would have no node", async () => {
   await hub.join("pi-a");
   const far = `${WEB}    deploy: {placement: {constraints: ["node.labels.site == moon"]}}\n`;

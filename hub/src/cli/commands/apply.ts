@@ -11,6 +11,7 @@ import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
 import { problemLines } from "../problems.ts";
 import { type Paint, painter, plural, wrap } from "../render.ts";
+import { aheadLines } from "../rollout-text.ts";
 import { shortId } from "../states.ts";
 import { waitForApp } from "../wait.ts";
 
@@ -98,13 +99,15 @@ export function appliedText(applied: Applied): string {
 
 /** "replace" is the longest step. */
 const STEP_WIDTH = 7;
+/** Nodes told of one by one; `--json` has all of them. */
+const MAX_NODES = 20;
 
 export function dryRunText(plan: DryRun, width: number | null, paint: Paint): string {
   const head = plan.changed
     ? `${plan.app} would be at revision ${plan.revision}.`
     : `${plan.app} would stay as it is, at revision ${plan.revision}.`;
   const parts = [head];
-  for (const { node, reachable, steps } of plan.nodes) {
+  for (const { node, reachable, steps } of plan.nodes.slice(0, MAX_NODES)) {
     parts.push(`${paint("bold", node.name)}${reachable ? "" : " (not heard from; it follows when it is back)"}`);
     for (const { workload, step, why } of steps) {
       const tint = step === "keep" ? "dim" : step === "remove" ? "bad" : "busy";
@@ -119,6 +122,8 @@ export function dryRunText(plan: DryRun, width: number | null, paint: Paint): st
     }
   }
   if (plan.nodes.length === 0) parts.push("No node has anything to do.");
+  const more = plan.nodes.length - MAX_NODES;
+  if (more > 0) parts.push(`… and ${plural(more, "more node")}; --json has all of them`);
   for (const { workload, why } of plan.unplaced) {
     parts.push(wrap(`${paint("bad", "unplaced")} `, `${visible(shortId(workload))}: ${visible(why)}`, width, "  "));
   }
@@ -126,5 +131,6 @@ export function dryRunText(plan: DryRun, width: number | null, paint: Paint): st
     const text = `${visible(workload)} from ${node.name}, for its priority is lower: ${visible(why)}`;
     parts.push(wrap(`${paint("bad", "pushes out")} `, text, width, "  "));
   }
+  parts.push(...aheadLines(plan.rollout, width, paint));
   return `${parts.join("\n")}\nNothing was changed.\n`;
 }

@@ -124,7 +124,8 @@ function choose(turn: Turn, candidates: readonly Slot[]): Next {
 const isDownElsewhere = ({ good, reach, phase, placement }: Slot): boolean =>
   !good && reach !== "silent" && phase !== "failed" && placement.intent.run;
 
-const labelValue = (key: string | null, slot: Slot | undefined): string | null =>
+/** "": the node has no such label. null: there is no label to go by. */
+export const labelValue = (key: string | null, slot: Slot | undefined): string | null =>
   key === null ? null : (slot?.node?.labels[key] ?? "");
 
 /** `x-skerry.rollout.budget`: counts everything that is not good, those on silent nodes too. */

@@ -15,7 +15,7 @@ import { findApp } from "../lookup.ts";
 import { pageOfKeys } from "../paging.ts";
 import type { Applied, DryRun, RemovedApp, RevisionPage, RevisionView } from "../schemas/apps.ts";
 import { appSummary, appView, serviceChanges } from "../views/apps.ts";
-import { plannedSteps } from "../views/dry-run.ts";
+import { plannedBatches, plannedSteps } from "../views/dry-run.ts";
 import { nodeRef } from "../views/nodes.ts";
 import { refusalError, write } from "../write.ts";
 
@@ -116,6 +116,7 @@ function dryRun(
     services: serviceChanges(world.apps.get(spec.name)?.spec.services ?? [], spec.services),
     warnings,
     ...plannedSteps(world, after, spec.name),
+    rollout: plannedBatches(world, after, spec.name, deps.clock.monotonicMs()),
     seq: world.seq,
   };
 }

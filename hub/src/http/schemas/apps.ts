@@ -69,6 +69,34 @@ export const plannedStepSchema = z.object({
   /** In plain words. */
   why: z.string(),
 });
+/** Of a service with something to change: its batches in order, if each of them turns out good and the fleet stays as it is. */
+export const serviceAheadSchema = z.object({
+  service: serviceNameSchema,
+  /** At most ten; `rest` counts what comes after them. */
+  batches: z.array(
+    z.object({
+      batch: z.number().int(),
+      copies: z.number().int(),
+      /** true: its copies are canaries. */
+      canary: z.boolean(),
+      /** The value of the label `batch_by` on all of its nodes; null: the file names none, or it is all at once. */
+      group: z.string().nullable(),
+      /** Of a large batch only some; `more`: how many are left out. */
+      slots: z.array(z.object({ workload: workloadIdSchema, node: nodeRefSchema.nullable() })),
+      more: z.number().int(),
+      /** For what the next batch waits once this one has passed, in plain words; "": for nothing, or there is none. */
+      next: z.string(),
+    }),
+  ),
+  /** Copies after those batches, and how many of them at a time at most. */
+  rest: z.object({ copies: z.number().int(), atMost: z.number().int() }),
+  /** Why it would stand still after those batches although copies are left; "": it would not. */
+  reason: z.string(),
+  /** Copies on nodes that are not heard from: they get the revision when those are back, and hold nothing up. */
+  away: z.number().int(),
+});
+export type ServiceAhead = z.infer<typeof serviceAheadSchema>;
+
 export const dryRunSchema = z.object({
   dryRun: z.literal(true),
   app: appNameSchema,
@@ -79,6 +107,8 @@ export const dryRunSchema = z.object({
   warnings: z.array(problemSchema),
   /** Only nodes where something stands or would; by name. */
   nodes: z.array(z.object({ node: nodeRefSchema, reachable: z.boolean(), steps: z.array(plannedStepSchema) })),
+  /** In which order, of each service that has something to change. */
+  rollout: z.array(serviceAheadSchema),
   /** Slots that no node could take, and why. */
   unplaced: z.array(z.object({ workload: workloadIdSchema, why: z.string() })),
   /** Copies of other apps, of lower priority, that would lose their room to this one; `to` null: no other node takes them. */

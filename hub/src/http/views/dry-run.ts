@@ -2,10 +2,16 @@
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { ContainerSpec } from "@skerry/shared/model/container.ts";
 import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
-import { byText, serviceAt, sorted } from "../../core/lookup.ts";
+import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import type { Millis } from "@skerry/shared/runtime/clock.ts";
+import { byText, serviceAt, sorted, wantedService } from "../../core/lookup.ts";
 import { refusalSummary } from "../../core/refusal-text.ts";
+import { type BatchAhead, rolloutAhead } from "../../core/rollout/ahead.ts";
+import { holdText } from "../../core/rollout/outlook.ts";
+import { activeRollout } from "../../core/rollout/policy.ts";
+import { durationInWords } from "../../core/why/words.ts";
 import type { Placement, World } from "../../core/world.ts";
-import type { DryRun } from "../schemas/apps.ts";
+import type { DryRun, ServiceAhead } from "../schemas/apps.ts";
 import { workloadsOf } from "./apps.ts";
 import { nodeRef } from "./nodes.ts";
 
@@ -30,6 +36,60 @@ export function plannedSteps(
     return slot === undefined ? [] : [{ workload, why: refusalSummary(slot.refusals) }];
   });
   return { nodes: nodeSteps(before, byNode), unplaced, pushesOut: pushedOut(before, after, app) };
+}
+
+/** Copies named one by one in each batch. */
+const MAX_NAMED = 20;
+
+/** The batches in which the rollout that `after` has begun would go on. */
+export function plannedBatches(before: World, after: World, name: AppName, now: Millis): DryRun["rollout"] {
+  const app = after.apps.get(name);
+  const rollout = app === undefined ? null : activeRollout(after.rollouts, app);
+  if (app === undefined || rollout === null) return [];
+  return rolloutAhead(before, after, app, rollout).flatMap((ahead): ServiceAhead[] => {
+    if (ahead.batches.length === 0 && ahead.hold === null && ahead.away.length === 0) return [];
+    return [
+      {
+        service: ahead.service.name,
+        batches: ahead.batches.map((batch, index) => batchView(batch, index + 1, name)),
+        rest: { copies: ahead.rest.slots, atMost: ahead.rest.atMost },
+        reason: ahead.hold === null ? "" : holdText(ahead.hold, app, now),
+        away: ahead.away.length,
+      },
+    ];
+  });
+}
+
+function batchView({ slots, canary, group, next }: BatchAhead, batch: number, app: AppName) {
+  return {
+    batch,
+    copies: slots.length,
+    canary,
+    group,
+    slots: slots.slice(0, MAX_NAMED).map(({ placement: { workload }, node }) => ({
+      workload,
+      node: node === null ? null : nodeRef(node),
+    })),
+    more: Math.max(0, slots.length - MAX_NAMED),
+    next: nextText(next, app),
+  };
+}
+
+function nextText(next: BatchAhead["next"], app: AppName): string {
+  switch (next.kind) {
+    case "end":
+      return "";
+    case "next":
+      return next.afterMs === 0 ? "" : `the next one ${durationInWords(next.afterMs)} later`;
+    case "promotion": {
+      const resume = `skerry rollout resume ${app}`;
+      return next.afterMs === null
+        ? `goes on with ${resume}`
+        : `goes on after ${durationInWords(next.afterMs)} of health, or with ${resume}`;
+    }
+    default:
+      return assertNever(next);
+  }
 }
 
 /** Copies of other apps that leave their node for this one's sake. Only what is lower in priority ever does. */
@@ -71,7 +131,7 @@ function addSteps(
   const was = before.placements.get(workload);
   const is = after.placements.get(workload);
   if (was !== undefined && is !== undefined && was.node === is.node) {
-    add(is.node, { workload, ...sameNode(was, is, differ) });
+    add(is.node, { workload, ...(inItsTurn(before, after, is, differ) ?? sameNode(was, is, differ)) });
     return;
   }
   if (was !== undefined) {
@@ -98,6 +158,17 @@ const nameOf = (world: World, node: NodeId): string => world.nodes.get(node)?.na
 function sameNode(was: Placement, is: Placement, differ: Differ): Pick<Step, "step" | "why"> {
   if (was.specHash !== is.specHash) return { step: "replace", why: differ(was, is) };
   return { step: "keep", why: was.revision === is.revision ? "nothing changes" : "its container stays as it is" };
+}
+
+/** A copy that stays as it is only until the rollout comes to it; null: it has what it is to have. */
+function inItsTurn(before: World, after: World, is: Placement, differ: Differ): Pick<Step, "step" | "why"> | null {
+  const app = after.apps.get(is.app);
+  const wanted = wantedService(after, is.app, is.service);
+  if (app === undefined || wanted === null || is.revision === app.revision) return null;
+  if (wanted.specHash === is.specHash || after.unplaced.has(is.workload)) return null;
+  const was = before.placements.get(is.workload) ?? is;
+  const when = after.reachability.get(is.node)?.kind === "ready" ? "in its turn" : "when its node is back";
+  return { step: "replace", why: `${differ(was, { ...is, revision: app.revision })}, ${when}` };
 }
 
 type Differ = (was: Placement, is: Placement) => string;
