@@ -7,7 +7,7 @@ import type { Change } from "../change.ts";
 import { serviceOf } from "../lookup.ts";
 import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, Placement, World } from "../world.ts";
-import { beginRollout, revisionLike, withFailedSpecs } from "./begin.ts";
+import { beginRollout, isGoodContent, revisionLike, withFailedSpecs } from "./begin.ts";
 import { activeRollout, policyOf } from "./policy.ts";
 import { gateOf, isInFlight, type Slot, slotsOf, wantedSlots } from "./slots.ts";
 
@@ -39,7 +39,7 @@ function advance(seen: World, app: App, rollout: Rollout, now: Millis, wallMs: W
       ? []
       : [{ state, service, slots: slotsOf(seen, app, service, copiesOf(seen, app, service)) }];
   });
-  const failed = services.find((one) => hasFailed(one.service, one.state, one.slots, rollout.kind));
+  const failed = services.find((one) => hasFailed(seen, one, rollout.kind));
   if (failed !== undefined) {
     const { failureAction } = policyOf(rollout.kind, failed.service);
     const reason = failureText(seen, failed.service, failed.slots);
@@ -66,23 +66,22 @@ export function copiesOf(world: World, app: App, service: ServiceSpec): readonly
 }
 
 /** More failures than the policy's share of the slots, and than an operator went on in spite of. A rollback cannot fail. */
-function hasFailed(
-  service: ServiceSpec,
-  { forgiven }: ServiceRollout,
-  slots: readonly Slot[],
-  kind: Rollout["kind"],
-): boolean {
+function hasFailed(world: World, { service, state, slots }: InService, kind: Rollout["kind"]): boolean {
   if (kind === "rollback") return false;
-  const failed = slots.filter(({ phase }) => phase === "failed").length;
+  const failed = slots.filter((slot) => isFailed(world, slot)).length;
   const wanted = wantedSlots(service, slots.length);
-  return failed > forgiven && failed > policyOf(kind, service).maxFailureRatio * wanted;
+  return failed > state.forgiven && failed > policyOf(kind, service).maxFailureRatio * wanted;
 }
+
+/** Also as an older revision that asked for this very container: that it is let through to this one changes nothing about it. */
+const isFailed = (world: World, { phase, same, placement }: Slot): boolean =>
+  phase === "failed" || (phase === "behind" && same && gateOf(world, placement)?.kind === "failed");
 
 /** As many as fit into a sentence. */
 const MAX_NAMED = 3;
 
 function failureText(world: World, service: ServiceSpec, slots: readonly Slot[]): string {
-  const failed = slots.filter(({ phase }) => phase === "failed");
+  const failed = slots.filter((slot) => isFailed(world, slot));
   const named = failed.slice(0, MAX_NAMED).map(({ placement, node }) => {
     const gate = gateOf(world, placement);
     return `${node?.name ?? placement.node}: ${gate?.kind === "failed" ? gate.reason : "failed"}`;
@@ -91,11 +90,12 @@ function failureText(world: World, service: ServiceSpec, slots: readonly Slot[])
   return `${service.name} failed on ${named.join("; ")}${more}`;
 }
 
-/** Every service of this revision of which a copy failed. */
+/** Every service of this revision of which a copy failed; what the last good one has too failed within what its file allows. */
 function failedSpecs(world: World, app: App): readonly FailedSpec[] {
   return app.spec.services.flatMap((service): readonly FailedSpec[] => {
+    if (isGoodContent(app, service)) return [];
     for (const placement of copiesOf(world, app, service)) {
-      if (placement.revision !== app.revision) continue;
+      if (placement.specHash !== service.specHash) continue;
       const gate = gateOf(world, placement);
       if (gate?.kind !== "failed") continue;
       const { name, specHash } = service;

@@ -1,11 +1,14 @@
 // How a rollout begins, and which older revisions an app keeps meanwhile. Pure. One that was under way gives way: editing goes
 // straight to the newest revision.
+import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { AppName, Revision } from "@skerry/shared/model/ids.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "../change.ts";
-import { specAt } from "../lookup.ts";
+import { serviceOf, specAt } from "../lookup.ts";
 import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
-import type { App, AppRevision, World } from "../world.ts";
+import type { App, AppRevision, Placement, World } from "../world.ts";
+import { activeRollout } from "./policy.ts";
+import { gateOf } from "./slots.ts";
 
 export interface Beginning {
   readonly kind: "update" | "rollback";
@@ -37,7 +40,7 @@ export function beginRollout(world: World, before: App | null, app: App, beginni
     force,
     startedAtMs: wallMs,
     state: { kind: "progressing" },
-    services: serviceRollouts(world, app, kind, retry),
+    services: serviceRollouts(world, before, app, kind, retry),
   };
   changes.push({ kind: "rollout-set", rollout });
   changes.push({
@@ -52,23 +55,49 @@ export function beginRollout(world: World, before: App | null, app: App, beginni
 
 const isUnderWay = ({ state }: Rollout): boolean => state.kind === "progressing" || state.kind === "paused";
 
-/** Only services with something to change: a copy with another spec, or none yet. */
-function serviceRollouts(world: World, app: App, kind: Beginning["kind"], retry: boolean): readonly ServiceRollout[] {
-  const standing = new Map<string, Set<string>>();
+/**
+ * Only services with something to change: a copy with another spec, or none yet. And those that the rollout before let through to what
+ * is wanted again, while they are not proven: what they still show decides on this revision.
+ */
+function serviceRollouts(
+  world: World,
+  before: App | null,
+  app: App,
+  kind: Beginning["kind"],
+  retry: boolean,
+): readonly ServiceRollout[] {
+  const standing = new Map<string, Placement[]>();
   for (const id of world.placementsByApp.get(app.name) ?? []) {
     const placement = world.placements.get(id);
     if (placement === undefined) continue;
-    const hashes = standing.get(placement.service) ?? new Set();
-    standing.set(placement.service, hashes.add(placement.specHash));
+    const copies = standing.get(placement.service);
+    if (copies === undefined) standing.set(placement.service, [placement]);
+    else copies.push(placement);
   }
   return app.spec.services.flatMap((service): readonly ServiceRollout[] => {
-    const hashes = standing.get(service.name);
-    const isSame = hashes !== undefined && hashes.size === 1 && hashes.has(service.specHash);
-    if (isSame && !retry) return [];
+    const copies = standing.get(service.name);
+    const isSame = copies?.every(({ specHash }) => specHash === service.specHash) ?? false;
+    if (isSame && !retry) {
+      if (isGoodContent(app, service) || copies?.every((copy) => gateOf(world, copy)?.kind === "passed")) return [];
+      const carried = kind === "update" ? carriedOn(world, before, service) : null;
+      return [carried ?? { service: service.name, batch: 0, canary: "none", forgiven: 0 }];
+    }
     const canary =
-      kind === "update" && app.lastGood !== null && hashes !== undefined && service.rollout.canary !== null;
+      kind === "update" && app.lastGood !== null && copies !== undefined && service.rollout.canary !== null;
     return [{ service: service.name, batch: 0, canary: canary ? "open" : "none", forgiven: 0 }];
   });
+}
+
+/** What the last good revision has too was judged when that was rolled out; what a straggler makes of it concerns its node alone. */
+export function isGoodContent(app: App, { name, specHash }: ServiceSpec): boolean {
+  const good = app.lastGood === null ? null : specAt(app, app.lastGood);
+  return good !== null && serviceOf(good, name)?.specHash === specHash;
+}
+
+/** How far the rollout that gives way had come with the same content: failures that an operator went on in spite of stay forgiven. */
+function carriedOn(world: World, before: App | null, service: ServiceSpec): ServiceRollout | null {
+  if (before === null || serviceOf(before.spec, service.name)?.specHash !== service.specHash) return null;
+  return activeRollout(world.rollouts, before)?.services.find((each) => each.service === service.name) ?? null;
 }
 
 /** The revisions that a placement stands at or may go back to, and the last good one; sorted. */
