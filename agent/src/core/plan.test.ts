@@ -1,4 +1,5 @@
 // What the plan does, rule by rule, on small examples. The laws that hold for every input are in plan.laws.test.ts.
+import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { Dependency, Restart } from "@skerry/shared/model/container.ts";
 import { describe, expect, test } from "vitest";
 import {
@@ -264,6 +265,59 @@ describe("depends_on", () => {
     const third = round(second.node);
     expect(kinds(third.plan, follower.id)).toBe("start");
     expect(third.plan.events).toEqual([]);
+  });
+
+  describe("an operator's restart of a dependency", () => {
+    const follower = workload("app", { spec: { dependsOn: [depends("db", "service_started", true)] } });
+    const bystander = workload("web", { spec: { dependsOn: [depends("db", "service_started")] } });
+    const asked = (one: Workload): Workload => ({ ...one, intent: { run: true, restarts: 1 } });
+    const own = [container(db), container(follower), container(bystander)];
+    const carriedOut: MemoryMap = new Map(
+      [db, follower, bystander].map((one) => [one.id, { ...freshMemory(one.specHash), restartsDone: 0 }]),
+    );
+    const withAsked = (...wanted: readonly Workload[]): ModelNode =>
+      node(own, { desired: assignment(wanted), memory: carriedOut });
+
+    test("[N198] its dependents with restart: true stop first and start after it, the others run on", () => {
+      const first = round(withAsked(asked(db), follower, bystander));
+      expect(first.plan.lanes.map(({ key }) => key)).toEqual([follower.id]);
+      expect(kinds(first.plan, follower.id)).toBe("stop");
+      expect(statusOf(first.plan, db).state).toMatchObject({ reason: `waits for ${follower.id} to stop first` });
+      const second = round(first.node);
+      expect(second.plan.lanes.map(({ key }) => key)).toEqual([db.id]);
+      expect(kinds(second.plan, db.id)).toBe("stop start");
+      const third = round(second.node);
+      expect(third.plan.lanes.map(({ key }) => key)).toEqual([follower.id]);
+      expect(kinds(third.plan, follower.id)).toBe("start");
+      expect(look(third.node)).toMatchObject({ lanes: [], events: [] });
+    });
+
+    test("[N198] while it is being restarted they stay down, and start once it runs", () => {
+      const first = round(withAsked(asked(db), follower, bystander));
+      const lane = round(first.node).plan.lanes.find(({ key }) => key === db.id);
+      expect(lane).toBeDefined();
+      const seen = look(first.node, { busy: new Map(lane === undefined ? [] : [[db.id, lane]]) });
+      expect(seen.lanes).toEqual([]);
+      expect(statusOf(seen, follower).state).toEqual({ kind: "waiting", reason: "waits for db to be restarted" });
+    });
+
+    test("[N198] a dependent that is to be restarted as well is stopped and started once", () => {
+      let at = withAsked(asked(db), asked(follower), bystander);
+      const done: string[] = [];
+      for (let turn = 0; turn < 6; turn += 1) {
+        const next = round(at);
+        done.push(...next.plan.lanes.map(({ key }) => `${key} ${kinds(next.plan, key)}`));
+        at = next.node;
+      }
+      expect(done).toEqual([`${follower.id} stop`, `${db.id} stop start`, `${follower.id} start`]);
+    });
+
+    test("[N198] what the node restarts by itself takes no dependent along", () => {
+      const unhealthy = container(db, { summary: { health: "unhealthy" } });
+      const seen = round(node([unhealthy, container(follower)], { desired: assignment([db, follower]) }));
+      expect(seen.plan.lanes.map(({ key }) => key)).toEqual([db.id]);
+      expect(look(seen.node).lanes).toEqual([]);
+    });
   });
 
   test("[N24] retired workloads stop in the reverse order of their starts", () => {

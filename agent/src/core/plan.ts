@@ -17,6 +17,7 @@ import { matches, shownOf } from "./plan/existing.ts";
 import { leaseOf } from "./plan/fence.ts";
 import { gateStatus } from "./plan/gate.ts";
 import { pullLanes } from "./plan/images.ts";
+import { readyToRestart } from "./plan/intent.ts";
 import { groupByWorkload, ownershipConditions, planLeaving, seenState, vanishedEvents } from "./plan/leaving.ts";
 import { type Looked, lookAt, type Surroundings } from "./plan/look-at.ts";
 import { exchangingPorts, readyToMake } from "./plan/make.ts";
@@ -41,7 +42,9 @@ export function plan(
   const exchanging = exchangingPorts(looks.map((look) => caseOf(plain, look)));
   const scene: Scene = { ...plain, exchangingPorts: exchanging };
   const cases = looks.map((look) => caseOf(scene, look));
-  const beingMade = new Set(cases.filter(readyToMake).map(({ workload }) => workload.id));
+  const beingMade = new Set(
+    cases.filter((one) => readyToMake(one) || readyToRestart(one)).map(({ workload }) => workload.id),
+  );
   const decided = cases.map((one) => ({ one, decision: decideWorkload(one, beingMade) }));
   const leaving = planLeaving(scene);
   const wanting = decided.filter(({ decision }) => decision.pull).map(({ one }) => one.workload);

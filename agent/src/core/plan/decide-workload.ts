@@ -14,15 +14,16 @@ import { keep } from "./keep.ts";
 import { make } from "./make.ts";
 import { stateInFlight } from "./states.ts";
 
-/** `beingMade`: workloads whose container is about to be made (see `readyToMake`). */
+/** `beingMade`: workloads about to be made, or restarted as an operator asked (see `readyToMake`, `readyToRestart`). */
 export function decideWorkload(one: Case, beingMade: ReadonlySet<WorkloadId>): Decision {
   const lane = one.scene.context.busy.get(one.workload.id);
   if (lane !== undefined) return stay(one, stateInFlight(one, lane));
   return (
     fencedOff(one) ??
     stopped(one) ??
-    restarted(one) ??
+    // First: what stops for its dependency has been restarted by that.
     yieldToDependency(one, beingMade) ??
+    restarted(one) ??
     (one.existing.matching === null ? make(one, one.existing.outdated) : keep(one, one.existing.matching, beingMade))
   );
 }
@@ -41,15 +42,18 @@ function fencedOff(one: Case): Decision | null {
   });
 }
 
-/** `depends_on: restart: true`: stops before its dependency is replaced; the ordinary start follows when that one is up. */
+/** `depends_on: restart: true`: stops before its dependency is replaced or restarted; the ordinary start follows when that one is up. */
 function yieldToDependency(one: Case, beingMade: ReadonlySet<WorkloadId>): Decision | null {
   const replaced = replacedDependency(one.scene, one.workload, beingMade);
   if (replaced === null) return null;
   const up = standingOf(one.existing).filter(isUp);
   // Followers that started meanwhile would keep it, and each other, from ever coming up.
-  if (up.length === 0) return pullMeanwhile(one, waitFor(one, `waits for ${replaced.service} to be replaced`));
+  if (up.length === 0)
+    return pullMeanwhile(one, waitFor(one, `waits for ${replaced.service} to be made anew or restarted`));
   return act(one, {
-    actions: up.map((own) => stop(one.workload.id, own, `its dependency ${replaced.service} is replaced`)),
+    actions: up.map((own) =>
+      stop(one.workload.id, own, `its dependency ${replaced.service} is made anew or restarted`),
+    ),
     state: { kind: "stopping" },
     memory: up.reduce(stoppedOnPurpose, one.memory),
   });

@@ -55,7 +55,7 @@ function isComingUp(scene: Scene, copy: Workload, beingMade: ReadonlySet<Workloa
   const memory = scene.memories.get(copy.id);
   // One failure is what every container has after a reboot in its first minute; a loop has more.
   if (matching === null || memory === undefined || memory.failures > 1 || memory.ended !== null) return false;
-  if (isUp(matching)) return matching.summary.health === "starting";
+  if (isUp(matching)) return matching.summary.health === "starting" || isBeingRestarted(scene, copy.id);
   const waits = memory.nextTry !== null && memory.nextTry.atMs > scene.now;
   return !waits && restOf(scene, copy.id) === null && startObstacle(scene, copy, matching) === null;
 }
@@ -96,8 +96,14 @@ function unmetCondition(scene: Scene, copy: Workload, condition: Dependency["con
   }
 }
 
-/** Running workloads that say `restart: true` of this one: they stop before it is replaced and start after it. */
-export function runningFollowers(scene: Scene, workload: Workload): readonly WorkloadId[] {
+/** null: none runs that must stop before this one is replaced or restarted. */
+export function followersObstacle(scene: Scene, workload: Workload): string | null {
+  const followers = runningFollowers(scene, workload);
+  return followers.length === 0 ? null : `waits for ${followers.join(", ")} to stop first`;
+}
+
+/** Running workloads that say `restart: true` of this one: they stop before it is replaced or restarted, and start after it. */
+function runningFollowers(scene: Scene, workload: Workload): readonly WorkloadId[] {
   if (isFailing(scene, workload.id)) return [];
   return scene.desired.workloads
     .filter(({ app, spec }) => app === workload.app && spec.dependsOn.some((one) => follows(one, workload)))
@@ -105,7 +111,7 @@ export function runningFollowers(scene: Scene, workload: Workload): readonly Wor
     .filter((id) => id !== workload.id && isStanding(scene, id));
 }
 
-/** The dependency on whose being made anew this workload must stop; null: none. */
+/** The dependency on whose being made anew, or restarted by an operator, this workload must stop; null: none. */
 export function replacedDependency(
   scene: Scene,
   workload: Workload,
@@ -132,6 +138,11 @@ function isInTheMaking({ context }: Scene, id: WorkloadId): boolean {
 /** Its health still shows what was: a check that passes in the grace period before the kill says nothing. */
 function isBeingStopped({ context }: Scene, id: WorkloadId): boolean {
   return context.busy.get(id)?.actions.some(({ kind }) => kind === "stop-container") ?? false;
+}
+
+function isBeingRestarted({ context }: Scene, id: WorkloadId): boolean {
+  const kinds = context.busy.get(id)?.actions.map(({ kind }) => kind) ?? [];
+  return kinds.includes("stop-container") && kinds.includes("start-container");
 }
 
 const follows = (dependency: Dependency, workload: Workload): boolean =>

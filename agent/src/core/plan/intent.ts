@@ -4,8 +4,10 @@ import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { WorkloadMemory } from "../memory.ts";
 import type { OwnContainer } from "../observed.ts";
 import { type Remembered, runKey, stoppedOnPurpose } from "../remember.ts";
-import { act, type Case, type Decision, stay, stop } from "./decision.ts";
+import { act, type Case, type Decision, stay, stop, waitFor } from "./decision.ts";
+import { followersObstacle } from "./dependencies.ts";
 import { type Existing, isUp, standingOf } from "./existing.ts";
+import { leaseOf } from "./fence.ts";
 
 /** What is newly asked for, taken into memory: it clears back-off, and what was given up or completed runs again. */
 export function takeIntent(wanted: Workload, { matching }: Existing, memory: WorkloadMemory): Remembered {
@@ -64,11 +66,19 @@ export function stopped(one: Case): Decision | null {
   });
 }
 
+/** Whether, but for followers that must stop first, it is now restarted as an operator asked. */
+export function readyToRestart({ scene, workload, existing: { matching }, memory }: Case): boolean {
+  if (scene.context.busy.has(workload.id) || leaseOf(scene, workload) === 0) return false;
+  return workload.intent.run && matching !== null && isToEnd(memory, matching);
+}
+
 /** null: no restart is asked for, or it was carried out. */
 export function restarted(one: Case): Decision | null {
-  const { workload, existing, memory } = one;
+  const { scene, workload, existing, memory } = one;
   const own = existing.matching;
   if (own === null || !isToEnd(memory, own)) return null;
+  const followers = followersObstacle(scene, workload);
+  if (followers !== null) return waitFor(one, followers);
   return act(one, {
     actions: [
       stop(workload.id, own, "an operator asked for a restart"),

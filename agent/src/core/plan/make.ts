@@ -21,7 +21,7 @@ import {
   waitForRemoval,
   waitLeftMs,
 } from "./decision.ts";
-import { runningFollowers, unmetDependency } from "./dependencies.ts";
+import { followersObstacle, unmetDependency } from "./dependencies.ts";
 import { isUp } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
 import { imageNeed } from "./images.ts";
@@ -64,7 +64,8 @@ export function make(one: Case, replaced: readonly OwnContainer[], remake: Remak
     const progress = scene.context.pulls.get(need.key) ?? { doneBytes: 0, totalBytes: 0 };
     return { ...stay(one, running === undefined ? { kind: "pulling", ...progress } : stateOf(running)), pull: true };
   }
-  const obstacle = makeObstacle(one, replaced, remake) ?? oldInWork(one, replaced) ?? followersObstacle(one);
+  const obstacle =
+    makeObstacle(one, replaced, remake) ?? oldInWork(one, replaced) ?? followersObstacle(one.scene, one.workload);
   // A matching one that waits to be made anew still is what it is.
   if (obstacle !== null) return running === undefined ? waitFor(one, obstacle) : stay(one, stateOf(running));
   const reason = remake?.reason ?? `replaced by the one of revision ${workload.revision}`;
@@ -204,11 +205,6 @@ function imageObstacle(one: Case): string | null {
     default:
       return assertNever(need);
   }
-}
-
-function followersObstacle({ scene, workload }: Case): string | null {
-  const followers = runningFollowers(scene, workload);
-  return followers.length === 0 ? null : `waits for ${followers.join(", ")} to stop first`;
 }
 
 /** Whether, but for followers that must stop first, nothing is in the way of making its container now. */
