@@ -4,7 +4,7 @@
 import { createConnection } from "node:net";
 import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
-import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Pull, WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { EndedRun } from "../core/memory.ts";
 import type { ControlAnswer } from "./answer.ts";
@@ -144,7 +144,7 @@ function readyText({ ready, state, probes }: WorkloadStatus): string {
 }
 
 /** How far a change to another revision has come, and who holds it. */
-function changeLines({ gate, hold }: WorkloadStatus): readonly string[] {
+function changeLines({ gate, hold, pull }: WorkloadStatus): readonly string[] {
   const held =
     hold === null ? [] : [`${INDENT}held by ${hold.owner} for ${duration(hold.leftMs)} more: ${hold.reason}`];
   switch (gate.kind) {
@@ -152,7 +152,7 @@ function changeLines({ gate, hold }: WorkloadStatus): readonly string[] {
     case "passed":
       return held;
     case "open":
-      return [`${INDENT}its newest revision: ${gate.reason}`, ...held];
+      return [`${INDENT}its newest revision: ${gate.reason}${pull === null ? "" : pulledText(pull)}`, ...held];
     case "failed": {
       const now = gate.reverted ? "; the one before runs again" : "";
       return [`${INDENT}its newest revision failed here: ${gate.reason}${now}`, ...held];
@@ -179,9 +179,7 @@ function stateText(state: WorkloadState, forTime: string): string {
     case "waiting":
       return `waiting: ${state.reason}`;
     case "pulling":
-      return state.totalBytes === 0
-        ? "pulling its image"
-        : `pulling its image, ${Math.floor((100 * state.doneBytes) / state.totalBytes)} %`;
+      return `pulling its image${pulledText(state)}`;
     case "starting":
       return `starting for ${forTime}`;
     case "running":
@@ -200,6 +198,15 @@ function stateText(state: WorkloadState, forTime: string): string {
       return "stopping";
   }
 }
+
+/** ", 12 of 40 MB (30 %), 2 of 5 layers unpacked" */
+function pulledText({ doneBytes, totalBytes, doneLayers, totalLayers }: Omit<Pull, "forMs">): string {
+  const percent = Math.floor((100 * doneBytes) / totalBytes);
+  const bytes = totalBytes === 0 ? "" : `, ${inMegabytes(doneBytes)} of ${inMegabytes(totalBytes)} MB (${percent} %)`;
+  return totalLayers === 0 ? bytes : `${bytes}, ${doneLayers} of ${totalLayers} layers unpacked`;
+}
+
+const inMegabytes = (bytes: number): string => (bytes / 1_048_576).toFixed(bytes < 10_485_760 ? 1 : 0);
 
 /** The two largest units: "3 d 4 h", "5 min", "12 s", "1.5 s". */
 export function duration(ms: number): string {

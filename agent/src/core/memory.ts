@@ -2,8 +2,7 @@
 // slow across agent restarts and reboots. Data only.
 import type { Previous } from "@skerry/shared/model/assignment.ts";
 import type { SpecHash } from "@skerry/shared/model/ids.ts";
-import type { Exit } from "@skerry/shared/model/report.ts";
-import type { PullFailure } from "../engine/engine.ts";
+import type { Exit, PullFailure } from "@skerry/shared/model/report.ts";
 import type { Spent } from "./spent.ts";
 
 /** What this node thinks of a wanted spec. Outlives a change of what it is about only until the next one is judged. */

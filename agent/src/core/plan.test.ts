@@ -131,7 +131,8 @@ describe("images", () => {
   test("[N16] the image is pulled while the old container runs; nothing stops before everything is there", () => {
     const found = look(node([old], {}, missing));
     expect(found.lanes).toMatchObject([{ key: "image:web:1 ", actions: [{ kind: "pull-image" }] }]);
-    expect(statusOf(found, web)).toMatchObject({ state: { kind: "pulling" }, specHash: hashOf("0d") });
+    expect(statusOf(found, web)).toMatchObject({ state: { kind: "running" }, specHash: hashOf("0d") });
+    expect(statusOf(look(node([], {}, missing)), web)).toMatchObject({ state: { kind: "pulling" }, specHash: null });
     const noNetwork = look(node([old], {}, { networks: new Map() }));
     expect(noNetwork.lanes).toMatchObject([{ key: "network:shop_default" }]);
   });

@@ -16,7 +16,7 @@ import type { Case, Decision } from "./plan/decision.ts";
 import { matches, shownOf } from "./plan/existing.ts";
 import { leaseOf } from "./plan/fence.ts";
 import { gateStatus } from "./plan/gate.ts";
-import { pullLanes } from "./plan/images.ts";
+import { pullLanes, pullOf } from "./plan/images.ts";
 import { readyToRestart } from "./plan/intent.ts";
 import { groupByWorkload, ownershipConditions, planLeaving, seenState, vanishedEvents } from "./plan/leaving.ts";
 import { type Looked, lookAt, type Surroundings } from "./plan/look-at.ts";
@@ -115,7 +115,8 @@ function workloadLanes(one: Case, decision: Decision, beingMade: ReadonlySet<Wor
 }
 
 function statusOf(one: Case, decision: Decision): WorkloadStatus {
-  return { ...plainStatusOf(one, decision), ...gateStatus(one, decision), ...probeStatus(one), ...lastEndOf(decision) };
+  const parts = { ...gateStatus(one, decision), ...probeStatus(one), ...lastEndOf(decision) };
+  return { ...plainStatusOf(one, decision), ...parts, ...pullStatus(one, decision) };
 }
 
 /** Unready until its probes say otherwise; what has no probe that could say so is neither. */
@@ -124,6 +125,13 @@ function probeStatus({ scene, workload: { id, probes } }: Case): Pick<WorkloadSt
   const probed = scene.context.readiness.get(id);
   const asked = probes.startup !== null || probes.readiness !== null;
   return { ready: asked ? (probed?.ready ?? false) : null, probes: [...(probed?.answers ?? [])] };
+}
+
+function pullStatus(
+  { scene, workload }: Case,
+  { pull, state, memory: { pullFailure } }: Decision,
+): Pick<WorkloadStatus, "pull" | "pullFailure"> {
+  return { pull: pull && state.kind !== "pulling" ? pullOf(scene, workload) : null, pullFailure };
 }
 
 /** How long ago is put on when somebody asks: see `timeline`. */

@@ -4,10 +4,10 @@ import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import type { SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
-import type { Exit } from "@skerry/shared/model/report.ts";
+import type { Exit, PullFailure } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
-import type { ContainerDetails, EngineErrorKind, PullFailure } from "../engine/engine.ts";
+import type { ContainerDetails, EngineErrorKind } from "../engine/engine.ts";
 import type { Action } from "./action.ts";
 import { type EndedRun, MAX_ENDED_RUNS, type WorkloadMemory } from "./memory.ts";
 import type { OwnContainer } from "./observed.ts";
@@ -309,14 +309,18 @@ function rememberPull(
     return { memory: changes, events: [{ kind: "image-pulled", workload, image, tookMs: Math.round(outcome.tookMs) }] };
   }
   const reason = cut(outcome.message);
+  const failure = outcome.pullFailure ?? "other";
   const failed = wanting.map((wanted) => {
     const held = memoryFor(memory.get(wanted.id), wanted.specHash);
     const next = addFailure(held, wanted, "pull", `could not pull ${image}: ${reason}`, moment);
-    return { id: wanted.id, ...next, memory: { ...next.memory, pullFailure: outcome.pullFailure ?? "other" } };
+    return { id: wanted.id, ...next, memory: { ...next.memory, pullFailure: failure } };
   });
   return {
     memory: failed.map(({ id, memory: after }) => ({ id, memory: after })),
-    events: [{ kind: "image-pull-failed", workload, image, reason }, ...failed.flatMap(({ events }) => events)],
+    events: [
+      { kind: "image-pull-failed", workload, image, reason, failure },
+      ...failed.flatMap(({ events }) => events),
+    ],
   };
 }
 

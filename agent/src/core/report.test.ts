@@ -78,9 +78,36 @@ describe("report", () => {
     };
     expect(nextReport(waiting(5_000), waiting(100))).toBeNull();
     const pulling = (doneBytes: number): Told =>
-      told({ workloads: [status({ kind: "pulling", doneBytes, totalBytes: 1_000 })] });
+      told({ workloads: [status({ kind: "pulling", doneBytes, totalBytes: 1_000, doneLayers: 0, totalLayers: 0 })] });
     expect(nextReport(pulling(110), pulling(190))).toBeNull();
     expect(nextReport(pulling(110), pulling(200))?.report.workloads).toHaveLength(1);
+    const beside = (doneBytes: number, forMs: number): Told => {
+      const pull = { doneBytes, totalBytes: 1_000, doneLayers: 0, totalLayers: 0, forMs };
+      return told({ workloads: [status({ kind: "running", health: "none" }, { pull })] });
+    };
+    expect(nextReport(beside(110, 1), beside(190, 9_000))).toBeNull();
+    expect(nextReport(beside(110, 1), beside(200, 1))?.report.workloads).toHaveLength(1);
+  });
+
+  test("[N71] a whole pull of many layers is told in at most 18 steps, and its first byte is one", () => {
+    const at = (step: number): Told => {
+      const [totalBytes, totalLayers] = step < 5 ? [0, 0] : [1_000, 100];
+      const doneBytes = Math.min(totalBytes, Math.max(0, step - 10));
+      const doneLayers = Math.min(totalLayers, Math.max(0, step - 1_000));
+      return told({ workloads: [status({ kind: "pulling", doneBytes, totalBytes, doneLayers, totalLayers })] });
+    };
+    let [last, sent] = [at(0), 0];
+    const bytes: number[] = [];
+    for (let step = 1; step < 1_200; step += 1) {
+      const next = nextReport(last, at(step));
+      if (next === null) continue;
+      last = next.told;
+      sent += 1;
+      const state = next.report.workloads[0]?.state;
+      bytes.push(state?.kind === "pulling" ? state.doneBytes : -1);
+    }
+    expect(sent).toBeLessThanOrEqual(18);
+    expect(bytes).toContain(1);
   });
 
   test("[N71] small wobbles in figures are not told, and many small ones in one direction are", () => {

@@ -4,7 +4,7 @@ import type { Position } from "@skerry/shared/model/assignment.ts";
 import { sameJson } from "@skerry/shared/model/canonical.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Condition, NodeFacts, NodeFigures, PortInUse } from "@skerry/shared/model/node.ts";
-import type { Report, WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Pull, Report, WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 
 /** Everything a hub knows of a node. Kept as "last sent" per connection; null before the first report of a connection. */
 export interface Told {
@@ -24,6 +24,8 @@ const LOAD_WOBBLE = 2;
 const TEMPERATURE_WOBBLE_C = 8;
 /** Steps in which a pull's progress is told: ten lines for one image. */
 const PULL_STEPS = 10;
+/** Unpacking takes minutes on a small machine, and its bytes are not counted. */
+const LAYER_STEPS = 4;
 
 /** null: nothing worth a frame. `told` in the answer takes the place of `last` once it was sent. */
 export function nextReport(last: Told | null, now: Told): { readonly report: Report; readonly told: Told } | null {
@@ -85,9 +87,10 @@ export function sameStatus(a: WorkloadStatus | undefined, b: WorkloadStatus): bo
 }
 
 function withoutAges(status: WorkloadStatus): unknown {
+  const pull = status.pull === null ? null : pullStep(status.pull);
   const hold = status.hold === null ? null : { ...status.hold, leftMs: 0 };
   const lastEnd = status.lastEnd === null ? null : { ...status.lastEnd, agoMs: null };
-  return { ...status, forMs: 0, state: stateWithoutAges(status.state), hold, lastEnd };
+  return { ...status, forMs: 0, state: stateWithoutAges(status.state), pull, hold, lastEnd };
 }
 
 function stateWithoutAges(state: WorkloadState): unknown {
@@ -96,8 +99,11 @@ function stateWithoutAges(state: WorkloadState): unknown {
   return state;
 }
 
-function pullStep({ doneBytes, totalBytes }: { doneBytes: number; totalBytes: number }): number {
-  return totalBytes === 0 ? 0 : Math.floor((doneBytes / totalBytes) * PULL_STEPS);
+/** The first byte is news as well: until it is there a pull may hang. */
+function pullStep({ doneBytes, totalBytes, doneLayers, totalLayers }: Omit<Pull, "forMs">): string {
+  const bytes = totalBytes === 0 ? "-" : doneBytes === 0 ? "none" : Math.floor((doneBytes / totalBytes) * PULL_STEPS);
+  const layers = totalLayers === 0 ? "-" : Math.floor((doneLayers / totalLayers) * LAYER_STEPS);
+  return `${bytes} ${layers}`;
 }
 
 function figuresMoved(last: NodeFigures | null, now: NodeFigures | null): boolean {

@@ -154,9 +154,28 @@ describe("what Docker says", () => {
     down("a", 10, 100);
     down("b", 50, 50);
     down("a", 60, 100);
-    expect(tally.now()).toEqual({ doneBytes: 110, totalBytes: 150 });
+    expect(tally.now()).toMatchObject({ doneBytes: 110, totalBytes: 150 });
     tally.add({ id: "a", status: "Download complete" });
-    expect(tally.now()).toEqual({ doneBytes: 150, totalBytes: 150 });
+    expect(tally.now()).toMatchObject({ doneBytes: 150, totalBytes: 150 });
     expect(tally.add({ error: "manifest unknown" })).toBe("manifest unknown");
+  });
+
+  test("[E82] a layer counts as done when it is unpacked or was there; what is said of the tag is no layer", () => {
+    const tally = new PullTally();
+    const counts = (): readonly number[] => [tally.now().doneLayers, tally.now().totalLayers];
+    tally.add({ id: "1.4", status: "Pulling from shop/web" });
+    for (const id of ["a", "b", "c"]) tally.add({ id, status: "Pulling fs layer" });
+    tally.add({ id: "d", status: "Already exists" });
+    expect(counts()).toEqual([1, 4]);
+    tally.add({ id: "a", status: "Downloading", progressDetail: { current: 5, total: 5 } });
+    tally.add({ id: "a", status: "Download complete" });
+    tally.add({ id: "a", status: "Extracting", progressDetail: { current: 9, total: 90 } });
+    expect(counts()).toEqual([1, 4]);
+    tally.add({ id: "a", status: "Pull complete" });
+    tally.add({ status: "Digest: sha256:00" });
+    expect(counts()).toEqual([2, 4]);
+    expect(tally.now()).toMatchObject({ doneBytes: 5, totalBytes: 5 });
+    for (let number = 0; number < 2_000; number += 1) tally.add({ id: `x${number}`, status: "Waiting" });
+    expect(tally.now().totalLayers).toBe(1_000);
   });
 });

@@ -27,39 +27,66 @@ export async function readJsonLines(
   if (rest.trim() !== "") onLine(fieldsOf(JSON.parse(rest), "a stream"));
 }
 
-/** Adds up the layers of one pull. Extracting is not counted: its bytes are other ones. */
+/** What engines say of a layer, by whether it is there and unpacked. Other lines (the tag, the digest) are of no layer. */
+const LAYER_DONE: Readonly<Record<string, boolean>> = {
+  "Pulling fs layer": false,
+  Waiting: false,
+  Downloading: false,
+  "Verifying Checksum": false,
+  "Download complete": false,
+  Extracting: false,
+  "Pull complete": true,
+  "Already exists": true,
+};
+/** An image has at most 127. */
+const MAX_LAYERS = 1_000;
+
+interface LayerTally {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  readonly isDone: boolean;
+}
+const NEW_LAYER: LayerTally = { doneBytes: 0, totalBytes: 0, isDone: false };
+
+/** Adds up the layers of one pull. The bytes of unpacking are not counted: they are other ones. */
 export class PullTally {
-  readonly #layers = new Map<string, PullProgress>();
+  readonly #layers = new Map<string, LayerTally>();
 
   /** The error that the engine put into the stream, if this line is one. */
   add(line: Readonly<Record<string, unknown>>): string | null {
     if (typeof line["error"] === "string") return line["error"];
     const id = text(line["id"]);
-    const detail = line["progressDetail"];
-    const known = this.#layers.get(id);
-    switch (line["status"]) {
-      case "Downloading": {
-        const { current, total } = fieldsOf(detail ?? {}, "a pull");
-        this.#layers.set(id, { doneBytes: number(current), totalBytes: Math.max(number(total), number(current)) });
-        return null;
-      }
-      case "Download complete":
-      case "Pull complete":
-        if (known !== undefined) this.#layers.set(id, { ...known, doneBytes: known.totalBytes });
-        return null;
-      default:
-        return null;
-    }
+    const status = text(line["status"]);
+    const isDone = LAYER_DONE[status];
+    if (isDone === undefined || (this.#layers.size >= MAX_LAYERS && !this.#layers.has(id))) return null;
+    const layer = { ...(this.#layers.get(id) ?? NEW_LAYER), isDone };
+    this.#layers.set(id, { ...layer, ...bytesOf(status, line["progressDetail"], layer) });
+    return null;
   }
 
   now(): PullProgress {
-    let doneBytes = 0;
-    let totalBytes = 0;
-    for (const layer of this.#layers.values()) {
-      doneBytes += layer.doneBytes;
-      totalBytes += layer.totalBytes;
+    const layers = [...this.#layers.values()];
+    const sum = (of: (layer: LayerTally) => number): number => layers.reduce((all, layer) => all + of(layer), 0);
+    return {
+      doneBytes: sum(({ doneBytes }) => doneBytes),
+      totalBytes: sum(({ totalBytes }) => totalBytes),
+      doneLayers: layers.filter(({ isDone: done }) => done).length,
+      totalLayers: layers.length,
+    };
+  }
+}
+
+function bytesOf(status: string, detail: unknown, layer: LayerTally): Partial<LayerTally> {
+  switch (status) {
+    case "Downloading": {
+      const { current, total } = fieldsOf(detail ?? {}, "a pull");
+      return { doneBytes: number(current), totalBytes: Math.max(number(total), number(current)) };
     }
-    return { doneBytes, totalBytes };
+    case "Download complete":
+    case "Pull complete":
+      return { doneBytes: layer.totalBytes };
+    default:
+      return {};
   }
 }
 

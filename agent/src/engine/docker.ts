@@ -199,7 +199,8 @@ class DockerEngine implements Engine {
       });
     } catch (error) {
       if (tooBig !== null) throw new EngineError("retry", tooBig, { cause: error, pullFailure: "too-big" });
-      if (stop.signal.aborted) throw new EngineError("retry", `${what} ${why}`, { cause: error });
+      if (stop.signal.aborted)
+        throw new EngineError("retry", `${what} ${why}`, { cause: error, pullFailure: "unreachable" });
       throw this.#failed(what, "pull", error);
     } finally {
       stallTimer.cancel();

@@ -1,6 +1,6 @@
 // The engine's complaint → plain words with the next step, and the engine's own words, shortened, behind them. Pure. Only for people:
 // what to do about a failure is decided from the engine's own words (docker-errors), never from these.
-import type { PullFailure } from "./engine.ts";
+import type { PullFailure } from "@skerry/shared/model/report.ts";
 
 /** Of the engine's own words: enough to search the web for, few enough to leave the plain ones readable. The cause stands at the end. */
 const MAX_RAW_LENGTH = 90;
@@ -65,7 +65,9 @@ export function plainly(what: string, message: string): string {
 
 /** The engine's words of a failed pull, wrapped or not, → why the image did not come. */
 export function pullFailure(message: string): PullFailure {
-  if (/toomanyrequests|rate limit/i.test(message)) return "other";
+  if (/toomanyrequests|rate limit/i.test(message)) return "too-many-requests";
+  if (/no space left on device/i.test(message)) return "disk-full";
+  if (/x509|certificate/i.test(message)) return "untrusted";
   if (/manifest (?:for \S+ )?(?:not found|unknown)|name unknown|repository name not known/i.test(message))
     return "not-found";
   if (/no matching manifest for|does not match the specified platform|image operating system/i.test(message))

@@ -2,6 +2,7 @@
 // implement it and pass the same contract suite. Every call has a deadline; nothing here decides anything.
 import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
 import type { ContainerSpec } from "@skerry/shared/model/container.ts";
+import type { Pull, PullFailure } from "@skerry/shared/model/report.ts";
 
 /** Why a call failed, grouped by what the caller must do. */
 export type EngineErrorKind =
@@ -15,9 +16,6 @@ export type EngineErrorKind =
   | "retry"
   /** The engine did not answer, or not in time. The outcome is unknown. */
   | "unreachable";
-
-/** Why an image did not come. The first four last until somebody changes something; the others may pass by themselves. */
-export type PullFailure = "not-found" | "unauthorised" | "wrong-architecture" | "too-big" | "unreachable" | "other";
 
 export class EngineError extends Error {
   override name = "EngineError";
@@ -102,10 +100,8 @@ export interface EngineEvent {
   readonly id: string;
 }
 
-export interface PullProgress {
-  readonly doneBytes: number;
-  readonly totalBytes: number;
-}
+/** Totals grow as the engine learns of layers. */
+export type PullProgress = Readonly<Omit<Pull, "forMs">>;
 
 export interface ExecAnswer {
   readonly exitCode: number;

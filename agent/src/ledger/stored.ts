@@ -3,7 +3,7 @@
 import { assignmentSchema, previousSchema } from "@skerry/shared/model/assignment.ts";
 import { nodeEventSchema } from "@skerry/shared/model/event.ts";
 import { counterSchema, installationIdSchema, nodeIdSchema, specHashSchema } from "@skerry/shared/model/ids.ts";
-import { exitSchema } from "@skerry/shared/model/report.ts";
+import { exitSchema, pullFailureSchema } from "@skerry/shared/model/report.ts";
 import * as z from "zod/mini";
 import type { WorkloadMemory } from "../core/memory.ts";
 import type { BootRecord } from "../core/safe-mode.ts";
@@ -53,10 +53,7 @@ const memorySchema = z.object({
       z.object({ kind: z.literal("failed"), reason: z.string() }),
     ]),
   ),
-  pullFailure: z._default(
-    z.nullable(z.enum(["not-found", "unauthorised", "wrong-architecture", "too-big", "unreachable", "other"])),
-    null,
-  ),
+  pullFailure: z._default(z.nullable(pullFailureSchema), null),
   pulled: z._default(z.boolean(), false),
   countedExit: z.nullable(z.string()),
   gate: z._default(z.nullable(gateMemorySchema), null),

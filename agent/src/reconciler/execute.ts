@@ -145,7 +145,11 @@ async function pull(
   const silence = new AbortController();
   const stalled = Promise.withResolvers<never>();
   const giveUp = (): void => {
-    stalled.reject(new EngineError("retry", `pull of ${image} made no progress for ${PULL_SILENCE_MS / 1_000} s`));
+    stalled.reject(
+      new EngineError("retry", `pull of ${image} made no progress for ${PULL_SILENCE_MS / 1_000} s`, {
+        pullFailure: "unreachable",
+      }),
+    );
     silence.abort();
   };
   let timer = clock.setTimer(PULL_SILENCE_MS, giveUp);

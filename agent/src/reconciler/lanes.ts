@@ -7,7 +7,7 @@ import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import type { Action, Lane } from "../core/action.ts";
 import type { LinkState } from "../core/link-state.ts";
-import type { Rest } from "../core/plan/scene.ts";
+import type { PullUnderWay, Rest } from "../core/plan/scene.ts";
 import type { Outcome } from "../core/remember.ts";
 import type { PullProgress } from "../engine/engine.ts";
 import { type ExecuteParts, execute } from "./execute.ts";
@@ -42,6 +42,8 @@ export interface LaneParts extends ExecuteParts {
   readonly onBug: (error: unknown) => void;
 }
 
+const NOTHING_PULLED: PullProgress = { doneBytes: 0, totalBytes: 0, doneLayers: 0, totalLayers: 0 };
+
 interface Flight {
   readonly lane: Lane;
   readonly planned: Assignment | null;
@@ -64,7 +66,7 @@ interface Failing {
 export class Lanes {
   readonly #parts: LaneParts;
   readonly #flights = new Map<string, Flight>();
-  readonly #pulls = new Map<string, PullProgress>();
+  readonly #pulls = new Map<string, PullUnderWay>();
   /** By lane: the container that it has made. */
   readonly #created = new Map<string, string>();
   readonly #failing = new Map<string, Failing>();
@@ -82,7 +84,8 @@ export class Lanes {
     return new Map([...this.#flights].map(([key, { lane }]) => [key, lane]));
   }
 
-  pulls(): ReadonlyMap<string, PullProgress> {
+  /** Those that have their turn. */
+  pulls(): ReadonlyMap<string, PullUnderWay> {
     return this.#pulls;
   }
 
@@ -195,8 +198,10 @@ export class Lanes {
       const { clock, desired, link } = this.#parts;
       if (this.#stopped || signal.aborted) return null;
       if (!stillWanted(action, planned, desired(), link(), clock.monotonicMs())) return null;
+      const sinceMs = clock.monotonicMs();
+      if (action.kind === "pull-image") this.#pulls.set(lane.key, { ...NOTHING_PULLED, sinceMs });
       const progress = (now: PullProgress): void => {
-        this.#pulls.set(lane.key, now);
+        this.#pulls.set(lane.key, { ...now, sinceMs });
       };
       const outcome = await execute(this.#parts, action, { created, progress, signal });
       // A pull that was called off has failed for nobody.

@@ -50,7 +50,7 @@ function gateCondition(placement: Placement, status: WorkloadStatus): AppConditi
     case "failed":
       return "troubled";
     case "open":
-      if (isInTrouble(status.state)) return "troubled";
+      if (isInTrouble(status.state) || status.pullFailure !== null) return "troubled";
       return placement.step.previous === null ? "good" : "working";
     default:
       return assertNever(status.gate);

@@ -184,11 +184,11 @@ test("[A34] a burst of reports becomes few messages", async () => {
   await hub.apply("shop", WEB);
   const watching = await watch();
   for (let done = 0; done <= 50; done += 1) {
-    await hub.reportAll(node, { kind: "pulling", doneBytes: done, totalBytes: 50 });
+    await hub.reportAll(node, { kind: "pulling", doneBytes: done, totalBytes: 50, doneLayers: 0, totalLayers: 1 });
   }
   await watching.until(
     "the last one",
-    ({ news }) => news.kind === "workloads" && news.items.some(({ reason }) => reason.includes("100 %")),
+    ({ news }) => news.kind === "workloads" && news.items.some(({ reason }) => reason.includes("are here")),
   );
   expect(watching.messages.filter(({ news }) => news.kind === "workloads").length).toBeLessThan(25);
 });

@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import { exitInWords } from "./exit-words.ts";
 import { counterSchema, workloadIdSchema } from "./ids.ts";
-import { exitSchema } from "./report.ts";
+import { exitSchema, pullFailureSchema } from "./report.ts";
 
 const shortText = () => z.string().check(z.maxLength(4_096), z.regex(/^[^\0]*$/));
 const nat = () => z.int().check(z.gte(0));
@@ -24,7 +24,14 @@ export const nodeEventSchema = z.discriminatedUnion("kind", [
     reason: shortText(),
   }),
   z.object({ kind: z.literal("image-pulled"), ...workload(), image: shortText(), tookMs: nat() }),
-  z.object({ kind: z.literal("image-pull-failed"), ...workload(), image: shortText(), reason: shortText() }),
+  z.object({
+    kind: z.literal("image-pull-failed"),
+    ...workload(),
+    image: shortText(),
+    reason: shortText(),
+    /** "other" also where an older agent said it. */
+    failure: z._default(pullFailureSchema, "other"),
+  }),
   z.object({ kind: z.literal("container-created"), ...workload(), containerId: shortText() }),
   z.object({ kind: z.literal("container-started"), ...workload(), containerId: shortText() }),
   z.object({

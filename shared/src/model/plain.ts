@@ -67,7 +67,12 @@ export const defaultWorkloadExtras: Pick<Workload, "probes" | "intent" | "change
 };
 
 /** A status of which nothing more is to be said. Start from this when building statuses in code. */
-export const plainStatus: Pick<WorkloadStatus, "ready" | "probes" | "gate" | "gateFor" | "hold" | "lastEnd"> = {
+export const plainStatus: Pick<
+  WorkloadStatus,
+  "pull" | "pullFailure" | "ready" | "probes" | "gate" | "gateFor" | "hold" | "lastEnd"
+> = {
+  pull: null,
+  pullFailure: null,
   ready: null,
   probes: [],
   gate: { kind: "none" },

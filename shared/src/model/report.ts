@@ -11,11 +11,38 @@ const nat = () => z.int().check(z.gte(0));
 export const exitSchema = z.object({ code: z.int(), oom: z.boolean(), error: shortText(), ranMs: nat() });
 export type Exit = z.infer<typeof exitSchema>;
 
+/** Why an image did not come. The first four last until somebody changes something; the others may pass by themselves. */
+export const PULL_FAILURES = [
+  "not-found",
+  "unauthorised",
+  "wrong-architecture",
+  "too-big",
+  "disk-full",
+  "untrusted",
+  "too-many-requests",
+  "unreachable",
+  "other",
+] as const;
+/** A kind that only a newer peer knows is "other". */
+export const pullFailureSchema = z.catch(z.enum(PULL_FAILURES), "other");
+export type PullFailure = z.infer<typeof pullFailureSchema>;
+
+/** How far a pull has come. 0 as a total: not known yet. A layer is done when it is unpacked. */
+const pullAmounts = {
+  doneBytes: nat(),
+  totalBytes: nat(),
+  doneLayers: z._default(nat(), 0),
+  totalLayers: z._default(nat(), 0),
+};
+/** `forMs`: for how long it has been under way. */
+export const pullSchema = z.object({ ...pullAmounts, forMs: nat() });
+export type Pull = z.infer<typeof pullSchema>;
+
 /** One state at a time; a variant holds only what is true in it. */
 export const workloadStateSchema = z.discriminatedUnion("kind", [
   /** Not begun: `reason` says for what it waits (a dependency, the engine, its turn, a lease). */
   z.object({ kind: z.literal("waiting"), reason: shortText() }),
-  z.object({ kind: z.literal("pulling"), doneBytes: nat(), totalBytes: nat() }),
+  z.object({ kind: z.literal("pulling"), ...pullAmounts }),
   z.object({ kind: z.literal("starting") }),
   z.object({ kind: z.literal("running"), health: z.enum(["none", "starting", "healthy", "unhealthy"]) }),
   /** Failed and will be tried again. `during`: which step failed. */
@@ -86,6 +113,10 @@ export const workloadStatusSchema = z.object({
   imageId: z.nullable(shortText()),
   /** Times restarted by the agent since this spec hash was first started. */
   restarts: nat(),
+  /** How far the wanted spec's image has come while something else is the state; null: none comes. */
+  pull: z._default(z.nullable(pullSchema), null),
+  /** Why the last pull for the wanted spec failed; null: it did not. */
+  pullFailure: z._default(z.nullable(pullFailureSchema), null),
   /** By the startup and readiness probes; null: it has none. */
   ready: z._default(z.nullable(z.boolean()), null),
   probes: z._default(z.array(probeAnswerSchema).check(z.maxLength(3)), []),

@@ -8,6 +8,7 @@ import {
   type EngineEvent,
   type LogLine,
   type LogOptions,
+  type PullProgress,
 } from "@skerry/agent/engine/engine.ts";
 import type { Chance } from "../chance.ts";
 import type { Process } from "../host.ts";
@@ -447,7 +448,7 @@ function pull(
   state: State,
   process: Process,
   image: string,
-  progress: (now: { doneBytes: number; totalBytes: number }) => void,
+  progress: (now: PullProgress) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const { scheduler, chance, machine, trace, name, inRegistry, arch } = state.options;
@@ -480,7 +481,8 @@ function pull(
         return settle(resolve);
       }
       process.step(() => {
-        if (open) progress({ doneBytes: Math.floor((totalBytes * number) / steps), totalBytes });
+        const doneBytes = Math.floor((totalBytes * number) / steps);
+        if (open) progress({ doneBytes, totalBytes, doneLayers: number - 1, totalLayers: steps });
       });
       scheduler.after(chance.between(100, 1_500) * state.faults.slowness, () => step(number + 1));
     };

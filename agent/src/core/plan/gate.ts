@@ -13,6 +13,7 @@ import type { Case, Decision } from "./decision.ts";
 import type { Existing } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
 import { type HeldBack, leaseLeft } from "./held-back.ts";
+import { isQueued, PULL_TURN } from "./images.ts";
 import { imageLaneKey, type PlanContext } from "./scene.ts";
 import { gateOf, previousOf } from "./target.ts";
 
@@ -263,7 +264,7 @@ function waitsOf(
   const { held, wanted, existing, scene } = one;
   if (!wanted.intent.run) return { waits: "other", reason: "it is stopped: start it" };
   if (held !== null) return { waits: held.waits, reason: held.reason };
-  if (pull) return { waits: "image", reason: `pulls ${wanted.spec.image}` };
+  if (pull) return { waits: "image", reason: isQueued(scene, wanted) ? PULL_TURN : `pulls ${wanted.spec.image}` };
   if (memory.during === "pull" && memory.nextTry !== null) return { waits: "image", reason: memory.reason };
   const own = existing.matching;
   if (own?.summary.status === "running") {

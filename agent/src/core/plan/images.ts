@@ -1,6 +1,7 @@
 // Images: what each workload's image asks for, and one pull per image for all who want it. Pure. An image that is there is never
 // checked against a registry, save with `pull_policy: always`, once per spec hash.
 import type { Workload } from "@skerry/shared/model/assignment.ts";
+import type { Pull, WorkloadState } from "@skerry/shared/model/report.ts";
 import type { Lane } from "../action.ts";
 import type { WorkloadMemory } from "../memory.ts";
 import { imageLaneKey, restOf, type Scene } from "./scene.ts";
@@ -21,6 +22,29 @@ export function imageNeed(scene: Pick<Scene, "observed">, { spec }: Workload, me
   if (there !== null && fresh) return { kind: "present" };
   return { kind: "pull", key: imageLaneKey(spec.image, spec.platform) };
 }
+
+/** How far the pull of its image has come; null: it has not begun. */
+export function pullOf({ context, now }: Pick<Scene, "context" | "now">, { spec }: Workload): Pull | null {
+  const under = context.pulls.get(imageLaneKey(spec.image, spec.platform));
+  if (under === undefined) return null;
+  const { sinceMs, ...amounts } = under;
+  return { ...amounts, forMs: Math.max(0, Math.round(now - sinceMs)) };
+}
+
+/** It is to be pulled when another one is through. */
+export function isQueued({ context }: Pick<Scene, "context">, { spec }: Workload): boolean {
+  const key = imageLaneKey(spec.image, spec.platform);
+  return context.busy.has(key) && !context.pulls.has(key);
+}
+export const PULL_TURN = "waits for its turn to be pulled: this node pulls two images at a time";
+
+/** Nothing of it is there, and its image is to come. */
+export function pullingState(scene: Scene, workload: Workload): WorkloadState {
+  if (isQueued(scene, workload)) return { kind: "waiting", reason: PULL_TURN };
+  const { forMs, ...amounts } = pullOf(scene, workload) ?? NOT_BEGUN;
+  return { kind: "pulling", ...amounts };
+}
+const NOT_BEGUN: Pull = { doneBytes: 0, totalBytes: 0, doneLayers: 0, totalLayers: 0, forMs: 0 };
 
 /** `wanting`: workloads that need a pull now. Sorted by key. */
 export function pullLanes(scene: Scene, wanting: readonly Workload[]): readonly Lane[] {

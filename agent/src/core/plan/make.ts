@@ -24,7 +24,7 @@ import {
 import { followersObstacle, unmetDependency } from "./dependencies.ts";
 import { isUp } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
-import { imageNeed } from "./images.ts";
+import { imageNeed, pullingState } from "./images.ts";
 import { nameObstacle, networkObstacle, portHolder, portObstacle, volumeObstacle } from "./obstacles.ts";
 import { oldLaneKey } from "./scene.ts";
 import { endedState, isEnded, stateOf } from "./states.ts";
@@ -51,18 +51,21 @@ export function remakeReason(one: Case, own: OwnContainer): Remake | null {
 export function make(one: Case, replaced: readonly OwnContainer[], remake: Remake | null = null): Decision {
   const { scene, workload, existing } = one;
   if (existing.removing.length > 0 && replaced.length === 0) return waitForRemoval(one);
-  const running = remake === null ? undefined : replaced.find(isUp);
+  const up = replaced.find(isUp);
+  const running = remake === null ? undefined : up;
   const held = remake === null ? notToBeMade(one) : backOffOf(one);
-  if (held !== null) return running === undefined ? held : { ...held, state: stateOf(running) };
+  if (held !== null) {
+    // An image that does not come does nothing to what runs: its gate says for what it waits.
+    const shown = held.state.kind === "backing-off" && held.state.during === "pull" ? up : running;
+    return shown === undefined ? held : { ...held, state: stateOf(shown) };
+  }
   if (one.held !== null) {
     const { reason, wakeAtMs } = one.held;
-    const up = replaced.find(isUp);
     return up === undefined ? waitFor(one, reason, wakeAtMs) : stay(one, stateOf(up), wakeAtMs);
   }
   const need = imageNeed(scene, workload, one.memory);
   if (need.kind === "pull") {
-    const progress = scene.context.pulls.get(need.key) ?? { doneBytes: 0, totalBytes: 0 };
-    return { ...stay(one, running === undefined ? { kind: "pulling", ...progress } : stateOf(running)), pull: true };
+    return { ...stay(one, up === undefined ? pullingState(scene, workload) : stateOf(up)), pull: true };
   }
   const obstacle =
     makeObstacle(one, replaced, remake) ?? oldInWork(one, replaced) ?? followersObstacle(one.scene, one.workload);

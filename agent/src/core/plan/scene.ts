@@ -18,11 +18,15 @@ export interface Rest {
   readonly reason: string;
 }
 
+export interface PullUnderWay extends PullProgress {
+  readonly sinceMs: Millis;
+}
+
 export interface PlanContext {
   /** Lanes in flight, by key. */
   readonly busy: ReadonlyMap<string, Lane>;
-  /** By the pull lane's key. */
-  readonly pulls: ReadonlyMap<string, PullProgress>;
+  /** By the pull lane's key. One that is in flight and not here waits for its turn. */
+  readonly pulls: ReadonlyMap<string, PullUnderWay>;
   readonly resting: ReadonlyMap<string, Rest>;
   readonly link: LinkState;
   readonly bootId: string;

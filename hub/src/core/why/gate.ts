@@ -1,9 +1,9 @@
 // A node's judgement of what it should run now, in words: what the change-over or the gate waits for, or why it failed. Pure.
-import type { Gate, WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Gate, Hold } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { gateIsOf } from "../condition.ts";
 import type { Told } from "./account.ts";
-import type { Said } from "./state.ts";
+import { pullAmounts, pullHint, type Said } from "./state.ts";
 import { durationInWords } from "./words.ts";
 
 /** `told`: the state of what is there. Adds what that means for the revision that should be. */
@@ -28,7 +28,8 @@ export function withGate(said: Said, told: Told): Told {
 const replacing = ({ placement, status }: Said, reason: string): string =>
   `revision ${status.revision} is still there (${reason}); revision ${placement.revision} replaces it`;
 
-function failed({ placement, status }: Said, told: Told, gate: Extract<Gate, { kind: "failed" }>): Told {
+function failed({ node, placement, status }: Said, told: Told, gate: Extract<Gate, { kind: "failed" }>): Told {
+  const { pullFailure } = status;
   const now = gate.reverted
     ? `revision ${status.revision} is there again (${told.reason})`
     : told.reason === gate.reason
@@ -37,7 +38,7 @@ function failed({ placement, status }: Said, told: Told, gate: Extract<Gate, { k
   return {
     ...told,
     reason: `revision ${placement.revision} failed here: ${gate.reason}; ${now}`,
-    hint: gate.reverted || told.hint == null ? RETRY : told.hint,
+    hint: gate.reverted ? RETRY : pullFailure === null ? (told.hint ?? RETRY) : pullHint({ node }, pullFailure),
   };
 }
 const RETRY = "Correct it and apply. The same content is tried again only with: skerry apply --retry";
@@ -46,15 +47,15 @@ type Open = Extract<Gate, { readonly kind: "open" }>;
 
 function open(said: Said, told: Told, gate: Open, isCurrent: boolean): Told {
   const { placement, status } = said;
-  if (status.specHash === null) return { ...told, hint: told.hint ?? openHint(gate) };
-  const waits = openText(gate, status);
+  if (status.specHash === null) return { ...told, hint: told.hint ?? openHint(gate, said) };
+  const waits = openText(gate, said);
   if (!isCurrent) {
     const because = told.because ?? [];
     return {
       ...told,
       reason: replacing(said, told.reason),
       because: [waits, ...because],
-      hint: openHint(gate) ?? told.hint ?? null,
+      hint: openHint(gate, said) ?? told.hint ?? null,
     };
   }
   // Without one to go back to, a start is just a start.
@@ -63,16 +64,19 @@ function open(said: Said, told: Told, gate: Open, isCurrent: boolean): Told {
 }
 
 /** For what a change-over, or the judgement after it, waits. */
-export function openText({ waits, reason }: Open, { hold }: Pick<WorkloadStatus, "hold">): string {
+export function openText(
+  { waits, reason }: Open,
+  { node, ageMs, status: { hold, pull } }: Pick<Said, "node" | "ageMs" | "status">,
+): string {
   switch (waits) {
-    case "image":
-      return `it waits for its image: ${reason}`;
+    case "image": {
+      const amounts = pull === null ? null : pullAmounts({ node, ageMs }, pull);
+      return `it waits for its image: ${reason}${amounts === null ? "" : `: ${amounts}`}`;
+    }
     case "window":
       return `it waits for its window: ${reason}`;
     case "hold":
-      return hold === null
-        ? `its update is held: ${reason}`
-        : `its update is held by ${hold.owner} for at most ${durationInWords(hold.leftMs)} more: ${hold.reason}`;
+      return hold === null ? `its update is held: ${reason}` : heldText(hold, ageMs);
     case "start":
       return `it waits to start: ${reason}`;
     case "health":
@@ -86,14 +90,22 @@ export function openText({ waits, reason }: Open, { hold }: Pick<WorkloadStatus,
   }
 }
 
-function openHint({ waits }: Open): string | null {
+/** A renewed lease is no news to the hub, its end is. */
+function heldText({ owner, reason, leftMs }: Hold, ageMs: number): string {
+  const left = leftMs - ageMs;
+  const until = left > 0 ? `for ${durationInWords(left)} more, or longer if renewed` : "and renewed since";
+  return `its update is held by ${owner} ${until}: ${reason}`;
+}
+
+function openHint({ waits }: Open, { node, status }: Pick<Said, "node" | "status">): string | null {
   switch (waits) {
+    case "image":
+      return status.pullFailure === null || status.pull !== null ? null : pullHint({ node }, status.pullFailure);
     case "window":
     case "hold":
       return "It goes on by itself. To change it at once: skerry apply --force";
     case "safe-mode":
       return "See to the machine's power; it ends by itself after a while without a restart, or on the node with: skerry agent safe-mode off";
-    case "image":
     case "start":
     case "health":
     case "other":

@@ -1,12 +1,12 @@
 // What a node says of one workload, in words: every state with its reason, its last probe or health answer, and what to do. Pure.
 import { exitInWords } from "@skerry/shared/model/exit-words.ts";
 import { containerName } from "@skerry/shared/model/names.ts";
-import type { ProbeAnswer, WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { ProbeAnswer, Pull, PullFailure, WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { serviceAt } from "../lookup.ts";
 import type { Node, Placement, World } from "../world.ts";
 import type { Told } from "./account.ts";
-import { durationInWords, megabytes, megabytesExactly } from "./words.ts";
+import { counted, durationInWords, megabytes, megabytesExactly } from "./words.ts";
 
 export interface Said {
   readonly world: World;
@@ -23,7 +23,7 @@ export function stateTold(said: Said): Told {
     case "waiting":
       return { state: "waiting", reason: state.reason, ...portTaken(said) };
     case "pulling":
-      return { state: "pulling", reason: pullText(said, state) };
+      return { state: "pulling", reason: pullText(said, { ...state, forMs: said.status.forMs }) };
     case "starting":
       return { state: "starting", reason: "its container is starting", because: probeLines(said.status) };
     case "running":
@@ -92,24 +92,41 @@ export const probeText = ({ probe, answer, failures }: ProbeAnswer): string =>
 
 const probeLines = ({ probes }: WorkloadStatus): readonly string[] => probes.filter(({ ok }) => !ok).map(probeText);
 
-/** "12 of 40 MB (30 %), 1.2 MB/s, about 23 s left" */
-function pullText(
-  { status, ageMs }: Said,
-  { doneBytes, totalBytes }: Extract<WorkloadState, { kind: "pulling" }>,
-): string {
-  if (totalBytes <= 0) return "its image is being pulled";
-  const percent = Math.min(100, Math.floor((100 * doneBytes) / totalBytes));
-  const amounts = `${megabytesExactly(doneBytes)} of ${megabytesExactly(totalBytes)} (${percent} %)`;
-  const seconds = (status.forMs + ageMs) / 1_000;
-  if (doneBytes === 0 && seconds > STALLED_S)
-    return `its image is being pulled: ${amounts}; nothing came for ${durationInWords(seconds * 1_000)}`;
-  if (doneBytes === 0 || seconds <= 0) return `its image is being pulled: ${amounts}`;
-  const rate = doneBytes / seconds;
-  const left = Math.max(0, totalBytes - doneBytes) / rate;
-  return `its image is being pulled: ${amounts}, ${megabytesExactly(rate)}/s, about ${durationInWords(left * 1_000)} left`;
+/** "its image is being pulled: 12 MB of 40 MB (30 %), 2 of 5 layers unpacked, 1.2 MB/s, about 23 s left" */
+function pullText(said: Said, pull: Pull): string {
+  const amounts = pullAmounts(said, pull);
+  return `its image is being pulled${amounts === null ? "" : `: ${amounts}`}`;
 }
-/** Before this a registry is merely slow to begin. */
-const STALLED_S = 30;
+
+/** How far a pull had come when the node said so, and how fast until then. null: nothing is known of it yet. */
+export function pullAmounts({ node, ageMs }: Pick<Said, "node" | "ageMs">, pull: Pull): string | null {
+  const { doneBytes, totalBytes, doneLayers, totalLayers } = pull;
+  const layers = totalLayers === 0 ? [] : [`${doneLayers} of ${counted(totalLayers, "layer")} unpacked`];
+  if (totalBytes === 0) return layers[0] ?? null;
+  // Of layers that wait for their turn no engine tells the bytes, so that this need not be all.
+  if (doneBytes >= totalBytes) return [`${megabytesExactly(doneBytes)} are here`, ...layers].join(", ");
+  const percent = Math.floor((100 * doneBytes) / totalBytes);
+  const bytes = `${megabytesExactly(doneBytes)} of ${megabytesExactly(totalBytes)} (${percent} %)`;
+  return [bytes, ...layers, ...paceTexts(pull, ageMs, node.facts?.metered === true)].join(", ");
+}
+
+function paceTexts({ doneBytes, totalBytes, forMs }: Pull, ageMs: number, metered: boolean): readonly string[] {
+  const silentMs = forMs + ageMs;
+  // The first byte is told at the next report: until then nobody knows.
+  if (doneBytes === 0)
+    return silentMs > STALLED_MS + (metered ? REPORTED_METERED_MS : 0)
+      ? [`nothing came for ${durationInWords(silentMs)}`]
+      : [];
+  if (forMs === 0) return [];
+  const perMs = doneBytes / forMs;
+  const leftMs = (totalBytes - doneBytes) / perMs - ageMs;
+  const left = leftMs > 0 ? [`about ${durationInWords(leftMs)} left`] : [];
+  return [`${megabytesExactly(1_000 * perMs)}/s`, ...left];
+}
+/** Before this a registry is merely slow to begin; longer than progress waits for its report. */
+const STALLED_MS = 30_000;
+/** As rarely does a metered node tell progress. */
+const REPORTED_METERED_MS = 300_000;
 
 /** Whose the port is, from the node's own list: the name that `docker ps` there shows. */
 function portTaken({ world, node, placement }: Said): Partial<Told> {
@@ -149,10 +166,10 @@ function backingOff(said: Said, state: BackingOff): Told {
 }
 
 /** What failed, where the node's own reason does not say so, and what to do. */
-function stepFailed(said: Said, { during, exit, reason }: BackingOff): readonly [string, string] {
+function stepFailed(said: Said, { during, exit }: BackingOff): readonly [string, string] {
   switch (during) {
     case "pull":
-      return ["", pullHint(said, reason)];
+      return ["", pullHint(said, said.status.pullFailure ?? "other")];
     case "create":
       return ["its container could not be made: ", "Correct what the message names, and apply."];
     case "start":
@@ -164,34 +181,29 @@ function stepFailed(said: Said, { during, exit, reason }: BackingOff): readonly 
   }
 }
 
-/** By the words that agents and registries use; what is not known gets the general advice. */
-const PULL_HINTS: readonly (readonly [RegExp, (said: Said) => string])[] = [
-  [
-    /too big|does not fit|no space left|disk is full/i,
-    ({ node }) => `Free some space on ${node.name} (docker system df shows what takes it), or use a smaller image.`,
-  ],
-  [
-    /not made for|no matching manifest|another processor/i,
-    ({ node }) =>
-      `Push the image for ${node.facts?.arch ?? "this node's processor"}, or keep it off ${node.name} with a constraint on node.arch.`,
-  ],
-  [
-    /login|unauthori[sz]ed|denied|authentication/i,
-    ({ node }) => `Check the image's name; if it is private, log in on ${node.name}: docker login.`,
-  ],
-  [
-    /no such image|not found|manifest unknown/i,
-    () => "Correct the image's name or tag in the file and apply, or push it.",
-  ],
-  [
-    /cannot find|does not reach|no such host|refused|timeout|unreachable|certificate/i,
-    ({ node }) => `Check that ${node.name} reaches the registry; it is tried again by itself.`,
-  ],
-];
-
-function pullHint(said: Said, reason: string): string {
-  const known = PULL_HINTS.find(([pattern]) => pattern.test(reason));
-  return known === undefined ? "Check the image's name, and that the node reaches the registry." : known[1](said);
+/** What to do about an image that does not come. */
+export function pullHint({ node }: Pick<Said, "node">, failure: PullFailure): string {
+  switch (failure) {
+    case "not-found":
+      return "Correct the image's name or tag in the file and apply, or push it.";
+    case "unauthorised":
+      return `Check the image's name; if it is private, log in on ${node.name}: docker login.`;
+    case "wrong-architecture":
+      return `Push the image for ${node.facts?.arch ?? "this node's processor"}, or keep it off ${node.name} with a constraint on node.arch.`;
+    case "too-big":
+    case "disk-full":
+      return `Free some space on ${node.name} (docker system df shows what takes it), or use a smaller image.`;
+    case "untrusted":
+      return `Check the clock of ${node.name}, and that it trusts the registry's certificate.`;
+    case "too-many-requests":
+      return "It is tried again by itself. A registry of your own, or a login, has no such limit.";
+    case "unreachable":
+      return `Check that ${node.name} reaches the registry; it is tried again by itself.`;
+    case "other":
+      return `Check the image's name, and that ${node.name} reaches the registry.`;
+    default:
+      return assertNever(failure);
+  }
 }
 
 function memoryHint({ world, placement }: Said): string {

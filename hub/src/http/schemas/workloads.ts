@@ -1,5 +1,6 @@
 // Workloads: what should run where, what was last seen there, and why. Ages, never clock times: the reader's clock may differ.
 import { appNameSchema, serviceNameSchema, slotSchema, workloadIdSchema } from "@skerry/shared/model/ids.ts";
+import { PULL_FAILURES } from "@skerry/shared/model/report.ts";
 import * as z from "zod";
 import { afterSchema, limitSchema, nodeRefSchema, pageOf } from "./common.ts";
 import { stopViewSchema } from "./wishes.ts";
@@ -42,6 +43,8 @@ export const workloadViewSchema = z.object({
   reason: z.string(),
   /** What to do next; null: nothing. */
   hint: z.string().nullable(),
+  /** Why the last pull of its image failed; null: it did not, or nothing is known. */
+  pullFailure: z.enum(PULL_FAILURES).nullable(),
   /** For how long it has been in this state; null: not known. */
   forMs: z.number().nullable(),
   /** How long ago the node said so; null: never, or before this hub started. */

@@ -49,8 +49,15 @@ function wantedOf(
   return { revision, image: spec?.container.image ?? "" };
 }
 
-type Seen = Pick<WorkloadView, "forMs" | "seenAgoMs" | "seenRevision" | "containerId" | "restarts">;
-const NOTHING_SEEN: Seen = { forMs: null, seenAgoMs: null, seenRevision: null, containerId: null, restarts: 0 };
+type Seen = Pick<WorkloadView, "pullFailure" | "forMs" | "seenAgoMs" | "seenRevision" | "containerId" | "restarts">;
+const NOTHING_SEEN: Seen = {
+  pullFailure: null,
+  forMs: null,
+  seenAgoMs: null,
+  seenRevision: null,
+  containerId: null,
+  restarts: 0,
+};
 
 function seenOf(
   world: World,
@@ -65,6 +72,7 @@ function seenOf(
   const { status } = seen;
   const ageMs = seen.seenMs === null ? null : Math.max(0, now - seen.seenMs);
   return {
+    pullFailure: isUnknown ? null : status.pullFailure,
     seenAgoMs: ageMs,
     forMs: isUnknown ? silentForMs : ageMs === null ? null : status.forMs + ageMs,
     seenRevision: status.specHash === null ? null : status.revision,
