@@ -25,9 +25,10 @@ const SLOT_WIDTH = 7;
 
 /** What somebody may want to do next; "" when nothing needs to be done. */
 export function nextStep(rollout: RolloutBrief): string {
-  const { app, state, awaitsResume } = rollout;
+  const { app, state, awaitsResume, awaitsStart } = rollout;
   if (state.kind === "failed" && state.next === null) return `Look at it with: skerry why ${app}.`;
   if (state.kind !== "progressing" && state.kind !== "paused") return "";
+  if (awaitsStart) return `Go on: skerry start ${app}. Go back: skerry rollout undo ${app}.`;
   if (!awaitsResume) return "";
   return `Go on: skerry rollout resume ${app}. Go back: skerry rollout undo ${app}.`;
 }

@@ -8,7 +8,7 @@ import { revisionDiffSchema } from "../http/schemas/diff.ts";
 import { type RolloutView, rolloutSummarySchema, rolloutViewSchema } from "../http/schemas/rollouts.ts";
 import { diffText } from "./commands/app-diff.ts";
 import { plain } from "./render.ts";
-import { historyTable, rolloutText, watchLines } from "./rollout-text.ts";
+import { headLines, historyTable, rolloutText, watchLines } from "./rollout-text.ts";
 import { type Answering, type Asked, runWords, startTableHub } from "./testing.ts";
 import { heldText } from "./wait.ts";
 
@@ -59,6 +59,7 @@ const view = (more: Partial<RolloutView> = {}): RolloutView =>
     state: { kind: "progressing" },
     summary: "1 of 4 through; web waits for pi-2 to pass",
     awaitsResume: false,
+    awaitsStart: false,
     counts,
     services: [
       {
@@ -105,6 +106,7 @@ describe("rollout status", () => {
     [{ state: { kind: "failed", reason: "web failed", next: null, atMs: 0 }, summary: "web failed" }, 1],
     [{ state: { kind: "paused", by: "admin", reason: "lunch", atMs: 0 }, awaitsResume: true }, 3],
     [{ awaitsResume: true, summary: "its canary has run" }, 3],
+    [{ awaitsStart: true, summary: "web stands stopped" }, 3],
   ])("[U21] -w ends with the truth: %j is exit code %i", async (end, code) => {
     let looks = 0;
     const answer: Answering = () => ok(++looks < 3 ? view() : view(end));
@@ -154,7 +156,8 @@ describe("rollout status", () => {
 });
 
 test("[U20] history lists what became of each revision", async () => {
-  const { services: _services, counts: _counts, summary: _summary, awaitsResume: _awaits, seq: _seq, ...base } = view();
+  const { services: _services, counts: _counts, summary: _summary, seq: _seq, ...more } = view();
+  const { awaitsResume: _awaitsResume, awaitsStart: _awaitsStart, ...base } = more;
   const items = rolloutSummarySchema.array().parse([
     { ...base, revision: 6, kind: "rollback", reason: "revision 5 failed: web on pi-2 exited with 1", state: done },
     { ...base, revision: 5, state: { kind: "failed", reason: "web on pi-2 exited with 1", next: 6, atMs: 0 } },
@@ -259,6 +262,11 @@ describe("apply --wait", () => {
     expect(code).toBe(3);
     expect(out).toContain("shop revision 4: 0 of 0 good");
   });
+});
+
+test("[U20] a rollout that only a start can bring on says so", () => {
+  const lines = headLines(view({ awaitsStart: true, summary: "0 of 4 through; web stands stopped" }), null, plain);
+  expect(lines.at(-1)).toBe("→ Go on: skerry start shop. Go back: skerry rollout undo shop.");
 });
 
 test("[U24] what apply --wait says of a rollout that waits for an operator", async () => {

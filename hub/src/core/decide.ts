@@ -180,6 +180,8 @@ class Pass {
 
   /** First what makes room, then what needs it; then again for those whom that left without, as long as it makes room. */
   run(wallMs: WallMillis): void {
+    // Before anything is let through: what is started just now is judged like all that runs.
+    applyIntents(this.#seen, this.draft, this.#seen.dirtyApps, this.#judgement.changed);
     for (const app of this.#apps) removeUnwanted(this.#seen, this.draft, app);
     this.#removeFromChangedNodes();
     const behind = this.#updates();
@@ -194,7 +196,6 @@ class Pass {
     for (const failure of drainMoves(this.#seen, this.draft, this.placer))
       this.failures.set(failure.want.workload, failure);
     this.#useWhatIsFreed();
-    applyIntents(this.#seen, this.draft, this.#seen.dirtyApps, this.#judgement.changed);
   }
 
   #useWhatIsFreed(): void {

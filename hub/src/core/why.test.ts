@@ -653,6 +653,7 @@ describe("[A86] a change is told with what it waits for, or why it failed", () =
       "others-down": { kind: "others-down", slots, most: 1 },
       budget: { kind: "budget", group: "shop", down: 2, most: 2 },
       awaited: { kind: "awaited", slots },
+      stopped: { kind: "stopped", service: service.name, slots },
       "nothing-left": { kind: "nothing-left" },
     };
     const cases = Object.entries(all).map(([kind, hold]) => [kind, wrap("", holdText(hold, app, s.now), WIDTH, "  ")]);

@@ -67,7 +67,11 @@ async function watchRollout(
 }
 
 /** null: it goes on. */
-export function endOf({ state, awaitsResume }: Pick<RolloutView, "state" | "awaitsResume">): ExitCode | null {
+export function endOf({
+  state,
+  awaitsResume,
+  awaitsStart,
+}: Pick<RolloutView, "state" | "awaitsResume" | "awaitsStart">): ExitCode | null {
   switch (state.kind) {
     case "done":
       return EXIT.done;
@@ -77,7 +81,7 @@ export function endOf({ state, awaitsResume }: Pick<RolloutView, "state" | "awai
     case "paused":
       return EXIT.notConverged;
     case "progressing":
-      return awaitsResume ? EXIT.notConverged : null;
+      return awaitsResume || awaitsStart ? EXIT.notConverged : null;
   }
 }
 

@@ -1,7 +1,7 @@
 // The next batch: which slots of a service are let through to the new revision now, and if none, for what it waits. Pure.
 // It never takes a good slot down beyond the policy's parallelism or the budget, counting what is down already.
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
-import type { WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { ServiceName, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Rollout, ServiceRollout } from "../rollout-state.ts";
 import { constraintRefusal } from "../schedule.ts";
@@ -20,6 +20,8 @@ export type Hold =
   | { readonly kind: "budget"; readonly group: string | null; readonly down: number; readonly most: number }
   /** Not heard since the hub's start. */
   | { readonly kind: "awaited"; readonly slots: readonly Slot[] }
+  /** Nothing has passed, and all that are left stand stopped: what does not run cannot be judged, so it goes on when they are started. */
+  | { readonly kind: "stopped"; readonly service: ServiceName; readonly slots: readonly Slot[] }
   /** Nothing that is heard is left: those that are away get the revision when they are back. */
   | { readonly kind: "nothing-left" };
 
@@ -41,14 +43,14 @@ export interface Turn {
 
 const hold = (why: Hold): Next => ({ kind: "hold", hold: why });
 
-/** Slots with the same container, or that stand stopped, cost nothing: see `freeSlots`. */
+/** Slots with the same container cost nothing: see `freeSlots`. */
 export function nextBatch(turn: Turn): Next {
   const { slots, state, settledSinceMs, now } = turn;
   const inFlight = slots.filter(isInFlight);
   if (inFlight.length > 0) return hold({ kind: "in-flight", slots: inFlight });
   const left = slots.filter((slot) => isLeft(turn, slot));
   const heard = left.filter(({ reach }) => reach === "heard");
-  if (heard.length === 0) return hold(left.length === 0 ? { kind: "nothing-left" } : { kind: "awaited", slots: left });
+  if (heard.length === 0) return hold(left.length === 0 ? noneLeft(turn) : { kind: "awaited", slots: left });
   const policy = policyOf(turn.kind, turn.service);
   const since = settledSinceMs ?? now;
   if (state.batch > 0 && now < since + policy.delayMs) return hold({ kind: "delay", untilMs: since + policy.delayMs });
@@ -59,13 +61,20 @@ export function nextBatch(turn: Turn): Next {
   return choose(turn, candidates);
 }
 
+/** Of a service that has passed somewhere, what stands stopped is no reason to wait: it gets the revision in the end, like what is away. */
+function noneLeft({ service, slots }: Turn): Hold {
+  const stopped = slots.filter(({ phase, placement }) => !placement.intent.run && phase !== "passed");
+  if (stopped.length === 0 || slots.some(({ phase }) => phase === "passed")) return { kind: "nothing-left" };
+  return { kind: "stopped", service: service.name, slots: stopped };
+}
+
 /** Behind, with another container, and to be let through in its turn. Silent ones get the revision when they are back. */
 const isLeft = ({ stuck }: Turn, { phase, same, reach, placement }: Slot): boolean =>
   phase === "behind" && !same && reach !== "silent" && placement.intent.run && !stuck.has(placement.workload);
 
-/** Let through at any time while the rollout is not paused: their container stays as it is, or stands stopped. */
+/** Let through at any time while the rollout is not paused: their container stays as it is. */
 export const freeSlots = (slots: readonly Slot[]): readonly Slot[] =>
-  slots.filter(({ phase, same, placement }) => phase === "behind" && (same || !placement.intent.run));
+  slots.filter(({ phase, same }) => phase === "behind" && same);
 
 function thresholdHold({ slots, service, state }: Turn): Hold | null {
   const passed = slots.filter(({ phase }) => phase === "passed").length;

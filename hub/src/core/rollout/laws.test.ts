@@ -205,6 +205,9 @@ const holds = (check: (s: RolloutFleet, one: Step) => void, prepare?: (s: Rollou
     RUNS,
   );
 
+const newestApp = (world: World, changes: readonly Change[]) =>
+  changes.findLast((change) => change.kind === "app-set")?.app ?? world.apps.get(APP);
+
 /** As they are once these changes are made. */
 function newest(world: World, changes: readonly Change[]) {
   let app = world.apps.get(APP);
@@ -324,7 +327,6 @@ describe("laws of rollouts", { timeout: TIMEOUT_MS }, () => {
   });
 
   test("[H194] canaries never multiply: until they are promoted no more copies run the revision than the file says", () => {
-    const wasStopped = new WeakSet<RolloutFleet>();
     const hadBefore = new WeakMap<RolloutFleet, number>();
     const watchBegin = (s: RolloutFleet): void =>
       void s.checks.push((world, changes) => {
@@ -334,12 +336,10 @@ describe("laws of rollouts", { timeout: TIMEOUT_MS }, () => {
           hadBefore.set(s, copiesIn(world).filter(({ specHash }) => specHash === web?.specHash).length);
         }
       });
-    holds((s, one) => {
-      // Copies that stand stopped get the newest revision without a turn: nothing of it runs.
-      if (one.kind === "stop") wasStopped.add(s);
+    holds((s) => {
       const app = s.app();
       const rollout = activeRollout(s.world.rollouts, app);
-      if (rollout?.kind !== "update" || wasStopped.has(s)) return;
+      if (rollout?.kind !== "update") return;
       for (const state of rollout.services) {
         const service = serviceOf(app.spec, state.service);
         const who = service?.rollout.canary?.who;
@@ -350,6 +350,24 @@ describe("laws of rollouts", { timeout: TIMEOUT_MS }, () => {
         expect(through.length).toBeLessThanOrEqual(most);
       }
     }, watchBegin);
+  });
+
+  test("[H221] a copy that stands stopped gets no revision that has not been good somewhere", () => {
+    holds(
+      () => {},
+      (s) =>
+        s.checks.push((world, changes) => {
+          const good = newestApp(world, changes)?.lastGood ?? null;
+          if (good === null) return;
+          for (const change of changes) {
+            if (change.kind !== "placement-set" || change.placement.intent.run) continue;
+            const { workload, node: at, specHash, revision } = change.placement;
+            const was = world.placements.get(workload);
+            if (was === undefined || was.node !== at || was.specHash === specHash) continue;
+            expect(revision, workload).toBe(good);
+          }
+        }),
+    );
   });
 
   test("[H195] an app keeps every revision that a copy stands at or may go back to", () => {

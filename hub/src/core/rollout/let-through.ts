@@ -117,12 +117,14 @@ export function isDone(
   });
 }
 
-const isOwed = ({ phase, reach }: Slot): boolean => phase === "behind" && reach !== "silent";
+/** What stands stopped is owed nothing before it is started. */
+const isOwed = ({ phase, reach, placement }: Slot): boolean =>
+  phase === "behind" && reach !== "silent" && placement.intent.run;
 
+/** A service of which every copy stands stopped has shown nothing: its rollout goes on when it is started. */
 function isProven(service: ServiceSpec, slots: readonly Slot[]): boolean {
-  const running = slots.filter(({ phase }) => phase !== "stopped");
-  if (running.length === 0) return slots.length > 0 || wantedSlots(service, 0) === 0;
-  return running.some(({ phase }) => phase === "passed");
+  if (slots.length === 0) return wantedSlots(service, 0) === 0;
+  return slots.some(({ phase }) => phase === "passed");
 }
 
 /**
@@ -142,7 +144,7 @@ export function doneChanges(world: World, app: App, rollout: Rollout, wallMs: Wa
   ];
 }
 
-/** Those that are away or found no room: they get the revision when they can. */
+/** Those that are away, stand stopped, or found no room: they get the revision when they can. */
 export function stragglers(world: World, draft: Draft, app: App): ReadonlyMap<WorkloadId, Step> {
   const steps = new Map<WorkloadId, Step>();
   for (const { name } of app.spec.services) {

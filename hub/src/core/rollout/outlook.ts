@@ -72,6 +72,8 @@ function slotOutlook(world: World, slot: Slot): SlotOutlook {
   const away = reach === "silent" ? "its node is not heard from" : "its node was not heard from since the hub's start";
   switch (phase) {
     case "behind":
+      if (!placement.intent.run)
+        return { slot, state: "waiting", reason: `${STOPPED}: its turn comes when it is started` };
       return reach === "heard"
         ? { slot, state: "pending", reason: "its turn has not come" }
         : { slot, state: "waiting", reason: `${away}: it gets the newest revision when it is back` };
@@ -79,7 +81,9 @@ function slotOutlook(world: World, slot: Slot): SlotOutlook {
       if (reach !== "heard") return { slot, state: "waiting", reason: away };
       return { slot, state: "open", reason: gateReason(world, slot) };
     case "stopped":
-      return { slot, state: "passed", reason: "stands stopped, as an operator wants" };
+      return gateOf(world, placement)?.kind === "passed"
+        ? { slot, state: "passed", reason: STOPPED }
+        : { slot, state: "waiting", reason: `${STOPPED}: it is judged when it is started` };
     case "passed":
       return { slot, state: "passed", reason: "" };
     case "failed": {
@@ -90,6 +94,8 @@ function slotOutlook(world: World, slot: Slot): SlotOutlook {
       return assertNever(phase);
   }
 }
+
+const STOPPED = "stands stopped, as an operator wants";
 
 /** The node's own words for what its gate waits for. */
 function gateReason(world: World, { placement }: Slot): string {
@@ -129,6 +135,8 @@ export function holdText(hold: Hold, app: Pick<App, "name">, now: Millis): strin
       return `waits: its budget allows ${hold.most} down${hold.group === null ? "" : ` in ${hold.group}`}, and ${hold.down} are`;
     case "awaited":
       return `waits for word from ${named(hold.slots)}, not heard from since the hub's start`;
+    case "stopped":
+      return `stands stopped: goes on when it is started (skerry start ${app.name}/${hold.service})`;
     case "nothing-left":
       return "";
     default:

@@ -272,3 +272,87 @@ describe("meanwhile", () => {
     expect(s.send({ kind: "pause-rollout", app: APP, reason: "" })).toMatchObject({ code: "invalid" });
   });
 });
+
+describe("what stands stopped", () => {
+  const target = { app: APP, service: null, slot: null };
+  const say = (s: RolloutFleet, stopped: boolean, slot: string | null = null): void => {
+    const of = slot === null ? target : { app: APP, service: "web" as never, slot: slot as never };
+    expect(s.send({ kind: "set-stopped", target: of, stopped, reason: "" })).toBeNull();
+  };
+  const images = (s: RolloutFleet): readonly string[] =>
+    ALL.map((number) => s.assignment(nodeId(number))?.workloads[0]?.spec.image ?? "");
+  const canary = {
+    ...ONE_BY_ONE,
+    update: { ...ONE_BY_ONE.update, parallelism: { kind: "count", count: 0 }, failureAction: "rollback" },
+    rollout: { canary: { who: { kind: "amount", amount: { kind: "count", count: 1 } }, promoteAfterMs: null } },
+  } as const;
+
+  test("[H221] a new revision of a stopped app reaches no copy before the start, and then the canary alone", () => {
+    const s = fleet(canary);
+    say(s, true);
+    settle(s, ALL);
+    apply(s, canary, "y:1");
+    wait(s, 3_600_000);
+    expect([stateOf(s), through(s), s.app().lastGood]).toEqual(["progressing", [], 1]);
+    expect(reasonOf(s)).toBe("stands stopped: goes on when it is started (skerry start a/web)");
+    say(s, false);
+    // The canary goes straight to the new one; the others start as they were good.
+    expect(images(s)).toEqual(["y:1", "y:0", "y:0", "y:0", "y:0", "y:0"]);
+    settle(s, ALL);
+    expect(through(s)).toEqual([1]);
+    s.send({ kind: "resume-rollout", app: APP });
+    settle(s, ALL);
+    expect([stateOf(s), through(s), s.app().lastGood]).toEqual(["done", ALL, 2]);
+  });
+
+  test("[H221] without canaries, and with parallelism 0, a start begins with the new revision everywhere", () => {
+    const all = { ...canary, rollout: {} };
+    const s = fleet(all);
+    say(s, true);
+    settle(s, ALL);
+    apply(s, all, "y:1");
+    say(s, false);
+    expect(images(s)).toEqual(ALL.map(() => "y:1"));
+  });
+
+  test("[H221] a bad revision that was applied to a stopped app is rolled back when it is started", () => {
+    const s = fleet(canary);
+    s.bad.set("y:1", new Set([0]));
+    say(s, true);
+    settle(s, ALL);
+    apply(s, canary, "y:1");
+    say(s, false);
+    settle(s, ALL);
+    expect(s.world.rollouts.get(APP)).toMatchObject({ kind: "rollback", revision: 3 });
+    settle(s, ALL);
+    expect([stateOf(s), images(s)]).toEqual(["done", ALL.map(() => "y:0")]);
+  });
+
+  test("[H221] a copy that stands stopped beside others holds nothing up, and gets the revision when that is proven", () => {
+    const s = fleet(ONE_BY_ONE);
+    say(s, true, nodeId(3));
+    settle(s, ALL);
+    apply(s, ONE_BY_ONE, "y:1");
+    for (const number of [1, 2, 4, 5]) {
+      expect(through(s)).not.toContain(3);
+      settle(s, [number]);
+    }
+    settle(s, [6]);
+    expect([stateOf(s), through(s), s.app().lastGood]).toEqual(["done", ALL, 2]);
+  });
+
+  test("[H221] a stop in the middle lets nothing more through, and the start goes on where it stood", () => {
+    const s = fleet(ONE_BY_ONE);
+    apply(s, ONE_BY_ONE, "y:1");
+    settle(s, [1]);
+    expect(through(s)).toEqual([1, 2]);
+    say(s, true);
+    settle(s, ALL);
+    wait(s, 3_600_000);
+    expect([stateOf(s), through(s)]).toEqual(["progressing", [1, 2]]);
+    say(s, false);
+    for (const number of ALL) settle(s, [number]);
+    for (const number of ALL) settle(s, [number]);
+    expect([stateOf(s), through(s)]).toEqual(["done", ALL]);
+  });
+});

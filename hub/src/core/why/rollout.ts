@@ -85,6 +85,8 @@ function holdHint(hold: Hold, { name }: App): string | null {
     case "canary":
     case "threshold":
       return `To go on: skerry rollout resume ${name}; to go back: skerry rollout undo ${name}`;
+    case "stopped":
+      return `To start it: skerry start ${name}/${hold.service}`;
     case "others-down":
     case "budget":
       return `See what is not good: skerry ps ${name}`;

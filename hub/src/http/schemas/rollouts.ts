@@ -32,7 +32,7 @@ export type RolloutSummary = z.infer<typeof rolloutSummarySchema>;
 
 /**
  * pending: its turn has not come. open: let through, and the node has not judged it yet. passed, failed: the node's judgement.
- * waiting: its node is not heard from; it neither passes nor fails, and gets the newest revision when it is back.
+ * waiting: its node is not heard from, or it stands stopped; it neither passes nor fails, and gets the newest revision later.
  */
 export const rolloutSlotSchema = z.object({
   workload: workloadIdSchema,
@@ -75,6 +75,8 @@ export const rolloutBriefSchema = rolloutSummarySchema.extend({
   summary: z.string(),
   /** true: nothing more happens before somebody says `rollout resume`: it is paused, or its canaries passed and promote only so. */
   awaitsResume: z.boolean(),
+  /** true: nothing more happens before somebody says `start`: all copies that are left stand stopped. */
+  awaitsStart: z.boolean(),
   counts: slotCountsSchema,
 });
 export type RolloutBrief = z.infer<typeof rolloutBriefSchema>;

@@ -59,7 +59,7 @@ const heading = (world: World, { name, revision, appliedAtMs, appliedBy }: App) 
 interface Tally {
   readonly byCondition: Readonly<Record<AppCondition, WorkloadId[]>>;
   unplaced: number;
-  /** Placed at an older revision than the app's. */
+  /** To run, and placed at an older revision than the app's. */
   behind: number;
 }
 
@@ -78,7 +78,7 @@ function talliesOf(world: World, app: App): ReadonlyMap<ServiceName, Tally> {
     tallies.set(service, tally);
     tally.byCondition[workloadCondition(world, id)].push(id);
     if (placement === undefined) tally.unplaced += 1;
-    else if (placement.revision !== app.revision) tally.behind += 1;
+    else if (placement.revision !== app.revision && placement.intent.run) tally.behind += 1;
   }
   return tallies;
 }

@@ -36,7 +36,15 @@ function brief(rollout: Rollout, outlooks: readonly ServiceOutlook[]): RolloutBr
   const counts = countsOf(outlooks.flatMap(({ slots }) => slots));
   const waitsForPerson = outlooks.some(({ hold }) => hold?.kind === "canary" && hold.untilMs === null);
   const awaitsResume = rollout.state.kind === "paused" || (waitsForPerson && counts.open === 0);
-  return { ...rolloutSummary(rollout), summary: summaryOf(rollout, outlooks, counts), awaitsResume, counts };
+  const held = outlooks.flatMap(({ hold }) => hold ?? []);
+  const awaitsStart = held.length > 0 && held.every(({ kind }) => kind === "stopped");
+  return {
+    ...rolloutSummary(rollout),
+    summary: summaryOf(rollout, outlooks, counts),
+    awaitsResume,
+    awaitsStart,
+    counts,
+  };
 }
 
 function summaryOf(rollout: Rollout, outlooks: readonly ServiceOutlook[], counts: Counts): string {
@@ -52,7 +60,7 @@ function summaryOf(rollout: Rollout, outlooks: readonly ServiceOutlook[], counts
     case "paused":
       return `paused by ${state.by}: ${state.reason}; ${through}`;
     case "done":
-      return counts.waiting === 0 ? "done" : `done; ${counts.waiting} get it when they are back or find room`;
+      return counts.waiting === 0 ? "done" : `done; ${counts.waiting} get it when they are back, started or find room`;
     case "failed":
       return `revision ${revision} failed: ${state.reason}`;
     case "superseded":
