@@ -360,7 +360,9 @@ const ours = under("services.*", {
   "x-skerry.rollout.canary.constraint": yes('Copies on such nodes: `"node.labels.canary == yes"`.'),
   "x-skerry.rollout.promote_after": yes("Goes on by itself when all canaries were good for so long."),
   "x-skerry.rollout.batch_by": yes("A label of nodes: a batch never mixes two values of it. One site at a time."),
-  "x-skerry.rollout.success_threshold": yes("The share of a batch that must pass before the next; default 0."),
+  "x-skerry.rollout.success_threshold": yes(
+    "The share of the copies so far that must pass before the next batch, else `failure_action` decides; default 0.",
+  ),
   "x-skerry.rollout.budget": yes("How many may be not good at one time, whatever the reason."),
   "x-skerry.rollout.budget.max_unavailable": yes("A number, or a percentage of the copies."),
   "x-skerry.rollout.budget.per": yes("A label of nodes: the budget counts for each value of it by itself."),

@@ -649,7 +649,6 @@ describe("[A86] a change is told with what it waits for, or why it failed", () =
       "in-flight": { kind: "in-flight", slots },
       delay: { kind: "delay", untilMs: s.now + 30_000 },
       canary: { kind: "canary", untilMs: s.now + 60_000 },
-      threshold: { kind: "threshold", passed: 1, failed: 2 },
       "others-down": { kind: "others-down", slots, most: 1 },
       budget: { kind: "budget", group: "shop", down: 2, most: 2 },
       awaited: { kind: "awaited", slots },

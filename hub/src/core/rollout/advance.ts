@@ -7,6 +7,7 @@ import type { Change } from "../change.ts";
 import { serviceOf } from "../lookup.ts";
 import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, Placement, World } from "../world.ts";
+import { thresholdMissed } from "./batch.ts";
 import { beginRollout, isGoodContent, revisionLike, withFailedSpecs } from "./begin.ts";
 import { activeRollout, policyOf } from "./policy.ts";
 import { gateOf, isInFlight, type Slot, slotsOf, wantedSlots } from "./slots.ts";
@@ -39,13 +40,12 @@ function advance(seen: World, app: App, rollout: Rollout, now: Millis, wallMs: W
       ? []
       : [{ state, service, slots: slotsOf(seen, app, service, copiesOf(seen, app, service)) }];
   });
-  const failed = services.find((one) => hasFailed(seen, one, rollout.kind));
-  if (failed !== undefined) {
-    const { failureAction } = policyOf(rollout.kind, failed.service);
-    const reason = failureText(seen, failed.service, failed.slots);
-    if (failureAction === "rollback" && app.lastGood !== null && app.lastGood !== app.revision)
-      return rollBack(seen, app, rollout, reason, wallMs);
-    if (failureAction !== "continue") return pause(seen, app, rollout, reason, wallMs);
+  for (const one of services) {
+    const { failureAction } = policyOf(rollout.kind, one.service);
+    const reason = failureAction === "continue" ? null : whyFailed(seen, one, rollout.kind);
+    if (reason === null) continue;
+    const mayGoBack = failureAction === "rollback" && app.lastGood !== null && app.lastGood !== app.revision;
+    return mayGoBack ? rollBack(seen, app, rollout, reason, wallMs) : pause(seen, app, rollout, reason, wallMs);
   }
   const promoted = services.filter((one) => isPromoted(seen, app, one, now)).map(({ state }) => state);
   const settled = services.flatMap((one) => settle(seen, app, one, now));
@@ -65,12 +65,19 @@ export function copiesOf(world: World, app: App, service: ServiceSpec): readonly
   return copies;
 }
 
-/** More failures than the policy's share of the slots, and than an operator went on in spite of. A rollback cannot fail. */
-function hasFailed(world: World, { service, state, slots }: InService, kind: Rollout["kind"]): boolean {
-  if (kind === "rollback") return false;
+/**
+ * null: it has not failed. More failures than the policy's share of the slots, and than an operator went on in spite of; or a batch in
+ * which too few passed for the next one to begin. A rollback cannot fail.
+ */
+function whyFailed(world: World, { service, state, slots }: InService, kind: Rollout["kind"]): string | null {
+  if (kind === "rollback") return null;
   const failed = slots.filter((slot) => isFailed(world, slot)).length;
-  const wanted = wantedSlots(service, slots.length);
-  return failed > state.forgiven && failed > policyOf(kind, service).maxFailureRatio * wanted;
+  const most = policyOf(kind, service).maxFailureRatio * wantedSlots(service, slots.length);
+  if (failed > state.forgiven && failed > most) return failureText(world, service, slots);
+  const missed = kind === "update" ? thresholdMissed(service, state, slots) : null;
+  if (missed === null) return null;
+  const share = `${missed.failed} of ${missed.failed + missed.passed} so far, more than its success_threshold allows`;
+  return `${failureText(world, service, slots)}: ${share}`;
 }
 
 /** Also as an older revision that asked for this very container: that it is let through to this one changes nothing about it. */

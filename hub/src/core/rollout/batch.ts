@@ -14,7 +14,6 @@ export type Hold =
   | { readonly kind: "delay"; readonly untilMs: Millis }
   /** An operator's `rollout resume`, or the time that the file gives; null: only the operator. */
   | { readonly kind: "canary"; readonly untilMs: Millis | null }
-  | { readonly kind: "threshold"; readonly passed: number; readonly failed: number }
   /** So many others are not good; taking one more down would be too many. */
   | { readonly kind: "others-down"; readonly slots: readonly Slot[]; readonly most: number }
   | { readonly kind: "budget"; readonly group: string | null; readonly down: number; readonly most: number }
@@ -54,8 +53,6 @@ export function nextBatch(turn: Turn): Next {
   const policy = policyOf(turn.kind, turn.service);
   const since = settledSinceMs ?? now;
   if (state.batch > 0 && now < since + policy.delayMs) return hold({ kind: "delay", untilMs: since + policy.delayMs });
-  const missed = thresholdHold(turn);
-  if (missed !== null) return hold(missed);
   const candidates = state.canary === "open" ? canariesLeft(turn, heard) : heard;
   if (candidates.length === 0) return hold(canaryHold(turn));
   return choose(turn, candidates);
@@ -76,11 +73,18 @@ const isLeft = ({ stuck }: Turn, { phase, same, reach, placement }: Slot): boole
 export const freeSlots = (slots: readonly Slot[]): readonly Slot[] =>
   slots.filter(({ phase, same }) => phase === "behind" && same);
 
-function thresholdHold({ slots, service, state }: Turn): Hold | null {
+/** The last batch is settled, others are to follow, and too few have passed for that; failures that an operator went on in spite of do not count. */
+export function thresholdMissed(
+  { rollout: { successThreshold } }: ServiceSpec,
+  { forgiven }: ServiceRollout,
+  slots: readonly Slot[],
+): { readonly passed: number; readonly failed: number } | null {
   const passed = slots.filter(({ phase }) => phase === "passed").length;
-  const failed = slots.filter(({ phase }) => phase === "failed").length - state.forgiven;
-  if (failed <= 0 || passed / (passed + failed) >= service.rollout.successThreshold) return null;
-  return { kind: "threshold", passed, failed };
+  const failed = slots.filter(({ phase }) => phase === "failed").length - forgiven;
+  if (failed <= 0 || passed / (passed + failed) >= successThreshold || slots.some(isInFlight)) return null;
+  return slots.some(({ phase, same, placement }) => phase === "behind" && !same && placement.intent.run)
+    ? { passed, failed }
+    : null;
 }
 
 /** The canaries are chosen once: one that is silent is not made up for by another, and one that had this container before counts. */
@@ -94,8 +98,10 @@ function canariesLeft(turn: Turn, heard: readonly Slot[]): readonly Slot[] {
   return heard.slice(0, Math.max(0, wanted - through));
 }
 
-function canaryHold({ service, settledSinceMs, now }: Turn): Hold {
-  const after = service.rollout.canary?.promoteAfterMs ?? null;
+function canaryHold({ service, slots, settledSinceMs, now }: Turn): Hold {
+  // Time promotes none of which one failed.
+  const failed = slots.some(({ phase }) => phase === "failed");
+  const after = failed ? null : (service.rollout.canary?.promoteAfterMs ?? null);
   return { kind: "canary", untilMs: after === null ? null : (settledSinceMs ?? now) + after };
 }
 

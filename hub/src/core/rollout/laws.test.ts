@@ -319,8 +319,12 @@ describe("laws of rollouts", { timeout: TIMEOUT_MS }, () => {
             const failed = copies.filter(
               (one) => one.revision === revision && gateOf(world, one)?.kind === "failed",
             ).length;
-            const allowed = service === null ? 0 : service.update.maxFailureRatio * wantedOf(service, copies.length);
-            expect(failed).toBeGreaterThan(allowed);
+            if (service === null) continue;
+            const allowed = service.update.maxFailureRatio * wantedOf(service, copies.length);
+            const passed = copies.filter((one) => one.revision === revision && gateOf(world, one)?.kind === "passed");
+            const share = passed.length / (passed.length + failed);
+            expect(failed > allowed || share < service.rollout.successThreshold, "too many failed").toBe(true);
+            expect(failed).toBeGreaterThan(0);
           }
         }),
     );
@@ -416,7 +420,7 @@ describe("laws of rollouts", { timeout: TIMEOUT_MS }, () => {
     const always = fc.record({ shape, silent: fc.integer({ min: 2, max: NODES }) });
     fc.assert(
       fc.property(always, ({ shape: service, silent }) => {
-        // Failures that are still allowed let canaries, or a batch below its threshold, wait for an operator.
+        // Failures that are still allowed let canaries wait for an operator.
         const update = { ...service.update, failureAction: "rollback" as const, maxFailureRatio: 0 };
         const s = started({ ...service, update });
         expect(s.app().lastGood).toBe(1);
@@ -428,6 +432,23 @@ describe("laws of rollouts", { timeout: TIMEOUT_MS }, () => {
         expect(s.world.rollouts.get(APP)).toMatchObject({ kind: "rollback", state: { kind: "done" } });
         const [web] = s.app().spec.services;
         expect(web?.container.image).toBe("y:0");
+        for (const { specHash } of s.copies()) expect(specHash).toBe(web?.specHash);
+      }),
+      FEW,
+    );
+  });
+
+  test("[H222] a file that fails everywhere ends at the last good content too where failures are allowed and batches have a threshold", () => {
+    const ratio = fc.constantFrom(0, 0.2, 0.5, 0.9);
+    fc.assert(
+      fc.property(shape, ratio, fc.constantFrom(0.1, 0.5, 1), (base, maxFailureRatio, successThreshold) => {
+        const update = { ...base.update, failureAction: "rollback" as const, maxFailureRatio };
+        const service = { ...base, update, rollout: { ...base.rollout, successThreshold } };
+        const s = started(service);
+        s.applyApp("a", { ...service, image: "y:3" });
+        settle(s, false);
+        expect(s.world.rollouts.get(APP)).toMatchObject({ kind: "rollback", state: { kind: "done" } });
+        const [web] = s.app().spec.services;
         for (const { specHash } of s.copies()) expect(specHash).toBe(web?.specHash);
       }),
       FEW,

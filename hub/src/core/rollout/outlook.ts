@@ -127,8 +127,6 @@ export function holdText(hold: Hold, app: Pick<App, "name">, now: Millis): strin
       return hold.untilMs === null
         ? `its canaries are through: goes on with skerry rollout resume ${app.name}`
         : `its canaries are through: goes on by itself in ${seconds(hold.untilMs - now)}, or with skerry rollout resume ${app.name}`;
-    case "threshold":
-      return `stands still: ${hold.failed} of ${hold.passed + hold.failed} so far failed, more than its success_threshold allows`;
     case "others-down":
       return `waits for ${named(hold.slots)} to be good again: at most ${hold.most} may be down at a time`;
     case "budget":

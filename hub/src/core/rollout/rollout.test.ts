@@ -215,6 +215,37 @@ describe("failures", () => {
     }
   });
 
+  test("[H222] a batch below its success_threshold is a failure, though max_failure_ratio allows as many: failure_action decides", () => {
+    const told = (failureAction: "pause" | "rollback" | "continue") => {
+      const shape = { ...policy(failureAction, 0.5), rollout: { successThreshold: 0.5 } };
+      const s = fleet(shape);
+      s.bad.set("y:1", new Set([1]));
+      apply(s, shape, "y:1");
+      s.judge(1, "settled");
+      return s;
+    };
+    const paused = told("pause");
+    expect(paused.world.rollouts.get(APP)?.state).toMatchObject({
+      kind: "paused",
+      by: "hub",
+      reason: "web failed on pi-1: it ended with code 1: 1 of 1 so far, more than its success_threshold allows",
+    });
+    expect(paused.send({ kind: "resume-rollout", app: APP })).toBeNull();
+    expect([stateOf(paused), through(paused)]).toEqual(["progressing", [1, 2]]);
+    expect(told("rollback").world.rollouts.get(APP)).toMatchObject({ kind: "rollback", revision: 3 });
+    const goesOn = told("continue");
+    expect([stateOf(goesOn), through(goesOn)]).toEqual(["progressing", [1, 2]]);
+  });
+
+  test("[H222] of the last batch nothing depends on its success_threshold", () => {
+    const shape = { ...policy("rollback", 0.5), rollout: { successThreshold: 1 } };
+    const s = fleet(shape);
+    s.bad.set("y:1", new Set([6]));
+    apply(s, shape, "y:1");
+    for (const number of ALL) settle(s, [number]);
+    expect([stateOf(s), s.app().revision]).toEqual(["done", 2]);
+  });
+
   test("[H212] what failed is not tried again: applying it is refused until something is new, or with retry", () => {
     const s = fleet(policy("rollback"));
     s.bad.set("y:1", new Set([0]));

@@ -83,7 +83,6 @@ const namesOf = (slots: readonly SlotOutlook[]): readonly string[] =>
 function holdHint(hold: Hold, { name }: App): string | null {
   switch (hold.kind) {
     case "canary":
-    case "threshold":
       return `To go on: skerry rollout resume ${name}; to go back: skerry rollout undo ${name}`;
     case "stopped":
       return `To start it: skerry start ${name}/${hold.service}`;
