@@ -46,6 +46,8 @@ export type HubEvent =
     }
   | { readonly kind: "preempted"; readonly workload: WorkloadId; readonly node: NodeId; readonly by: WorkloadId }
   | { readonly kind: "drained"; readonly node: NodeId }
+  /** A mistake in the hub: deciding came to no end by itself. `waiting`: slots without a node. */
+  | { readonly kind: "decision-cut-short"; readonly waiting: number }
   | { readonly kind: "token-created"; readonly token: string; readonly by: string }
   | { readonly kind: "token-removed"; readonly token: string; readonly by: string };
 

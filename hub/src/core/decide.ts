@@ -32,10 +32,15 @@ import type { Brake, Placement, Refusal, World } from "./world.ts";
 export interface Settings {
   /** Above this share of nodes lost at once the hub is the one cut off: replacing stops. */
   readonly brakeShare: number;
+  /** Rounds of placing in one decision. Each ends with less to do, or a mistake would hold the hub up for ever. */
+  readonly maxRounds: number;
 }
 
-/** From DESIGN: 55 %. */
-export const DEFAULT_SETTINGS: Settings = { brakeShare: 0.55 };
+/**
+ * The share is from DESIGN: 55 %. A round pushes out only what is lower, so that there are as many as priorities in use (and a few for
+ * batches that find no room): nobody has a thousand.
+ */
+export const DEFAULT_SETTINGS: Settings = { brakeShare: 0.55, maxRounds: 1_000 };
 
 /** How much was looked at; for the test that cost follows the change. */
 export interface Effort {
@@ -67,7 +72,7 @@ export function decide(
   // Nothing of a paused app is placed, changed or moved.
   const looked = appsToLookAt(judged, judgement).filter((app) => pausedOf(judged, app) === null);
   const { seen, changes: advanced } = advanceRollouts(judged, looked, now, wallMs);
-  const pass = new Pass(seen, now, judgement, new Set(looked));
+  const pass = new Pass(seen, now, judgement, new Set(looked), settings.maxRounds);
   pass.run(wallMs);
   effort.nodeChecks += pass.placer.examined;
   const changes = [
@@ -77,6 +82,7 @@ export function decide(
     ...outcomeChanges(seen, pass.draft, pass.failures, pass.settled, judgement, now),
     ...pass.rolledOn,
     ...pass.preemptions(),
+    ...pass.cutShort(),
     ...drainedEvents(seen, pass.draft),
     ...endedWishes(seen, pass.draft, seen.dirtyApps),
   ];
@@ -167,9 +173,12 @@ class Pass {
   /** Services for which nobody could be pushed out, among which nodes. */
   readonly #noVictims = new Map<string, Ask["among"]>();
   #lowest: number | null = null;
+  /** Rounds that are left. */
+  #rounds: number;
   readonly #merged = new Map<readonly Refusal[], Map<readonly Refusal[], readonly Refusal[]>>();
 
-  constructor(seen: World, now: Millis, judgement: Judgement, apps: ReadonlySet<AppName>) {
+  constructor(seen: World, now: Millis, judgement: Judgement, apps: ReadonlySet<AppName>, maxRounds: number) {
+    this.#rounds = maxRounds;
     this.#seen = seen;
     this.#now = now;
     this.#judgement = judgement;
@@ -188,7 +197,7 @@ class Pass {
     const changed = new Set([...this.#judgement.changed, ...this.draft.takeFreed()]);
     this.#place([...this.#everywhere(behind), ...this.#among(changed), ...this.#globalsOn(changed)]);
     // A batch of which nothing found room is no reason to wait.
-    for (let wants = this.#updates(); wants.length > 0; wants = this.#updates())
+    for (let wants = this.#updates(); wants.length > 0 && this.#mayGoOn(); wants = this.#updates())
       this.#place(wants.map((want) => ({ want, among: "all" })));
     this.#useWhatIsFreed();
     this.rolledOn = this.#finishRollouts(wallMs);
@@ -199,11 +208,24 @@ class Pass {
   }
 
   #useWhatIsFreed(): void {
-    for (let freed = this.draft.takeFreed(); freed.size > 0; freed = this.draft.takeFreed()) {
+    for (let freed = this.draft.takeFreed(); freed.size > 0 && this.#mayGoOn(); freed = this.draft.takeFreed()) {
       const again = [...this.failures.values()].filter(({ refusals }) => !refusals.some(isFenceWait));
       const asks = again.map(({ want }) => ({ want, among: freed }));
       this.#place([...asks, ...this.#pushedOut(), ...this.#among(freed)]);
     }
+    // Only when it was cut short is anybody left, who waits for the next change like all that found no room.
+    for (const { want } of this.#pushedOut()) this.failures.set(want.workload, { want, refusals: NO_REFUSALS });
+  }
+
+  #mayGoOn(): boolean {
+    this.#rounds -= 1;
+    return this.#rounds >= 0;
+  }
+
+  /** Said when deciding came to no end by itself. */
+  cutShort(): readonly Change[] {
+    if (this.#rounds >= 0) return [];
+    return [{ kind: "hub-event", event: { kind: "decision-cut-short", waiting: this.failures.size } }];
   }
 
   /** Those pushed out since the last look want another node, as if they were new. */

@@ -52,6 +52,41 @@ test("[H141] a slot that fits nowhere takes the room of a lower one, which becom
   expect(s.placed()).toEqual({ "high/x/1": 1, "low/x/1": 1, "low/x/2": 2 });
 });
 
+describe("[H145] a decision is bounded", () => {
+  /** Five nodes with room for one copy each, held by priorities 1 to 5; then the highest loses its node. */
+  const chain = (maxRounds: number): Scenario => {
+    const s = fleet(5);
+    for (const number of [5, 4, 3, 2, 1]) {
+      s.applyApp(
+        `p${number}`,
+        half(number, 1, { memoryBytes: GIB, disconnect: { policy: "replace", afterMs: 30_000 } }),
+      );
+    }
+    s.settings = { ...s.settings, maxRounds };
+    const lost = s.placement("p5/x/1")?.node;
+    s.pass(120_000, ...[...s.world.nodes.keys()].filter((id) => id !== lost));
+    return s;
+  };
+  const cuts = (s: Scenario) => s.events().filter(({ kind }) => kind === "decision-cut-short").length;
+
+  test("[H145] a chain of pushing out ends by itself, far below the bound", () => {
+    const s = chain(DEFAULT_SETTINGS.maxRounds);
+    expect([cuts(s), [...s.world.unplaced.keys()]]).toEqual([0, ["p1/x/1"]]);
+  });
+
+  test("[H145] a decision that comes to no end is cut short and says so; who is left waits like all that found no room", () => {
+    const s = chain(0);
+    expect(cuts(s)).toBeGreaterThan(0);
+    const [waits] = [...s.world.unplaced.keys()];
+    expect([s.world.unplaced.size, s.world.placements.size]).toEqual([1, 4]);
+    expect(decide(s.world, s.now, s.settings)).toEqual([]);
+    s.settings = DEFAULT_SETTINGS;
+    s.join({ facts: { memoryBytes: GIB } });
+    expect(s.placement(waits ?? "")).toBeDefined();
+    expect(s.world.unplaced.size).toBe(0);
+  });
+});
+
 test("[H141] the fewest are pushed out, and of those the lowest", () => {
   const s = fleet(3);
   s.applyApp("small", half(1, 2, { memoryBytes: HALF, constraints: ["node.hostname == pi-1"] }));

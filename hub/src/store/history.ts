@@ -42,6 +42,7 @@ export function hubEventSubject(event: HubEvent): EventSubject {
       return { node: event.node, app: null, workload: null };
     case "brake-on":
     case "brake-off":
+    case "decision-cut-short":
     case "token-created":
     case "token-removed":
       return { node: null, app: null, workload: null };

@@ -7,7 +7,7 @@ import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { HubEvent } from "../../core/change.ts";
 import { shownTarget } from "../../core/why/wishes.ts";
-import { durationInWords } from "../../core/why/words.ts";
+import { counted, durationInWords } from "../../core/why/words.ts";
 import type { World } from "../../core/world.ts";
 import type { EventRow } from "../../store/store.ts";
 import type { NodeRef } from "../schemas/common.ts";
@@ -62,6 +62,7 @@ function hubEventLevel(event: HubEvent): EventLevel {
   switch (event.kind) {
     case "assignment-refused":
     case "clone-detected":
+    case "decision-cut-short":
       return "error";
     case "rollout-failed":
       return "error";
@@ -129,6 +130,8 @@ function hubEventText(world: World, event: HubEvent): string {
       return `taken from ${nameOf(event.node)}: ${event.by} has the higher priority and needs the room`;
     case "drained":
       return "drained: nothing is left that may move";
+    case "decision-cut-short":
+      return `a decision came to no end and was cut short: ${counted(event.waiting, "copy", "copies")} without a node wait for the next change. This is a mistake in the hub: please report it`;
     case "token-created":
       return `join token ${event.token} made by ${event.by}`;
     case "token-removed":
