@@ -1,19 +1,31 @@
 // The stream socket between a real agent side and a real hub side, over real sockets: who is let in, that what nobody reads is not read,
 // that one slow reader holds up no other, and that nothing stands when nobody looks.
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import type { Engine, LogLine } from "@skerry/agent/engine/engine.ts";
 import { containerLabels, labelKey } from "@skerry/agent/engine/labels.ts";
-import { createStreams, type Streams } from "@skerry/agent/streams/streams.ts";
+import { createStreams, listenLocally, type Streams, streamsSocket } from "@skerry/agent/streams/streams.ts";
 import { readLogs } from "@skerry/hub/link/logs.ts";
-import { NodeStreams } from "@skerry/hub/link/streams.ts";
+import { MAX_STREAM_SOCKETS, NodeStreams, PING_MS } from "@skerry/hub/link/streams.ts";
 import { attachUpgrade, type Upgrades } from "@skerry/hub/link/ws-connection.ts";
 import type { InstallationId, NodeId, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import {
+  LOG_END,
   type LogAsk,
   type LogItem,
+  logAskSchema,
+  MAX_LOG_CHARACTERS_PER_SECOND,
+  MAX_LOG_ITEM_CHARACTERS,
+  MAX_LOG_LINE_CHARACTERS,
+  MAX_LOG_TAIL,
+  MAX_STREAM_MESSAGE_BYTES,
+  MAX_STREAMS_PER_NODE,
   STREAM_HEADER,
   STREAM_IDLE_MS,
   streamProof,
@@ -24,7 +36,7 @@ import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { WebSocket } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 
 const NODE = "n0123456789abcdef" as NodeId;
 const CREDENTIAL = "c".repeat(64);
@@ -113,9 +125,7 @@ beforeEach(async () => {
   upgrades = attachUpgrade(server, { attach: () => undefined }, streams);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const hubUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const of = identity(hubUrl);
-  agent = createStreams({ clock: systemClock, engine: engine(), key: labelKey(of), log: silentLog }, of);
+  agent = agentSide();
 });
 afterEach(async () => {
   streams.stop();
@@ -126,24 +136,32 @@ afterEach(async () => {
   await once(server, "close");
 });
 
+/** Of one that dials this test's hub, or another server. */
+function agentSide({ clock = systemClock, log = silentLog, port = portOf(server) } = {}): Streams {
+  const of = identity(`http://127.0.0.1:${port}`);
+  return createStreams({ clock, engine: engine(), key: labelKey(of), log }, of);
+}
+const portOf = (one: { address(): unknown }): number => (one.address() as AddressInfo).port;
+
 async function read(ask: LogAsk = ASK): Promise<LogItem[]> {
   const items: LogItem[] = [];
   for await (const item of readLogs(streams, NODE, ask, new AbortController().signal)) items.push(item);
   return items;
 }
 
-async function until(what: string, holds: () => boolean): Promise<void> {
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   for (let looks = 0; looks < 500; looks++) {
-    if (holds()) return;
+    if (await holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   throw new Error(`not in time: ${what}`);
 }
 
+const streamsUrl = (): string => `ws://127.0.0.1:${portOf(server)}/v1/agent/streams`;
+
 /** The HTTP status of a dial that is refused, or 101. */
 function dial(headers: Record<string, string>): Promise<number> {
-  const { port } = server.address() as AddressInfo;
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/agent/streams`, { headers });
+  const socket = new WebSocket(streamsUrl(), { headers });
   return new Promise((resolve) => {
     socket.on("error", () => undefined);
     socket.once("unexpected-response", (request, response) => {
@@ -242,13 +260,7 @@ test("[K39] what nobody reads is not read from the engine, and one who does not 
   const stop = new AbortController();
   const slow = readLogs(streams, NODE, ASK, stop.signal);
   await slow.next();
-  let before = -1;
-  // Until it no longer moves: what fits into the windows and buffers in between.
-  await until("the engine is not read any further", () => {
-    const still = given === before;
-    before = given;
-    return still && given > 10;
-  });
+  await untilStill();
   expect(given).toBeLessThan(2_000);
   lines = () => [line("one"), line("two")];
   expect(await read()).toHaveLength(2);
@@ -280,4 +292,220 @@ test("[K41] a path or a question that it does not know is refused, and the conne
     await once(stream, "close");
   }
   expect(await read()).toHaveLength(2);
+});
+
+// ---- limits
+
+const askPath = (ask: LogAsk = ASK): string => `/logs?ask=${encodeURIComponent(JSON.stringify(ask))}`;
+const endless = function* (): Generator<LogLine> {
+  for (;;) yield line("x".repeat(1_000));
+};
+/** Until the engine is read no further: what fits into the windows and buffers in between. */
+async function untilStill(): Promise<void> {
+  let before = -1;
+  await until("the engine is not read any further", () => {
+    const still = given === before;
+    before = given;
+    return still && given > 10;
+  });
+}
+
+/** A socket that was let in for the node, of somebody who never says a word of HTTP/2. */
+async function mute(): Promise<{ socket: WebSocket; reading: Promise<LogItem[]> }> {
+  answers = false;
+  const reading = read();
+  reading.catch(() => undefined);
+  await until("it was asked", () => tickets.length === 1);
+  const socket = new WebSocket(streamsUrl(), { headers: proofs(CREDENTIAL, tickets[0] ?? "") });
+  socket.on("error", () => undefined);
+  await once(socket, "open");
+  await until("it was let in", () => streams.sockets() === 1);
+  return { socket, reading };
+}
+
+test("[L79] one node has so many streams at once and no more; readers that stand still hold up none of the others", async () => {
+  lines = endless;
+  const open = [];
+  for (let count = 1; count < MAX_STREAMS_PER_NODE; count += 1) open.push(await streams.get(NODE, askPath()));
+  await untilStill();
+  lines = () => [line("one"), line("two")];
+  expect(await read()).toHaveLength(2);
+  const last = await streams.get(NODE, askPath());
+  await expect(streams.get(NODE, askPath())).rejects.toThrow(`is looked at by ${MAX_STREAMS_PER_NODE} streams already`);
+  expect(last.session?.remoteSettings.maxConcurrentStreams).toBe(MAX_STREAMS_PER_NODE);
+  open[0]?.destroy();
+  await until("there is room", async () => {
+    const next = await streams.get(NODE, askPath()).catch(() => null);
+    next?.destroy();
+    return next !== null;
+  });
+});
+
+test("[L79] a hub looks at so many nodes at once and no more", async () => {
+  answers = false;
+  const waiting = [];
+  for (let count = 0; count < MAX_STREAM_SOCKETS; count += 1) {
+    const one = streams.get(`n${count.toString(16).padStart(16, "0")}` as NodeId, "/logs");
+    one.catch(() => undefined);
+    waiting.push(one);
+  }
+  expect(tickets).toHaveLength(MAX_STREAM_SOCKETS);
+  await expect(streams.get("nffffffffffffffff" as NodeId, "/logs")).rejects.toThrow("too many nodes");
+  expect(tickets).toHaveLength(MAX_STREAM_SOCKETS);
+  pass(TICKET_LIFE_MS);
+  await expect(waiting[0]).rejects.toThrow("does not answer");
+  // Their places are free again.
+  answers = true;
+  expect(await read()).toHaveLength(2);
+});
+
+test("[L80] a socket whose other end does not answer is broken off, one that answers stands", async () => {
+  await read();
+  const pings = (): readonly boolean[] => due.filter(({ delayMs }) => delayMs === PING_MS).map(({ live }) => live);
+  for (let round = 0; round < 3; round += 1) {
+    pass(PING_MS);
+    // The deadline of its answer is called off, and the next one is set.
+    await until("it was answered", () => pings().join() === "false,true");
+  }
+  expect(streams.sockets()).toBe(1);
+  streams.drop(NODE);
+  await until("it is gone", () => streams.sockets() === 0);
+  [tickets, due] = [[], []];
+  const { socket, reading } = await mute();
+  pass(PING_MS);
+  expect(streams.sockets()).toBe(1);
+  pass(PING_MS);
+  await expect(reading).rejects.toThrow("broke off");
+  await until("it is gone", () => streams.sockets() === 0);
+  socket.terminate();
+});
+
+test("[L81] a message over the limit ends the socket on either side", async () => {
+  const { socket, reading } = await mute();
+  const [closed] = await Promise.all([once(socket, "close"), socket.send(Buffer.alloc(MAX_STREAM_MESSAGE_BYTES + 1))]);
+  expect(closed[0]).toBe(1009);
+  await expect(reading).rejects.toThrow("broke off");
+  const hub = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(hub, "listening");
+  const dialled = agentSide({ port: portOf(hub) });
+  const ended = new Promise<number>((resolve) => {
+    hub.on("connection", (other) => {
+      other.on("error", () => undefined);
+      other.once("close", resolve);
+      other.send(Buffer.alloc(MAX_STREAM_MESSAGE_BYTES + 1));
+    });
+  });
+  dialled.open("t");
+  expect([1006, 1009]).toContain(await ended);
+  hub.close();
+});
+
+test("[L81] what is too long for a line of a log ends the reading, before memory fills", async () => {
+  const answering = async (...chunks: readonly string[]): Promise<LogItem[]> => {
+    const stream = new PassThrough();
+    const get = async () => {
+      setImmediate(() => {
+        stream.emit("response", { ":status": 200 });
+        for (const chunk of chunks) stream.write(chunk);
+        stream.end();
+      });
+      return stream as never;
+    };
+    const items: LogItem[] = [];
+    for await (const item of readLogs({ get }, NODE, ASK, new AbortController().signal)) items.push(item);
+    return items;
+  };
+  const item = (characters: number, letter = "x") =>
+    `${JSON.stringify({ kind: "line", ...line(letter.repeat(characters)) })}\n`;
+  // Of all characters these take the most room.
+  const longest = item(MAX_LOG_LINE_CHARACTERS, "\u0001");
+  expect(longest.length).toBeLessThanOrEqual(MAX_LOG_ITEM_CHARACTERS);
+  expect(await answering(longest.slice(0, -1), `\n${LOG_END}\n`)).toHaveLength(1);
+  await expect(answering(item(MAX_LOG_LINE_CHARACTERS + 1))).rejects.toThrow("what is no line of a log");
+  await expect(answering("y".repeat(MAX_LOG_ITEM_CHARACTERS + 1))).rejects.toThrow("a line that is too long");
+  await expect(answering(item(1))).rejects.toThrow("broke off");
+});
+
+test("[L82] so many lines from the end and no more may be asked for, and no further back than thirty years", () => {
+  const fits = (over: Partial<LogAsk>): boolean => logAskSchema.safeParse({ ...ASK, ...over }).success;
+  expect(fits({ tail: MAX_LOG_TAIL, sinceMs: 1_000_000_000_000 })).toBe(true);
+  for (const over of [{ tail: MAX_LOG_TAIL + 1 }, { tail: -1 }, { sinceMs: 1_000_000_000_001 }, { after: "yesterday" }])
+    expect(fits(over as Partial<LogAsk>)).toBe(false);
+});
+
+test("[K40] of a followed log exactly the rate is sent in a second, and of one that is not followed all", async () => {
+  let nowMs = 0;
+  agent.closeAll();
+  agent = agentSide({ clock: { ...held, monotonicMs: () => nowMs } });
+  const most = Math.floor(MAX_LOG_CHARACTERS_PER_SECOND / 1_000);
+  lines = () => Array.from({ length: 2_000 }, () => line("y".repeat(1_000)));
+  expect(await read()).toHaveLength(2_000);
+  const stop = new AbortController();
+  const items: LogItem[] = [];
+  const reading = (async () => {
+    for await (const item of readLogs(streams, NODE, { ...ASK, follow: true }, stop.signal)) items.push(item);
+  })();
+  await until("all of it was read", () => given === 4_000 && items.length >= most);
+  expect(items.every(({ kind }) => kind === "line")).toBe(true);
+  expect(items).toHaveLength(most);
+  lines = () => [line("one more")];
+  nowMs += 1_000;
+  pass(1_000);
+  await until("the count is told", () => items.some(({ kind }) => kind === "skipped"));
+  expect(items[most]).toEqual({ kind: "skipped", lines: 2_000 - most });
+  stop.abort();
+  await reading;
+});
+
+test("[K43] a node has two stream sockets at most, whoever asks, and closes by itself one that a hub forgets", async () => {
+  const silent = createTcpServer(() => undefined).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const refused: string[] = [];
+  const warn = (message: string): void => void refused.push(message);
+  const two = agentSide({ log: { ...silentLog, warn }, port: portOf(silent) });
+  const isRefused = (): boolean => {
+    refused.length = 0;
+    two.open("t");
+    return refused.includes("a stream socket was refused: enough are open");
+  };
+  expect([isRefused(), isRefused(), isRefused()]).toEqual([false, false, true]);
+  await until("both have dialled", () => {
+    two.closeAll();
+    return !isRefused();
+  });
+  two.closeAll();
+  silent.close();
+  agent = agentSide({ clock: held });
+  await read();
+  expect(streams.sockets()).toBe(1);
+  await until("it is idle on both sides", () =>
+    due.some(({ delayMs, live }) => live && delayMs === 2 * STREAM_IDLE_MS),
+  );
+  pass(2 * STREAM_IDLE_MS);
+  await until("the agent has closed it", () => streams.sockets() === 0);
+});
+
+test("[K43] on the node itself four look at once at most", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "skerry-look-"));
+  const of = identity("");
+  const parts = { clock: held, engine: engine(), key: labelKey(of) };
+  const local = await listenLocally(folder, () => parts);
+  const open: Socket[] = [];
+  const isDropped = async (): Promise<boolean> => {
+    const socket = connect(streamsSocket(folder));
+    socket.on("error", () => undefined);
+    open.push(socket);
+    // The server's first word of HTTP/2, or the end.
+    return await new Promise((resolve) => {
+      socket.once("data", () => resolve(false));
+      socket.once("close", () => resolve(true));
+    });
+  };
+  for (let count = 0; count < 4; count += 1) expect(await isDropped()).toBe(false);
+  expect(await isDropped()).toBe(true);
+  open[0]?.destroy();
+  await until("there is room", async () => !(await isDropped()));
+  for (const socket of open) socket.destroy();
+  await local.stop();
+  rmSync(folder, { recursive: true });
 });

@@ -22,7 +22,7 @@ export const MAX_STREAM_SOCKETS = 500;
 /** HTTP/2's own window of one stream. The connection's is that of all its streams, so that one that nobody reads holds up no other. */
 const STREAM_WINDOW_BYTES = 65_535;
 /** A socket whose other end is gone without a word shows by this at the latest. */
-const PING_MS = 20_000;
+export const PING_MS = 20_000;
 const TICKET_BYTES = 32;
 
 /** Why there is no stream, in words about the node that follow its name. */
