@@ -14,8 +14,10 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { assert } from "@skerry/shared/runtime/assert.ts";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { compileCompose } from "../../hub/src/compose/compile.ts";
 import type { DurableChange } from "../../hub/src/core/change.ts";
 import { migrate, SCHEMA_VERSION } from "../../hub/src/store/sqlite/migrations.ts";
 import { openDatabase } from "../../hub/src/store/sqlite/open.ts";
@@ -42,6 +44,13 @@ function withStore<T>(use: (store: Store) => T, at = path): T {
     store.close();
   }
 }
+
+const compiled = compileCompose({
+  ...{ name: "shop", files: {}, variables: {}, profiles: [] },
+  text: "services: { web: { image: 'x:1' } }",
+});
+assert(compiled.ok, "the file is valid");
+const shop = compiled.value.spec;
 
 const COMMITTER = join(import.meta.dirname, "store-committer.ts");
 
@@ -108,6 +117,27 @@ test("[S15] a database of a newer version is refused and left alone", () => {
   const after = new Database(path);
   expect(after.pragma("user_version", { simple: true })).toBe(SCHEMA_VERSION + 1);
   after.close();
+});
+
+test("[S3] a revision that an older version wrote with fewer fields is the same revision again", () => {
+  withStore((store) => store.commit(commit([appSet({ ...app("shop", 1), spec: shop })])));
+  const db = new Database(path);
+  const row = db.prepare<[], { spec: string }>("SELECT spec FROM revision").get();
+  const spec = JSON.parse(row?.spec ?? "");
+  expect(spec.services[0]).toHaveProperty("probes");
+  // What the version before did not know.
+  for (const service of spec.services)
+    for (const key of ["probes", "update", "rollback", "rollout", "times", "priority"]) delete service[key];
+  db.prepare("UPDATE revision SET spec = ?").run(JSON.stringify(spec));
+  db.close();
+  withStore((store) => {
+    const [loaded] = store.load().apps;
+    if (loaded === undefined) throw new Error("nothing was loaded");
+    store.commit(commit([appSet({ ...loaded, lastGood: 1 })]));
+    expect(store.load().apps[0]?.lastGood).toBe(1);
+    const other = { ...loaded, spec: { ...loaded.spec, services: [] } };
+    expect(() => store.commit(commit([appSet(other)]))).toThrow("other content");
+  });
 });
 
 test("[S15] a migration is whole or not at all", () => {

@@ -1,4 +1,5 @@
 // One durable change → rows. Runs inside the commit's transaction only. Statements are prepared once.
+import { sameJson } from "@skerry/shared/model/canonical.ts";
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Database, Statement } from "better-sqlite3";
@@ -6,6 +7,7 @@ import type { DurableChange } from "../../core/change.ts";
 import { wishKey } from "../../core/rollout-state.ts";
 import type { App, Node, Placement } from "../../core/world.ts";
 import { type EventSubject, hubEventSubject, nodeEventSubject } from "../history.ts";
+import { parseSpec } from "./load.ts";
 
 /** Returns how many event rows the change added. */
 export type WriteChange = (change: DurableChange, wallMs: number) => number;
@@ -149,8 +151,10 @@ function prepareApp(db: Database): (app: App, source: AppSource) => void {
       app.appliedAtMs,
     ).changes;
     if (added === 0) {
-      const same = stored.get(app.name, app.revision)?.spec === spec;
-      assert(same, `revision ${app.revision} of app ${app.name} exists with other content`);
+      const text = stored.get(app.name, app.revision)?.spec ?? "";
+      // An older version may have written it, with fewer fields: as it reads today is what counts.
+      const isSame = text === spec || sameJson(parseSpec(app.name, app.revision, text), app.spec);
+      assert(isSame, `revision ${app.revision} of app ${app.name} exists with other content`);
     }
     // Older revisions were current once, so their specs are stored already.
     const older = JSON.stringify(app.older.map(({ revision }) => revision));
