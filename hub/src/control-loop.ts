@@ -1,5 +1,6 @@
 // The only writer of the hub: input → pure handler → one durable commit → World → answer, watchers, nodes; then the same for what `decide` adds.
 // Nothing is acknowledged, sent or shown before it is durable. It must never await, queue without a bound, or write to the World elsewhere.
+import { sameJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId, Revision } from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
 import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
@@ -14,7 +15,7 @@ import { type Command, type CommandContext, type CommandOutcome, type CommandRef
 import { decide, type Settings } from "./core/decide.ts";
 import { nextDrainDeadlineMs, overdueDrains } from "./core/drain.ts";
 import { disconnected, greeted, received } from "./core/received.ts";
-import type { AppRevision, World } from "./core/world.ts";
+import type { App, AppRevision, World } from "./core/world.ts";
 import type { Frame, HashMatches, Hub, InputResult, Listener, StorageState } from "./link/hub.ts";
 import { type Commit, type Store, StoreError } from "./store/store.ts";
 
@@ -34,6 +35,8 @@ const SAVED_PER_TURN = 10;
 const SAVE_PAUSE_MS = 20;
 /** A drain's deadline is looked at at least so often, as the wall clock may be set meanwhile. */
 const DRAIN_LOOK_MS = 30_000;
+/** Older revisions that an undo without a number looks at: what was good longer ago is asked for by its number. */
+const MAX_UNDO_LOOKS = 100;
 
 export interface ControlLoopOptions {
   readonly clock: Clock;
@@ -235,15 +238,32 @@ class Loop implements ControlLoop {
     };
   }
 
+  /** What was asked for by its number; else the last good one; and when that is the present one, what was good before it. */
   #undoTo(name: AppName, asked: Revision | null): AppRevision | null {
     const app = this.world.apps.get(name);
     if (app === undefined) return null;
+    const isPresent = app.lastGood === null || app.lastGood === app.revision;
+    const to = asked ?? (isPresent ? null : app.lastGood);
+    return to === null ? this.#goodBefore(app) : this.#stored(name, to);
+  }
+
+  /** The newest older revision that was good and asks for something else: a rollback has the content of the one that it went back to. */
+  #goodBefore({ name, revision: present, spec, lastGood }: App): AppRevision | null {
     const { store } = this.#options;
-    const before = store.revisions(name).filter(({ revision }) => revision < app.revision);
-    const usual = app.lastGood === app.revision || app.lastGood === null ? before.at(-1)?.revision : app.lastGood;
-    const to = asked ?? usual ?? null;
-    const stored = to === null ? null : store.revision(name, to);
-    return to === null || stored === null ? null : { revision: to, spec: stored.spec };
+    const ends = new Map(store.rollouts(name, MAX_UNDO_LOOKS).map(({ revision, state }) => [revision, state.kind]));
+    const older = store.revisions(name).filter(({ revision }) => revision < present);
+    for (const { revision } of older.slice(-MAX_UNDO_LOOKS).reverse()) {
+      // Without a rollout: it stood before rollouts were recorded. With nothing good yet, the one before is as good as any.
+      if (lastGood !== null && (ends.get(revision) ?? "done") !== "done") continue;
+      const found = this.#stored(name, revision);
+      if (found !== null && !sameJson(found.spec, spec)) return found;
+    }
+    return null;
+  }
+
+  #stored(name: AppName, revision: Revision): AppRevision | null {
+    const stored = this.#options.store.revision(name, revision);
+    return stored === null ? null : { revision, spec: stored.spec };
   }
 
   /** Volatile news is applied at once; what must be durable waits for the next commit, together with what other nodes say meanwhile. */

@@ -3,7 +3,8 @@
 import type { OutboxItem } from "@skerry/shared/model/event.ts";
 import type { InstallationId, NodeId } from "@skerry/shared/model/ids.ts";
 import { plainStatus } from "@skerry/shared/model/plain.ts";
-import type { Report } from "@skerry/shared/model/report.ts";
+import type { Report, WorkloadStatus } from "@skerry/shared/model/report.ts";
+import { assert } from "@skerry/shared/runtime/assert.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { seededRandom } from "@skerry/shared/runtime/random.ts";
 import { expect, test } from "vitest";
@@ -20,7 +21,7 @@ import { createMemoryDisk, openMemoryStore } from "../../../hub/src/store/memory
 import { StoreError } from "../../../hub/src/store/store.ts";
 import { handClock } from "./hand-clock.ts";
 import { appSpec, workload } from "./scenario.ts";
-import { type SmallHub, smallHub } from "./small-hub.ts";
+import { type FakeAgent, type SmallHub, smallHub } from "./small-hub.ts";
 
 const item = (seq: number): OutboxItem => ({ seq, bootId: "b", ageMs: 0, event: { kind: "gap", lost: seq } });
 const web = appSpec("shop", { name: "web", replicas: "global" });
@@ -236,4 +237,47 @@ test("[L12] a bug ends the process, also when a caller would have caught it", ()
   expect(() => loop.submit(command, context)).toThrow("a bug");
   expect(() => clock.run(0)).toThrow("a bug");
   expect(loop.submit(command, context)).toEqual({ ok: false, error: { kind: "stopping" } });
+});
+
+/** The node takes what it is offered and judges it: images that end in "bad" fail, and it goes back by itself. */
+function judges(hub: SmallHub, agent: FakeAgent): void {
+  hub.clock.run(0);
+  agent.accept();
+  const offer = agent.got.findLast((frame) => frame.type === "assign" || frame.type === "assign-delta");
+  assert(offer !== undefined, "something was offered");
+  const { position, workloads } =
+    offer.type === "assign" ? offer.assignment : { ...offer.delta, workloads: offer.delta.setWorkloads };
+  const statuses = workloads.map((one): WorkloadStatus => {
+    const isBad = one.spec.image.endsWith("bad");
+    return {
+      ...{ id: one.id, revision: one.revision, specHash: one.specHash, forMs: 0, restarts: 0, ...plainStatus },
+      ...{ containerId: "c", imageId: "i", state: { kind: "running", health: "none" } },
+      gate: isBad ? { kind: "failed", reason: "it ended", reverted: true } : { kind: "passed" },
+      gateFor: { specHash: one.specHash, attempt: one.changeOver.attempt },
+    };
+  });
+  agent.say({ type: "report", report: { ...report, observed: position, workloads: statuses } });
+  hub.clock.run(1_000);
+}
+
+test("[H246] an undo after a rollback goes past what failed, to what was good before and asks for something else", () => {
+  const hub = smallHub();
+  const agent = hub.agent(hub.join("pi"));
+  const image = (): string | undefined => hub.loop.world.apps.get(web.name)?.spec.services[0]?.container.image;
+  const undo = { kind: "undo-rollout", app: web.name, to: null, reason: "" } as const;
+  for (const tag of ["web:1", "web:2", "web:bad"]) {
+    hub.apply(appSpec("shop", { name: "web", replicas: "global", image: tag }));
+    judges(hub, agent);
+  }
+  judges(hub, agent);
+  // Revision 4 is the rollback to what revision 2 was, and good.
+  expect([hub.loop.world.apps.get(web.name)?.lastGood, image()]).toEqual([4, "web:2"]);
+  expect(hub.submit(undo).ok).toBe(true);
+  expect(image()).toBe("web:1");
+  judges(hub, agent);
+  // And once more: what was good before that.
+  expect(hub.submit(undo).ok).toBe(true);
+  expect(image()).toBe("web:2");
+  expect(hub.submit({ ...undo, to: 3 }).ok).toBe(true);
+  expect(image()).toBe("web:bad");
 });

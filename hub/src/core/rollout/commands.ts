@@ -12,7 +12,7 @@ import { beginRollout, keptRevisions } from "./begin.ts";
 import { activeRollout } from "./policy.ts";
 import { gateOf } from "./slots.ts";
 
-/** `to` null: the last good revision; when that is the present one, the revision before it. `reason`: the operator's own words, or "". */
+/** `to` null: the last good revision; when that is the present one, what was good before it. `reason`: the operator's own words, or "". */
 export type RolloutCommand =
   | { readonly kind: "pause-rollout"; readonly app: AppName; readonly reason: string }
   | { readonly kind: "resume-rollout"; readonly app: AppName }
