@@ -70,6 +70,9 @@ const workload = (more: Record<string, unknown> = {}) => ({
   image: "web:1",
   containerId: "c",
   restarts: 0,
+  ready: null,
+  pullFailure: null,
+  stop: null,
   ...more,
 });
 const appView = (more: Record<string, unknown> = {}, workloads = [workload()]) => ({
@@ -80,6 +83,8 @@ const appView = (more: Record<string, unknown> = {}, workloads = [workload()]) =
   condition: "good",
   reason: "all good",
   converged: true,
+  paused: null,
+  rollout: null,
   services: [
     {
       name: "web",

@@ -80,6 +80,8 @@ const workloads = workloadViewSchema.array().parse(
       app: "shop",
       service,
       health: null,
+      ready: null,
+      pullFailure: null,
       seenAgoMs: 10,
       last: null,
       hint: null,
@@ -99,6 +101,20 @@ const app = appViewSchema.parse({
   converged: false,
   reason: "1 of 4 workloads runs; shop/sensor fails on greenhouse-north-of-the-river",
   paused: null,
+  rollout: {
+    app: "shop",
+    revision: 3,
+    kind: "update",
+    from: 2,
+    by: "admin",
+    reason: "applied",
+    startedAtMs: 1_795_255_227_102,
+    state: { kind: "progressing" },
+    summary: "1 of 6 through; web its canaries are through: goes on with skerry rollout resume shop",
+    awaitsResume: true,
+    awaitsStart: false,
+    counts: { total: 6, pending: 4, open: 0, passed: 1, failed: 0, waiting: 1 },
+  },
   networks: ["shop_default"],
   volumes: ["shop_data"],
   seq: 9,
@@ -239,12 +255,13 @@ describe("[U3] at 80 columns", () => {
         utc,
       ),
     ));
-  test("ps", () => golden("ps", workloadsTable(workloads, WIDTH, plain)));
+  test("ps", () => golden("ps", workloadsTable(workloads, WIDTH, plain, { hints: false, zone: utc })));
   test("app show", () => golden("app-show", appText(app, WIDTH, plain, utc)));
   test("nodes", () => golden("nodes", nodesTable(nodes, WIDTH, plain)));
   test("node show", () => golden("node-show", nodeText(node, WIDTH, plain, utc)));
   test("node show of a drained one", () => golden("node-drained", nodeText(drained, WIDTH, plain, utc)));
-  test("ps of what is stopped", () => golden("ps-stopped", workloadsTable([stopped], WIDTH, plain)));
+  test("ps of what is stopped", () =>
+    golden("ps-stopped", workloadsTable([stopped], WIDTH, plain, { hints: false, zone: utc })));
   test("node rm", () =>
     golden(
       "node-rm",

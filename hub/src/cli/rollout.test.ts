@@ -96,6 +96,31 @@ describe("rollout status", () => {
     expect(out).toContain("Revision 4 of shop, an update from 3, is under way: 1 of 4 through");
   });
 
+  test("[U20] ps of an app tells the rollout that is under way, and nothing of one that has ended", async () => {
+    const workload = {
+      app: "shop",
+      service: "web",
+      slot: "1",
+      node: null,
+      state: "running",
+      health: "none",
+      good: true,
+    };
+    const items = [{ ...workload, forMs: 0, image: "web:1", reason: "", stop: null }];
+    const ps = async (more: Partial<RolloutView>, ...words: string[]) =>
+      (
+        await ask(
+          ({ url }) => ok(url.includes("/rollout") ? view(more) : { items, next: null, seq: 1 }),
+          "ps",
+          ...words,
+        )
+      ).out;
+    const head = "Revision 4 of shop, an update from 3, is under way: 1 of 4 through";
+    expect(await ps({}, "shop/web")).toContain(head);
+    expect(await ps({ state: done, summary: "done" }, "shop")).not.toContain("Revision 4");
+    expect(await ps({})).not.toContain(head);
+  });
+
   test("[U20] --json gives the API's own fields", async () => {
     const { out } = await ask(() => ok(view()), "rollout", "status", "shop", "--json");
     expect(JSON.parse(out)).toEqual(view());

@@ -123,6 +123,22 @@ test("[A14] an app is shown with every slot's state, reason and age, and is good
   expect(workload.seenAgoMs).toBeGreaterThanOrEqual(1_000);
 });
 
+test("[A14] an app is shown with how its rollout gets on, and a running workload with whether it is ready", async () => {
+  const node = await hub.join("pi-a");
+  await hub.apply("shop", WEB);
+  const shown = async () => (await hub.call("GET", "/v1/apps/shop")).body;
+  expect((await shown()).rollout).toMatchObject({ revision: 1, kind: "first", counts: { total: 1, passed: 0 } });
+  await hub.reportAll(node, RUNNING);
+  const plain = await shown();
+  expect(plain.rollout).toMatchObject({ state: { kind: "done" }, summary: "done", counts: { total: 1, passed: 1 } });
+  expect(plain.services[0].workloads[0]).toMatchObject({ state: "running", ready: null });
+  const [placement] = hub.loop.world.placements.values();
+  const seen = placement && hub.loop.world.observations.get(node)?.workloads.get(placement.workload)?.status;
+  if (seen === undefined) throw new Error("nothing was reported");
+  await hub.report(node, { workloads: [{ ...seen, ready: false }] });
+  expect((await shown()).services[0].workloads[0]).toMatchObject({ state: "running", ready: false, good: false });
+});
+
 test("[A14] a failing workload makes its app troubled, with its words", async () => {
   const node = await hub.join("pi-a");
   await hub.apply("shop", WEB);

@@ -6,6 +6,7 @@ import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
 import { appRef } from "../refs.ts";
 import { age, cell, facts, localTime, type Paint, painter, table, wrap } from "../render.ts";
+import { nextStep, stateCellOf } from "../rollout-text.ts";
 import { conditionCell, shortId } from "../states.ts";
 import { workloadsTable } from "./ps.ts";
 
@@ -34,6 +35,7 @@ export function appText(
     facts(
       [
         ["Revision", `${app.revision}, applied ${applied} by ${app.appliedBy}`],
+        ...rolloutFacts(app.rollout),
         ...wishFacts(app, zoneOffsetMinutes),
         ["Networks", app.networks.join(", ") || "none"],
         ["Volumes", app.volumes.join(", ") || "none"],
@@ -43,7 +45,8 @@ export function appText(
     `\n${servicesTable(app.services, width, paint)}`,
   ];
   const workloads = app.services.flatMap((service) => service.workloads);
-  if (workloads.length > 0) parts.push(`\n${workloadsTable(workloads, width, paint, { hints: true })}`);
+  if (workloads.length > 0)
+    parts.push(`\n${workloadsTable(workloads, width, paint, { hints: true, zone: zoneOffsetMinutes })}`);
   for (const { workload, node, reachable, reason } of app.retiring) {
     const when = reachable ? "" : " (the node is not heard from)";
     parts.push(
@@ -51,6 +54,14 @@ export function appText(
     );
   }
   return parts.join("");
+}
+
+/** Nothing of one that is through everywhere. */
+function rolloutFacts(rollout: AppView["rollout"]): [string, string][] {
+  if (rollout === null || (rollout.state.kind === "done" && rollout.counts.waiting === 0)) return [];
+  // For what one that is under way waits, its summary says.
+  const next = rollout.state.kind === "progressing" ? "" : nextStep(rollout);
+  return [["Rollout", `${stateCellOf(rollout.state).text}: ${rollout.summary}${next === "" ? "" : `. ${next}`}`]];
 }
 
 /** Since when, by whom and why it is paused, and what of it is stopped. */

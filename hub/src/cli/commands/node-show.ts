@@ -36,7 +36,9 @@ export function nodeText(
     parts.push(`${paint("bad", "! refuses its assignment")}: ${visible(node.refusal.message)}\n`);
   if (node.drain !== null) parts.push(`\nDrain\n${drainText(node, width, paint, zoneOffsetMinutes)}`);
   parts.push(
-    node.placements.length === 0 ? "Nothing is placed on it.\n" : `\n${workloadsTable(node.placements, width, paint)}`,
+    node.placements.length === 0
+      ? "Nothing is placed on it.\n"
+      : `\n${workloadsTable(node.placements, width, paint, { hints: false, zone: zoneOffsetMinutes })}`,
   );
   return parts.join("");
 }

@@ -2,6 +2,7 @@
 import { appNameSchema, revisionSchema, serviceNameSchema, workloadIdSchema } from "@skerry/shared/model/ids.ts";
 import * as z from "zod";
 import { afterSchema, ifRevisionQuerySchema, limitSchema, nodeRefSchema, pageOf, problemSchema } from "./common.ts";
+import { rolloutBriefSchema } from "./rollouts.ts";
 import { saidSchema, stopViewSchema } from "./wishes.ts";
 import { workloadViewSchema } from "./workloads.ts";
 
@@ -177,6 +178,8 @@ export const appViewSchema = z.object({
    * `--wait` waits for.
    */
   converged: z.boolean(),
+  /** How its newest revision gets on; null: there was no rollout of it. */
+  rollout: rolloutBriefSchema.nullable(),
   services: z.array(serviceViewSchema),
   /** What is to go and may still stand, by workload; on a silent node for as long as it is silent. */
   retiring: z.array(

@@ -37,6 +37,8 @@ export const workloadViewSchema = z.object({
   state: shownStateSchema,
   /** Only while running. */
   health: z.enum(["none", "starting", "healthy", "unhealthy"]).nullable(),
+  /** Only while running, by its startup and readiness probes; null: it has none. */
+  ready: z.boolean().nullable(),
   /** true: what should run runs, and is healthy if it has a check (or has completed and should have). */
   good: z.boolean(),
   /** Why it is in this state, in plain words. */

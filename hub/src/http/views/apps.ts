@@ -12,6 +12,7 @@ import type { App, World } from "../../core/world.ts";
 import type { AppCondition, AppSummary, AppView, ServiceView } from "../schemas/apps.ts";
 import type { WorkloadView } from "../schemas/workloads.ts";
 import { nodeRef } from "./nodes.ts";
+import { rolloutBrief } from "./rollouts.ts";
 import { stopView } from "./wishes.ts";
 import { workloadView } from "./workloads.ts";
 
@@ -39,6 +40,7 @@ export function appView(world: World, app: App, now: Millis): AppView {
       services.every(({ condition }) => condition === "good") &&
       [...tallies.values()].every(({ behind }) => behind === 0) &&
       retiring.every(({ reachable }) => !reachable),
+    rollout: rolloutBrief(world, app, now),
     services,
     retiring,
     networks: app.spec.networks.map(({ engineName }) => engineName),

@@ -27,6 +27,7 @@ export function workloadView(world: World, id: WorkloadId, now: Millis): Workloa
     node: node === undefined ? null : nodeRef(node),
     state,
     health,
+    ready: state === "running" ? readyOf(world, placement) : null,
     good: workloadCondition(world, id) === "good",
     reason,
     hint,
@@ -35,6 +36,11 @@ export function workloadView(world: World, id: WorkloadId, now: Millis): Workloa
     ...seenOf(world, placement, state === "unknown", silentForMs, now),
     stop: stopView(world, stopOf(world, { ...parts, node: node?.id ?? null })),
   };
+}
+
+function readyOf(world: World, placement: Placement | undefined): boolean | null {
+  if (placement === undefined) return null;
+  return world.observations.get(placement.node)?.workloads.get(placement.workload)?.status.ready ?? null;
 }
 
 function wantedOf(
