@@ -15,6 +15,7 @@ import { JOIN_TOKEN, type SimHub } from "./hub.ts";
 import { logTo } from "./log.ts";
 import { bugAgentClock, bugAgentConnection, bugEngine, bugLedger } from "./mutants.ts";
 import type { SimNode } from "./node.ts";
+import { asksMachine } from "./probes.ts";
 import type { SitePart } from "./site.ts";
 
 /** As the real dialer's. */
@@ -60,8 +61,7 @@ async function run(start: AgentStart): Promise<void> {
     dial: () => dial(start, engine),
     facts: factsOf(node.config, process),
     leases: node.leases,
-    // Nothing in the simulator is probed.
-    ask: () => Promise.resolve(null),
+    ask: asksMachine(node.probed, process, engine),
     safeModeOff: () => false,
     bootId: node.host.bootId(),
     runId,

@@ -7,7 +7,8 @@ import { type ContainerSpec, defaultContainerSpec } from "@skerry/shared/model/c
 import type { AppName, ServiceName, SpecHash } from "@skerry/shared/model/ids.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Chance } from "./chance.ts";
-import { imageOf, type Kind, MISSING_IMAGE } from "./engine/life.ts";
+import { imageOf, type Kind, MISSING_IMAGE, NOT_TO_BE_HAD } from "./engine/life.ts";
+import { drawProbes } from "./probes.ts";
 import { drawUpdate } from "./updates.ts";
 
 export interface AppStyle {
@@ -16,6 +17,8 @@ export interface AppStyle {
   readonly nodes: number;
   /** Draws how services are changed; null: every file says nothing of it. */
   readonly updates: Chance | null;
+  /** Draws probes, windows, holds, and worse bad revisions; null: there are none. */
+  readonly extras: Chance | null;
 }
 
 /** Label values that nodes and constraints are drawn from. */
@@ -73,13 +76,17 @@ export function changeApp(chance: Chance, spec: AppSpec, style: AppStyle): AppSp
 }
 
 /** A revision in which one service never gets good. */
-export function spoilApp(chance: Chance, spec: AppSpec): AppSpec {
+export function spoilApp(chance: Chance, spec: AppSpec, { extras }: AppStyle): AppSpec {
   const services = [...spec.services];
   const index = chance.int(0, services.length - 1);
   const service = services[index];
   if (service === undefined) return spec;
-  const image = chance.pick([imageOf("doomed", chance.int(1, 3)), imageOf("broken", 1), MISSING_IMAGE]);
-  services[index] = { ...service, container: { ...service.container, image } };
+  const drawn = chance.pick([imageOf("doomed", chance.int(1, 3)), imageOf("broken", 1), MISSING_IMAGE]);
+  // Never ready, by a probe that says so; or an image that no node can have.
+  const sickly = extras?.yes(0.4) === true ? drawProbes(extras) : null;
+  const image =
+    sickly !== null ? imageOf("sickly", 1) : extras?.yes(0.4) === true ? extras.pick([...NOT_TO_BE_HAD.keys()]) : drawn;
+  services[index] = { ...service, container: { ...service.container, image }, probes: sickly ?? service.probes };
   return finish(spec.name, services);
 }
 
@@ -187,6 +194,7 @@ function drawService(
     reservedNanoCpus: null,
     disconnect: drawDisconnect(chance, style, hasVolume),
     ...drawUpdate(style.updates),
+    probes: kind === "job" || style.extras?.yes(0.35) !== true ? null : drawProbes(style.extras),
   };
 }
 

@@ -38,8 +38,8 @@ export interface ConfigWishes {
   readonly plainUpdates?: boolean;
 }
 
-/** Now and then a night goes by. */
-const LONG_MS = 8 * 3_600_000;
+/** Now and then hours go by: longer than every pause, lease and deadline that is drawn here. */
+const LONG_MS = 3 * 3_600_000;
 const MIB = 1_048_576;
 const YEAR_MS = 365.25 * 86_400_000;
 
@@ -52,7 +52,8 @@ export function drawConfig(seed: number, wishes: ConfigWishes = {}): SiteConfig 
     wishes.policies ??
     chance.pick<AppStyle["policies"]>([["keep"], ["replace"], ["fence"], ["keep", "replace", "fence"]]);
   const updates = wishes.plainUpdates === true ? null : createChance(seed, "updates");
-  const style: AppStyle = { kinds, policies, nodes: count, updates };
+  const extras = wishes.plainUpdates === true ? null : createChance(seed, "extras");
+  const style: AppStyle = { kinds, policies, nodes: count, updates, extras };
   const nodes: NodeConfig[] = [];
   for (let number = 1; number <= count; number += 1) {
     const far = chance.yes(0.25);

@@ -30,6 +30,8 @@ export interface Violation {
 export interface History {
   readonly facts: (ContainerFact & { readonly node: string })[];
   readonly intervals: Interval[];
+  /** The same, by node and workload: see `runsKey`. */
+  readonly runs: Map<string, Interval[]>;
   readonly mutations: (Mutation & { readonly node: string })[];
   readonly commits: { readonly atMs: number; readonly seq: number; readonly commit: Commit }[];
   readonly ledgerCommits: {
@@ -60,10 +62,22 @@ export interface History {
   readonly violations: Violation[];
 }
 
+export const runsKey = (node: string, workload: string): string => `${node} ${workload}`;
+
+export function noteRun({ intervals, runs }: History, run: Interval): void {
+  intervals.push(run);
+  if (run.workload === null) return;
+  const key = runsKey(run.node, run.workload);
+  const known = runs.get(key);
+  if (known === undefined) runs.set(key, [run]);
+  else known.push(run);
+}
+
 export function createHistory(): History {
   return {
     facts: [],
     intervals: [],
+    runs: new Map(),
     mutations: [],
     commits: [],
     ledgerCommits: [],

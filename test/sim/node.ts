@@ -12,12 +12,12 @@ import { startAgent } from "./agent.ts";
 import { needlessStop, type Wanted, wantedAfter } from "./checkers/needless.ts";
 import type { NodeConfig } from "./config.ts";
 import { createSimEngine, type Mutation, type SimEngine } from "./engine/client.ts";
-import { MISSING_IMAGE } from "./engine/life.ts";
 import { type ContainerFact, createMachine, type Machine, type SimContainer } from "./engine/machine.ts";
-import type { Interval } from "./history.ts";
+import { type Interval, noteRun } from "./history.ts";
 import { createHost, type Host, type Process } from "./host.ts";
 import type { SimHub } from "./hub.ts";
 import type { Link } from "./network.ts";
+import type { ProbedMachine } from "./probes.ts";
 import type { SitePart } from "./site.ts";
 
 export interface SimNode {
@@ -27,6 +27,8 @@ export interface SimNode {
   readonly link: Link;
   readonly engine: SimEngine;
   readonly machine: Machine;
+  /** What its containers answer to probes. */
+  readonly probed: ProbedMachine;
   readonly disk: MemoryDisk;
   /** Kept where a reboot clears it. */
   readonly leases: LeaseKeeper;
@@ -122,7 +124,7 @@ export function createNode(part: SitePart, config: NodeConfig, hub: SimHub): Sim
     arch: config.arch,
     memoryBytes: config.memoryBytes,
     cores: config.cores,
-    inRegistry: (image) => image !== MISSING_IMAGE,
+    inRegistry: () => true,
     machine,
     events,
     onMutation(mutation) {
@@ -148,6 +150,7 @@ export function createNode(part: SitePart, config: NodeConfig, hub: SimHub): Sim
     link,
     engine,
     machine,
+    probed: { chance: part.chance(`probes ${name}`), machine, rough: part.rough },
     disk: state.disk,
     credential: () => credential,
     leases: {
@@ -281,6 +284,6 @@ function openInterval({ part, config }: State, container: SimContainer): Interva
     sinceMs: part.scheduler.nowMs(),
     untilMs: null,
   };
-  part.history.intervals.push(interval);
+  noteRun(part.history, interval);
   return interval;
 }

@@ -40,7 +40,8 @@ export function createOperator(site: Site): Operator {
       for (const spec of site.config.apps) apply(spec);
     },
     plan(forMs) {
-      const mean = chance.pick([10_000, 40_000, 200_000]);
+      // As with faults: in a long night people do less, not more.
+      const mean = Math.max(chance.pick([10_000, 40_000, 200_000]), forMs / 150);
       for (let atMs = chance.exponential(mean); atMs < forMs; atMs += chance.exponential(mean)) {
         site.scheduler.after(atMs, () => {
           if (site.rough()) act();
@@ -90,7 +91,7 @@ function createSteering(
     const reason = "";
     if (turn < 0.3) {
       // Nobody insists on a bad one.
-      const bad = spoilApp(chance, spec);
+      const bad = spoilApp(chance, spec, site.config.style);
       submit({ kind: "apply-app", retry: false, force: false, spec: bad, source: "sim", ifRevision: null });
     } else if (turn < 0.45) apply(spec);
     else if (turn < 0.55) submit({ kind: "undo-rollout", app, to: null, reason });

@@ -7,7 +7,7 @@ import * as checks from "./checkers/history.ts";
 import { managed, siteGaps, UNDER_WAY_MS } from "./checkers/settled.ts";
 import * as updates from "./checkers/updates.ts";
 import { type ConfigWishes, drawConfig } from "./config.ts";
-import { kindOf, MISSING_IMAGE } from "./engine/life.ts";
+import { isHopeless } from "./engine/life.ts";
 import { runEpilogue } from "./epilogue.ts";
 import { drawFaultKinds, healEverything, planFaults } from "./faults.ts";
 import type { Violation } from "./history.ts";
@@ -202,7 +202,7 @@ function hopeful(site: Site): boolean {
     ...managed(node).map(({ request }) => request.spec.image),
     ...(node.disk.content().assignment?.workloads ?? []).map(({ spec }) => spec.image),
   ]);
-  return images.every((image) => image !== MISSING_IMAGE && !["doomed", "sickly", "broken"].includes(kindOf(image)));
+  return !images.some(isHopeless);
 }
 
 function historyChecks(site: Site, impaired: ImpairedWatch): readonly Violation[] {

@@ -1,7 +1,7 @@
 // [I23] as it happens: the hub shows a workload as good only if it truly ran so, on that node and from that spec, not long ago.
 import { workloadView } from "@skerry/hub/http/views/workloads.ts";
 import { HEARTBEAT_METERED_MS, HEARTBEAT_MS, LEASE_PERIODS } from "@skerry/shared/protocol/version.ts";
-import type { Violation } from "../history.ts";
+import { runsKey, type Violation } from "../history.ts";
 import type { Site } from "../site.ts";
 
 /** Three heartbeats of silence, … */
@@ -23,14 +23,12 @@ export function findFalseGreen(site: Site): readonly Violation[] {
     if (node === undefined) continue;
     const limitMs = SEEING_MS + (node.config.metered ? LEASE_METERED_MS : LEASE_MS);
     const since = site.scheduler.nowMs() - limitMs;
-    const ran = site.history.intervals.some(
-      (one) =>
-        one.node === node.name &&
-        one.workload === placement.workload &&
-        one.specHash === placement.specHash &&
-        (one.untilMs === null || one.untilMs >= since),
+    const runs = site.history.runs.get(runsKey(node.name, placement.workload)) ?? [];
+    // From the newest on: in a long night there are thousands.
+    const ran = runs.findLast(
+      ({ specHash, untilMs }) => specHash === placement.specHash && (untilMs === null || untilMs >= since),
     );
-    if (ran) continue;
+    if (ran !== undefined) continue;
     const message = `${placement.workload} is shown as running on ${node.name}, and has not run there for ${limitMs / 1_000} s`;
     found.push({ invariant: "I23", atMs: site.scheduler.nowMs(), message });
   }

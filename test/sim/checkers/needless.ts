@@ -65,6 +65,7 @@ export function needlessStop(node: string, machine: Machine, wanted: Wanted, mut
   if (target.health === "unhealthy" || target.edited || hasTwin(machine, target)) return null;
   // Decided while it was unhealthy, as far as the agent could see; the engine was slow to do it.
   if (target.recoveredAtMs !== null && target.recoveredAtMs > askedAtMs - SEEING_MS) return null;
+  if (servedBadly(target, askedAtMs)) return null;
   const workload = target.labels[LABEL.workload] ?? "";
   const want = wanted.get(workload);
   if (want === undefined || want.specHash !== target.labels[LABEL.specHash]) return null;
@@ -74,6 +75,11 @@ export function needlessStop(node: string, machine: Machine, wanted: Wanted, mut
   // An operator asked for another restart while the one before was under way.
   if (want.intent.restarts > 0 && want.sinceMs > atMs - SEEING_MS) return null;
   return { invariant: "I8", atMs, message: `${node}: ${call}, though ${workload} was wanted as it was and ran well` };
+}
+
+/** Its liveness or startup probe may have given it up. */
+function servedBadly({ life, sickSinceMs }: SimContainer, askedAtMs: number): boolean {
+  return life?.healthyAfterMs === null || (sickSinceMs !== null && sickSinceMs > askedAtMs - 2 * SEEING_MS);
 }
 
 function hasTwin(machine: Machine, target: SimContainer): boolean {

@@ -7,7 +7,7 @@ import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
 import { comparePositions } from "@skerry/shared/model/assignment-hash.ts";
 import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { containerName } from "@skerry/shared/model/names.ts";
-import { kindOf, MISSING_IMAGE } from "../engine/life.ts";
+import { isHopeless, kindOf } from "../engine/life.ts";
 import type { SimContainer } from "../engine/machine.ts";
 import type { SimNode } from "../node.ts";
 import type { Site } from "../site.ts";
@@ -35,17 +35,8 @@ export function expectedEnds(workloads: readonly Workload[]): ReadonlyMap<Worklo
 }
 
 function ownEnd({ spec }: Workload): End {
-  if (spec.image === MISSING_IMAGE) return "hopeless";
-  switch (kindOf(spec.image)) {
-    case "doomed":
-    case "sickly":
-    case "broken":
-      return "hopeless";
-    case "job":
-      return "completed";
-    default:
-      return "running";
-  }
+  if (isHopeless(spec.image)) return "hopeless";
+  return kindOf(spec.image) === "job" ? "completed" : "running";
 }
 
 export const managed = (node: SimNode): readonly SimContainer[] =>

@@ -10,10 +10,12 @@ import {
   type LogOptions,
   type PullProgress,
 } from "@skerry/agent/engine/engine.ts";
+import type { PullFailure } from "@skerry/shared/model/report.ts";
 import type { Chance } from "../chance.ts";
 import type { Process } from "../host.ts";
 import type { Scheduler } from "../scheduler.ts";
 import type { Trace } from "../trace.ts";
+import { NOT_TO_BE_HAD, PROBE_COMMAND } from "./life.ts";
 import type { Machine, SimContainer } from "./machine.ts";
 
 /** How bad an engine is at the moment. All zero: as good as engines get. */
@@ -283,10 +285,10 @@ function clientFor(state: State, process: Process): Engine {
     stopContainer: (id, graceMs) => stop(state, process, id, graceMs),
     exec: (id, command) =>
       aside(state, process, `run ${command[0] ?? "nothing"} in ${short(id)}`, () => {
-        if (mustFind(machine, id).status !== "running") throw new EngineError("conflict", "it is not running");
-        return command[0] === "echo"
-          ? { exitCode: 0, output: `${command.slice(1).join(" ")}\n` }
-          : { exitCode: 1, output: "" };
+        const container = mustFind(machine, id);
+        if (container.status !== "running") throw new EngineError("conflict", "it is not running");
+        if (command[0] === "echo") return { exitCode: 0, output: `${command.slice(1).join(" ")}\n` };
+        return { exitCode: command[0] === PROBE_COMMAND && machine.serves(container) ? 0 : 1, output: "" };
       }),
     tail: (id, lines, maxBytes) =>
       aside(state, process, `tail ${short(id)}`, () => lastOf(mustFind(machine, id).lines, lines, maxBytes)),
@@ -464,8 +466,11 @@ function pull(
         open = false;
         how();
       });
-    const fail = (kind: EngineErrorKind, why: string): void =>
-      settle(() => reject(new EngineError(kind, `pull ${image}: ${why}`)));
+    const fail = (kind: EngineErrorKind, why: string, pullFailure?: PullFailure): void =>
+      settle(() =>
+        reject(new EngineError(kind, `pull ${image}: ${why}`, pullFailure === undefined ? {} : { pullFailure })),
+      );
+    const never = NOT_TO_BE_HAD.get(image);
     const step = (number: number): void => {
       if (state.mode === "hung") {
         state.pending.push(() => step(number));
@@ -473,7 +478,8 @@ function pull(
       }
       if (state.instance !== instance || state.mode === "down") return fail("unreachable", "the engine broke off");
       if (signal.aborted) return fail("retry", "was cancelled");
-      if (!state.faults.registryUp) return fail("retry", "dial tcp: no route to host");
+      if (!state.faults.registryUp) return fail("retry", "dial tcp: no route to host", "unreachable");
+      if (never !== undefined) return fail("retry", never.says, never.why);
       if (!inRegistry(image)) return fail("retry", "manifest unknown");
       if (chance.yes(state.faults.pullFailure)) return fail("retry", "unexpected EOF");
       if (number >= steps) {

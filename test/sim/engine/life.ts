@@ -1,5 +1,6 @@
 // What a simulated container's process does once it is started: how long it runs, how it ends, how healthy it is, how it takes a
 // stop signal. Chosen by the image's name, so that an app's spec alone says how it behaves.
+import type { PullFailure } from "@skerry/shared/model/report.ts";
 import type { Chance } from "../chance.ts";
 
 export interface Life {
@@ -26,8 +27,21 @@ export interface Life {
  */
 export const KINDS = ["steady", "crashy", "job", "oom", "flappy", "doomed", "sickly", "broken", "stubborn"] as const;
 export type Kind = (typeof KINDS)[number];
+/** The simulated containers know this command: it ends with 0 while they serve. */
+export const PROBE_COMMAND = "serves";
 /** An image that no registry has. */
 export const MISSING_IMAGE = "sim/missing:1";
+/** Images that no machine here will ever have, and why. */
+export const NOT_TO_BE_HAD: ReadonlyMap<string, { readonly why: PullFailure; readonly says: string }> = new Map([
+  [MISSING_IMAGE, { why: "not-found", says: "manifest unknown" }],
+  ["sim/secret:1", { why: "unauthorised", says: "denied: access forbidden" }],
+  ["sim/foreign:1", { why: "wrong-architecture", says: "no matching manifest for this platform" }],
+  ["sim/huge:1", { why: "too-big", says: "it does not fit on the engine's disk" }],
+] as const);
+
+/** Nothing that is made from it ever runs well. */
+export const isHopeless = (image: string): boolean =>
+  NOT_TO_BE_HAD.has(image) || ["doomed", "sickly", "broken"].includes(kindOf(image));
 
 export const imageOf = (kind: Kind, tag: number): string => `sim/${kind}:${tag}`;
 

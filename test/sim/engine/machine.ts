@@ -51,6 +51,8 @@ export interface SimContainer {
   health: ContainerSummary["health"];
   networks: Set<string>;
   limits: ContainerDetails["limits"];
+  /** When it last fell sick in this run: it serves badly for a while, and its health check fails for good. null: not. */
+  sickSinceMs: number | null;
   /** When it last turned from unhealthy to healthy. */
   recoveredAtMs: number | null;
   /** Somebody changed it from outside since it was made. */
@@ -80,6 +82,8 @@ export interface Machine {
   /** Names of all volumes that ever were. */
   volumesEver(): readonly string[];
   find(nameOrId: string): SimContainer | null;
+  /** It would answer a probe well at this moment. */
+  serves(container: SimContainer): boolean;
   summary(container: SimContainer): ContainerSummary;
   details(container: SimContainer): ContainerDetails;
   create(request: CreateRequest, by: Actor): SimContainer;
@@ -141,6 +145,7 @@ export function createMachine(options: MachineOptions): Machine {
     images: state.images,
     volumesEver: () => [...state.volumesEver].sort(),
     find: (nameOrId) => findContainer(state, nameOrId),
+    serves: (container) => serves(container, options.scheduler.nowMs()),
     summary,
     details: (container) => detailsOf(state, container),
     create: (request, by) => create(state, request, by),
@@ -161,7 +166,7 @@ export function createMachine(options: MachineOptions): Machine {
     },
     sicken(id) {
       const container = mustFind(state, id);
-      if (container.status === "running" && container.health !== "none") setHealth(state, container, "unhealthy");
+      if (container.status === "running") fallSick(state, container);
     },
     connect(network, id, by) {
       const container = mustFind(state, id);
@@ -309,6 +314,7 @@ function create(state: State, request: CreateRequest, by: Actor): SimContainer {
       pidsLimit: spec.pidsLimit !== null && spec.pidsLimit > 0 ? spec.pidsLimit : null,
       restartPolicy: "no",
     },
+    sickSinceMs: null,
     recoveredAtMs: null,
     edited: false,
     dues: [],
@@ -369,6 +375,7 @@ function run(state: State, container: SimContainer, life: Life, by: Actor): void
   container.exitCode = 0;
   container.oom = false;
   container.error = "";
+  container.sickSinceMs = null;
   container.runningSinceMs = options.scheduler.nowMs();
   container.startedWallMs = wallMs;
   container.finishedWallMs = null;
@@ -392,14 +399,29 @@ function run(state: State, container: SimContainer, life: Life, by: Actor): void
       if (due()) end(state, container, "itself", life.exitCode, life.oom);
     });
   }
+  if (life.sickAfterMs !== null && life.healthyAfterMs !== null) {
+    later(life.healthyAfterMs + life.sickAfterMs, () => {
+      if (due()) fallSick(state, container);
+    });
+  }
   if (!checked) return;
   if (life.healthyAfterMs === null) later(8_000, () => setHealth(state, container, "unhealthy"));
   else later(life.healthyAfterMs, () => setHealth(state, container, "healthy"));
-  if (life.sickAfterMs !== null && life.healthyAfterMs !== null) {
-    later(life.healthyAfterMs + life.sickAfterMs, () => {
-      if (due()) setHealth(state, container, "unhealthy");
-    });
-  }
+}
+
+/** For so long a sick one serves badly: longer than most thresholds of its probes. */
+const SICK_MS = 15_000;
+
+function fallSick(state: State, container: SimContainer): void {
+  container.sickSinceMs = state.options.scheduler.nowMs();
+  if (container.health !== "none") setHealth(state, container, "unhealthy");
+}
+
+function serves({ status, life, runningSinceMs, sickSinceMs }: SimContainer, nowMs: number): boolean {
+  if (status !== "running" || runningSinceMs === null) return false;
+  const afterMs = life?.healthyAfterMs ?? null;
+  if (afterMs === null || nowMs < runningSinceMs + afterMs) return false;
+  return sickSinceMs === null || nowMs >= sickSinceMs + SICK_MS;
 }
 
 function setHealth(state: State, container: SimContainer, health: "healthy" | "unhealthy"): void {
