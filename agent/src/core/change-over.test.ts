@@ -296,6 +296,35 @@ describe("after a failure", () => {
     expect(look(retry.node).lanes).toEqual([]);
   });
 
+  test("[N202] a verdict ends when another hash is wanted: what returns is judged anew, whatever became of the other", () => {
+    const { node } = settle(step(dies(inTrial(), 1)).node, 10, { link: CONNECTED });
+    const other = step({
+      ...node,
+      desired: assignment([v2({ hash: "c3", spec: { image: "web:3", pullPolicy: "never" } })]),
+    });
+    const again = look({ ...other.node, desired: assignment([v2()]) });
+    expect(statusOf(again, v1).gate).toMatchObject({ kind: "open" });
+    expect(kinds(again, v1.id)).toBe("stop rename create start");
+
+    const good = step({ ...inTrial(), now: 1_000_000 + MONITOR_MS }).node;
+    const undone = step({ ...good, desired: assignment([{ ...v1, revision: 3 }]) }).node;
+    const returned = look({ ...undone, desired: assignment([v2()]) });
+    expect(statusOf(returned, v1)).toMatchObject({ gate: { kind: "open" }, gateFor: { specHash: v2().specHash } });
+  });
+
+  test("[N203] while the way back cannot be taken, the one that failed is not started again", () => {
+    const spec = { ...v1.spec, pullPolicy: "never" as const };
+    const previous = { revision: 1, specHash: v1.specHash, spec, probes: v1.probes };
+    const node = dies(inTrial(v2({ previous })), 1);
+    const own = node.observed.own.filter(({ summary }) => summary.name === "shop-web-1");
+    const images = new Map([...node.observed.images, ["web:1", null]]);
+    const failed = step({ ...node, observed: { ...node.observed, own, images } });
+    expect(failed.plan.events).toContainEqual(expect.objectContaining({ kind: "reverted", from: 2, to: 1 }));
+    expect(standing(failed.node)).toEqual(["shop-web-1 b2 exited"]);
+    for (const ms of [0, 31_000, 600_000])
+      expect(look({ ...failed.node, now: failed.node.now + ms }).lanes, `after ${ms} ms`).toEqual([]);
+  });
+
   test("[N111] the way back is the wanted hash again: the kept container takes its place without being made anew", () => {
     const { previous } = v2().changeOver;
     const undone = {
@@ -526,5 +555,22 @@ describe("a lost ledger", () => {
     const { node, plan: rest } = settle(dies(adopted, 1), 10, { link: CONNECTED });
     expect(standing(node)).toEqual(["shop-web-1 a1 running"]);
     expect(statusOf(rest, v1)).toMatchObject({ restarts: 0, gate: { kind: "failed", reverted: true } });
+  });
+
+  test("[N201] one that stands without a kept one has passed: an end that happened meanwhile is healed, and nothing goes back", () => {
+    const passed = step({ ...inTrial(), now: 1_000_000 + MONITOR_MS }).node;
+    const later = dies({ ...step({ ...passed, now: passed.now + MONITOR_MS }).node, memory: NO_MEMORY }, 137);
+    expect(standing(later)).toEqual(["shop-web-1 b2 exited"]);
+    const found = look(later, { unbrokenSinceMs: 0 });
+    expect(statusOf(found, v1)).toMatchObject({ revision: 2, gate: { kind: "passed" } });
+    expect(eventKinds(found.events)).not.toContain("gate-failed");
+    const { node } = settle(later, 10, { link: CONNECTED });
+    expect(standing(node)).toEqual(["shop-web-1 b2 running"]);
+  });
+
+  test("[N201] what never ran has not passed, kept one or not", () => {
+    const made = container(v2(), { id: "c2", status: "created", details: { ranMs: null } });
+    const node: ModelNode = { ...changing(v2(), [made]), memory: NO_MEMORY };
+    expect(statusOf(look(node), v1).gate).toMatchObject({ kind: "open" });
   });
 });

@@ -57,11 +57,17 @@ function workloadChanges(seen: World, draft: Draft, workload: WorkloadId, bumped
   if (returns === true) changes.push({ kind: "tombstone-removed", node: after.node, workload });
   if (after.fencingToken > (seen.fencingTokens.get(workload) ?? 0))
     changes.push({ kind: "fencing-token-set", workload, token: after.fencingToken });
+  if (before !== null && seen.gates.has(workload) && !isJudgedAlike(before, after))
+    changes.push({ kind: "gate-removed", workload });
   changes.push({ kind: "placement-set", placement: after });
   if (before?.node !== after.node)
     changes.push({ kind: "hub-event", event: { kind: "placed", workload, node: after.node, reason } });
   return changes;
 }
+
+/** A verdict is about one spec at one attempt on one node: whatever returns after another is judged anew. */
+const isJudgedAlike = (before: Placement, after: Placement): boolean =>
+  before.node === after.node && before.specHash === after.specHash && before.step.attempt === after.step.attempt;
 
 function leaveChanges(seen: World, before: Placement, after: Placement | null, reason: string): readonly Change[] {
   const { workload, node, silentRunMs: held } = before;

@@ -27,9 +27,10 @@ export function oldLanes(one: Case, decision: Decision, beingMade: ReadonlySet<W
   return [{ key, actions: [{ kind: "start-container", workload: workload.id, containerId: old.summary.id }] }];
 }
 
-/** Start-first the old one serves on until its successor has passed. */
-function oldOf({ workload, existing }: Case): OwnContainer | undefined {
-  if (existing.matching === null) return existing.outdated[0];
+/** Start-first the old one serves on until its successor has passed. What failed here is not tried again while the way back waits. */
+function oldOf({ wanted, workload, existing }: Case): OwnContainer | undefined {
+  const hasFailed = ({ specHash }: OwnContainer): boolean => wanted !== workload && specHash === wanted.specHash;
+  if (existing.matching === null) return existing.outdated.find((own) => !hasFailed(own));
   return existing.kept !== null && startsFirst(workload) ? existing.kept : undefined;
 }
 

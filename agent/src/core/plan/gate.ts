@@ -6,11 +6,11 @@ import type { Gate, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { GateMemory, WorkloadMemory } from "../memory.ts";
 import type { OwnContainer } from "../observed.ts";
-import { runKey } from "../remember.ts";
+import { freshMemory, runKey } from "../remember.ts";
 import { stableRunMs } from "../retry.ts";
 import { NOTHING_SPENT, runOn, type SpentMoment, spentAt, standStill } from "../spent.ts";
 import type { Case, Decision } from "./decision.ts";
-import type { Existing } from "./existing.ts";
+import { type Existing, hasRun, matches } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
 import { type HeldBack, leaseLeft } from "./held-back.ts";
 import { isQueued, PULL_TURN } from "./images.ts";
@@ -37,6 +37,26 @@ export interface Judged {
   readonly memory: WorkloadMemory;
   readonly events: readonly NodeEvent[];
   readonly wakeAtMs: Millis | null;
+}
+
+/**
+ * What is remembered, as far as it still holds: a verdict ends when another hash is wanted, so that whatever returns is judged anew. With
+ * nothing remembered (the ledger was lost) the containers tell: the last good one is kept until its successor has passed, so one that
+ * has run and stands without it has passed.
+ */
+export function recalled(
+  wanted: Workload,
+  own: readonly OwnContainer[],
+  remembered: WorkloadMemory | undefined,
+): WorkloadMemory | undefined {
+  if (remembered !== undefined) {
+    const holds = remembered.gate === null || remembered.gate.specHash === wanted.specHash;
+    return holds ? remembered : { ...remembered, gate: null };
+  }
+  const previous = previousOf(wanted);
+  const stands = own.some((one) => matches(wanted, one) && hasRun(one));
+  if (previous === null || !stands || own.some(({ specHash }) => specHash === previous.specHash)) return undefined;
+  return { ...freshMemory(wanted.specHash), gate: { ...gateOf(undefined, wanted), verdict: { kind: "passed" } } };
 }
 
 export function judge(one: Judging): Judged {

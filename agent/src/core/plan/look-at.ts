@@ -7,7 +7,7 @@ import type { WorkloadMemory } from "../memory.ts";
 import type { Observed, OwnContainer } from "../observed.ts";
 import { countRun, memoryFor, type RunSeen, renewWait, runKey, stoppedOnPurpose } from "../remember.ts";
 import { type Existing, isUp, sortExisting } from "./existing.ts";
-import { judge } from "./gate.ts";
+import { judge, recalled } from "./gate.ts";
 import { type HeldBack, heldBack } from "./held-back.ts";
 import { takeIntent } from "./intent.ts";
 import type { PlanContext } from "./scene.ts";
@@ -69,12 +69,13 @@ function aim(
   remembered: WorkloadMemory | undefined,
   { context, now }: Surroundings,
 ): Pick<Looked, "wanted" | "target" | "existing" | "memory"> {
-  const gate = gateOf(remembered, wanted);
+  const known = recalled(wanted, own, remembered);
+  const gate = gateOf(known, wanted);
   const found = targetOf(wanted, gate);
   const target = found === wanted ? wanted : found;
   const existing = sortExisting(target, own, keptHash(wanted, gate));
   const moment = { bootId: context.bootId, chance: context.chance, now };
-  const held = renewWait(memoryFor(remembered, target.specHash), moment);
+  const held = renewWait(memoryFor(known, target.specHash), moment);
   return { wanted, target, existing, memory: ownDoing(target, existing, held) };
 }
 

@@ -1,5 +1,7 @@
-// What a node's report says about gates, as changes. Pure. A result counts for the very spec hash and attempt that the placement has,
-// on the node where it stands; the first result stays.
+// What a node's report says about gates, as changes. Pure. A result counts for the very spec hash and attempt that the placement has, on
+// the node where it stands, once that node holds an assignment that says so: an older word may be about an earlier try. The first stays.
+import type { Position } from "@skerry/shared/model/assignment.ts";
+import { comparePositions } from "@skerry/shared/model/assignment-hash.ts";
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import type { Report, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Change } from "../change.ts";
@@ -14,7 +16,7 @@ const MAX_REASON = 500;
 export function gateChanges(world: World, node: NodeId, report: Report): readonly Change[] {
   const changes: Change[] = [];
   const dirty = new Set<Placement["app"]>();
-  for (const status of report.workloads) {
+  for (const status of statusesOf(world, node, report)) {
     const placement = world.placements.get(status.id);
     if (placement === undefined || placement.node !== node) continue;
     const app = world.apps.get(placement.app);
@@ -29,31 +31,42 @@ export function gateChanges(world: World, node: NodeId, report: Report): readonl
   return changes;
 }
 
+/** What a node with a newer assignment does not say anew is as it was: a report holds only what changed. */
+function statusesOf(world: World, node: NodeId, report: Report): readonly WorkloadStatus[] {
+  const before = world.observations.get(node);
+  if (report.whole || before === undefined || !isNewer(before.observed, report.observed)) return report.workloads;
+  const said = new Set([...report.gone, ...report.workloads.map(({ id }) => id)]);
+  const rest = [...before.workloads.values()].map(({ status }) => status).filter(({ id }) => !said.has(id));
+  return [...report.workloads, ...rest];
+}
+
+const isNewer = (before: Position | null, after: Position): boolean =>
+  before === null || comparePositions(after, before) > 0;
+
 function resultOf(
   world: World,
   placement: Placement,
   status: WorkloadStatus,
   report: Report,
 ): GateResult["result"] | null {
-  const { gate, gateFor } = status;
-  const about =
-    gateFor !== null && gateFor.specHash === placement.specHash && gateFor.attempt === placement.step.attempt;
+  if (!hasAccepted(world, placement, report)) return null;
+  const { gate } = status;
   switch (gate.kind) {
     case "passed":
-      return about ? { kind: "passed" } : null;
+      return isAbout(placement, status) ? { kind: "passed" } : null;
     case "failed":
-      return about ? { kind: "failed", reason: gate.reason.slice(0, MAX_REASON) } : null;
+      return isAbout(placement, status) ? { kind: "failed", reason: gate.reason.slice(0, MAX_REASON) } : null;
     case "none":
-      // It has nothing to judge, for what is wanted is what ran before; once it has this assignment and it runs, that is good.
-      return status.specHash === placement.specHash &&
-        hasAccepted(world, placement, report) &&
-        status.state.kind === "running"
-        ? { kind: "passed" }
-        : null;
+      // It has nothing to judge, for what is wanted is what ran before; that it runs is good.
+      return status.specHash === placement.specHash && status.state.kind === "running" ? { kind: "passed" } : null;
     case "open":
       return null;
   }
 }
+
+/** Like the node: what was judged at a larger attempt is not judged again at a smaller one. */
+const isAbout = ({ specHash, step }: Placement, { gateFor }: WorkloadStatus): boolean =>
+  gateFor !== null && gateFor.specHash === specHash && gateFor.attempt >= step.attempt;
 
 function hasAccepted(world: World, placement: Placement, { observed }: Report): boolean {
   return observed.epoch === world.epoch && observed.generation >= placement.sinceGeneration;
