@@ -251,7 +251,7 @@ function hello(node: NodeId, credential: string): Hello {
   };
 }
 
-function facts(hostname: string, memoryBytes: number): NodeFacts {
+export function facts(hostname: string, memoryBytes: number): NodeFacts {
   return {
     hostname,
     arch: "arm64",

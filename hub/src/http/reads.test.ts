@@ -1,7 +1,7 @@
 // Events, why, health, metrics, the OpenAPI document and the version.
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
+import { facts, startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
 import { type Store, StoreError } from "../store/store.ts";
 import { api } from "./api.ts";
 import { routes } from "./routes.ts";
@@ -120,6 +120,27 @@ test("[A41] why of a workload that is not good shows the last lines that its con
   expect((await hub.call("GET", "/v1/why/shop/web/1")).body).toMatchObject({ good: false, output: tail });
   await hub.reportAll(node, { kind: "running", health: "none" });
   expect((await hub.call("GET", "/v1/why/shop/web/1")).body).toMatchObject({ good: true, output: [] });
+});
+
+test("[A91] of a metered node the lines of the first of equal ends are shown, and none of another end", async () => {
+  const node = await hub.join("pi-a");
+  await hub.apply("shop", WEB);
+  let seq = 0;
+  const ends = async (code: number, ...tail: string[]): Promise<string[]> => {
+    seq += 1;
+    const exit = { code, oom: false, error: "", ranMs: 10 };
+    const event = { kind: "container-exited", workload: "shop/web/1", containerId: "c", exit, words: "ended", tail };
+    await hub.frame(node, { type: "events", items: [{ seq, bootId: "b", ageMs: 0, event: event as NodeEvent }] });
+    return (await hub.call("GET", "/v1/why/shop/web/1")).body.output;
+  };
+  expect(await ends(3, "no such table")).toEqual(["no such table"]);
+  // It wrote nothing, and says so.
+  expect(await ends(3)).toEqual([]);
+  await hub.report(node, { facts: { ...facts("pi-a", 1_073_741_824), metered: true } });
+  expect(await ends(3, "no such table")).toEqual(["no such table"]);
+  for (let again = 0; again < 40; again += 1) await ends(3);
+  expect(await ends(3)).toEqual(["no such table"]);
+  expect(await ends(4)).toEqual([]);
 });
 
 test("[A42] /healthz is 200 while the hub takes changes, and says why when it does not", async () => {

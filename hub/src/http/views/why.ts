@@ -2,6 +2,7 @@
 // that its container wrote.
 import type { AppName, NodeId, ServiceName, Slot, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadId } from "@skerry/shared/model/names.ts";
+import type { Exit } from "@skerry/shared/model/report.ts";
 import { workloadCondition } from "../../core/condition.ts";
 import { byText, sorted } from "../../core/lookup.ts";
 import { type Target, why } from "../../core/why.ts";
@@ -35,7 +36,7 @@ export function whyAnswer(deps: HttpDeps, named: string): Why {
     wanted: [...answer.wanted],
     seen: [...answer.seen],
     lines: answer.lines.map((line) => ({ ...line, because: [...line.because] })),
-    output: answer.good || target.kind !== "workload" ? [] : lastOutput(rows),
+    output: answer.good || target.kind !== "workload" ? [] : outputOf(deps, world, target.workload),
     events: rows.slice(-EVENTS).map((row) => eventView(world, row)),
   };
 }
@@ -93,13 +94,28 @@ function ofService(world: World, { app, service }: Extract<Target, { kind: "serv
     .slice(0, MAX_ASKED);
 }
 
+/** Back to the first of many equal ends: where bytes are paid for, the others come without their lines. */
+const EVENTS_FOR_OUTPUT = 200;
+
+function outputOf({ store }: HttpDeps, world: World, workload: WorkloadId): string[] {
+  const node = world.placements.get(workload)?.node;
+  const metered = node !== undefined && world.nodes.get(node)?.facts?.metered === true;
+  const limit = metered ? EVENTS_FOR_OUTPUT : EVENTS;
+  return lastOutput(store.events({ app: null, node: null, workload, afterId: null, limit }), metered);
+}
+
 /** What the newest of these events has of a container's own words: its last lines, or what its health check answered. */
-function lastOutput(rows: readonly EventRow[]): string[] {
+function lastOutput(rows: readonly EventRow[], metered: boolean): string[] {
+  let last: Exit | null = null;
   for (const { event } of rows.toReversed()) {
     if (event.source !== "node") continue;
     const said = event.event;
-    if (said.kind === "container-exited") return said.tail.slice(-OUTPUT_LINES);
-    if (said.kind === "container-unhealthy") return said.output.split("\n").filter(Boolean).slice(-OUTPUT_LINES);
+    if (said.kind === "container-unhealthy")
+      return last === null ? said.output.split("\n").filter(Boolean).slice(-OUTPUT_LINES) : [];
+    if (said.kind !== "container-exited") continue;
+    if (last !== null && (said.exit.code !== last.code || said.exit.oom !== last.oom)) return [];
+    if (said.tail.length > 0 || !metered) return said.tail.slice(-OUTPUT_LINES);
+    last = said.exit;
   }
   return [];
 }
