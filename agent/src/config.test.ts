@@ -17,13 +17,23 @@ describe("the agent's command line", () => {
     expect(value).toEqual({
       kind: "run",
       config: {
-        ...{ hubUrl: "http://hub.example:7443", token: "t", dataDir: "/env", runDir: "/run/skerry", name: "till-1" },
+        ...{
+          hubUrl: "http://hub.example:7443",
+          token: "t",
+          tokenFile: null,
+          dataDir: "/env",
+          runDir: "/run/skerry",
+          name: "till-1",
+        },
         ...{ labels: { site: "shop", "a/b": "c=d" }, dockerSocket: "/var/run/docker.sock", metered: true },
         logLevel: "info",
       },
     });
     expect(read("")).toMatchObject({
       value: { config: { hubUrl: null, token: null, dataDir: "/var/lib/skerry/agent" } },
+    });
+    expect(read("--token-file /x/token", env)).toMatchObject({
+      value: { config: { token: null, tokenFile: "/x/token" } },
     });
     expect(read("--docker unix:///x/docker.sock")).toMatchObject({
       value: { config: { dockerSocket: "/x/docker.sock" } },

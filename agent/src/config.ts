@@ -39,6 +39,8 @@ export interface AgentConfig {
   readonly hubUrl: string | null;
   /** Needed once, to join. */
   readonly token: string | null;
+  /** Where the token stands instead; read only when it is needed. */
+  readonly tokenFile: string | null;
   readonly dataDir: string;
   readonly runDir: string;
   readonly name: string;
@@ -56,6 +58,8 @@ export const AGENT_USAGE = `Usage: skerry agent --hub URL --token TOKEN [options
 
   --hub URL        the hub's address, for example http://hub.example:7443     (SKERRY_HUB)
   --token TOKEN    a join token, from: skerry token create                    (SKERRY_TOKEN)
+                   others on this machine can see it in "ps" until it is read: SKERRY_TOKEN or a file is better
+  --token-file F   a file that holds it, needed only to join
   --data DIR       its folder, default ${DEFAULT_DATA_DIR}                 (SKERRY_DATA)
   --name NAME      what people call this node, default its host name
   --label K=V      a label for placement; may be given several times
@@ -88,11 +92,15 @@ export function readCommand(
   return readConfig(values, env, dataDir);
 }
 
+/** Whether a secret stands among the words, where everybody on the machine can read it. */
+export const holdsToken = (args: readonly string[]): boolean => args.some((word) => /^--token(=|$)/.test(word));
+
 type Words = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>;
 
 const OPTIONS = {
   hub: { type: "string" },
   token: { type: "string" },
+  "token-file": { type: "string" },
   data: { type: "string" },
   name: { type: "string" },
   label: { type: "string", multiple: true },
@@ -152,7 +160,8 @@ function readConfig(
   }
   const config: AgentConfig = {
     hubUrl: hubUrl.value,
-    token: values.token || env["SKERRY_TOKEN"] || null,
+    token: values.token || (values["token-file"] ? null : env["SKERRY_TOKEN"]) || null,
+    tokenFile: values["token-file"] ? resolve(values["token-file"]) : null,
     dataDir,
     runDir: resolve(values["run-dir"] || DEFAULT_RUN_DIR),
     name: name.data,

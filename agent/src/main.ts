@@ -7,7 +7,7 @@ import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
 import { type Agent, createAgent } from "./agent.ts";
 import { bootClock } from "./boot-clock.ts";
-import { AGENT_USAGE, type AgentConfig, readCommand } from "./config.ts";
+import { AGENT_USAGE, type AgentConfig, holdsToken, readCommand } from "./config.ts";
 import type { ControlAnswer } from "./control/answer.ts";
 import { safeModeOff, takeSafeModeOrder } from "./control/safe-mode-order.ts";
 import { startControl } from "./control/server.ts";
@@ -51,6 +51,8 @@ interface Machine {
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  // Takes the place of the words that `ps` shows.
+  if (holdsToken(args)) process.title = "skerry agent";
   const command = readCommand(args, process.env);
   if (!command.ok) {
     process.stderr.write(`skerry agent: ${command.error}. See: skerry agent --help\n`);
@@ -218,7 +220,8 @@ async function joinHub(
   { config, clock, log, engine, facts }: Machine,
   onWaiting: (message: string, nextTryInMs: number) => void,
 ): Promise<Identity> {
-  const { hubUrl, token, name, labels, dataDir } = config;
+  const { hubUrl, name, labels, dataDir } = config;
+  const token = tokenOf(config);
   if (hubUrl === null || token === null) {
     throw new StartError(
       `this machine has not joined a hub yet (nothing in ${dataDir}): run "skerry agent --hub URL --token TOKEN"; on the hub, "skerry token create" makes a token`,
@@ -231,6 +234,16 @@ async function joinHub(
   const outcome = await join({ clock, random: systemRandom, log, folder: dataDir, onWaiting }, request);
   if (outcome.kind === "refused") throw new StartError(outcome.message);
   return outcome.identity;
+}
+
+function tokenOf({ token, tokenFile }: AgentConfig): string | null {
+  if (token !== null || tokenFile === null) return token;
+  try {
+    return readFileSync(tokenFile, "utf8").trim() || null;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StartError(`cannot read the token file: ${why}`, EXIT.usage, { cause: error });
+  }
 }
 
 /** Only before joining, while somebody is watching: an agent that has joined waits for its engine. */

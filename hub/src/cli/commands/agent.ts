@@ -13,6 +13,8 @@ export async function run(words: readonly string[]): Promise<ExitCode> {
   if (program === undefined) {
     throw new CliFailure("The agent is not installed beside this program.", { hint: "Install Skerry again." });
   }
+  // A token among the words must not stay in what `ps` shows; the agent does the same with its own.
+  if (words.some((word) => /^--token(=|$)/.test(word))) process.title = "skerry agent";
   const child = spawn(process.execPath, [program, ...words], { stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
   const code = await new Promise<number | null>((resolve, reject) => {

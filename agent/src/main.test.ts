@@ -1,0 +1,55 @@
+// The program as a process of its own: what others on the machine can see of it.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const MAIN = join(import.meta.dirname, "main.ts");
+const TOKEN = "skj1.abcdef0123456789.0123456789abcdef";
+let folder: string;
+const asked = Promise.withResolvers<void>();
+/** An engine that takes connections and never answers: the agent waits for it with its token in hand. */
+const engine = createServer((socket) => {
+  socket.on("error", () => undefined);
+  asked.resolve();
+});
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "skerry-main-"));
+  engine.listen(join(folder, "docker.sock"));
+  await once(engine, "listening");
+});
+afterAll(async () => {
+  engine.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const start = (...words: readonly string[]) => {
+  const where = ["--hub", "http://127.0.0.1:9", "--data", join(folder, "agent"), "--run-dir", folder];
+  return spawn(process.execPath, [MAIN, ...where, "--docker", join(folder, "docker.sock"), ...words], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+};
+
+test.skipIf(process.platform !== "linux")(
+  "[K44] a token given as a word is not in the command line of the process that runs",
+  async () => {
+    const agent = start("--token", TOKEN);
+    await asked.promise;
+    const shown = await readFile(`/proc/${agent.pid}/cmdline`, "utf8");
+    agent.kill("SIGKILL");
+    expect(shown.replaceAll("\0", "")).toBe("skerry agent");
+  },
+);
+
+test("[K44] a token file that cannot be read is named when the agent has to join", async () => {
+  const agent = start("--token-file", join(folder, "nothing"));
+  let said = "";
+  agent.stderr.on("data", (part) => (said += String(part)));
+  const [code] = await once(agent, "close");
+  expect(code).toBe(2);
+  expect(said).toContain(join(folder, "nothing"));
+});
