@@ -10,9 +10,9 @@ export function amountOf(amount: Amount, total: number): number {
   return Math.max(1, Math.ceil((total * amount.percent) / 100));
 }
 
-/** Most that may be down at a time. A budget of 0 is honoured: then nothing that is good is taken down. */
+/** Most that may be down at a time. A percentage is at least 1, as everywhere: 25% of three copies would else stop every change for ever. */
 export function mostDown(amount: Amount, total: number): number {
-  return amount.kind === "count" ? amount.count : Math.floor((total * amount.percent) / 100);
+  return amount.kind === "count" ? amount.count : Math.max(1, Math.ceil((total * amount.percent) / 100));
 }
 
 export function policyOf(kind: Rollout["kind"], service: ServiceSpec): UpdatePolicy {

@@ -132,6 +132,20 @@ describe("batches", () => {
     settle(s, [5]);
     expect(reasonOf(s)).toBe("waits: its budget allows 1 down in farm, and 1 are");
   });
+
+  test("[H206] a budget in percent is rounded up and at least 1, so that no rollout waits for it for ever", () => {
+    const budget = { maxUnavailable: { kind: "percent", percent: 25 }, per: "site" } as const;
+    const service = {
+      ...ONE_BY_ONE,
+      update: { ...ONE_BY_ONE.update, parallelism: { kind: "count", count: 0 } },
+      rollout: { budget },
+    } as const;
+    const s = fleet(service);
+    apply(s, service, "y:1");
+    expect(through(s)).toEqual([1, 2]);
+    settle(s, [1, 2]);
+    expect(through(s)).toEqual([1, 2, 3, 4]);
+  });
 });
 
 describe("canaries", () => {
