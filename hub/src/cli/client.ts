@@ -340,11 +340,12 @@ async function* linesOf(response: IncomingMessage, target: Target, io: Io, close
   try {
     for await (const chunk of response) {
       silence.cancel();
-      silence = io.clock.setTimer(SILENT_STREAM_MS, close);
       const lines = (rest + String(chunk)).split("\n");
       rest = lines.pop() ?? "";
       if (rest.length > MAX_LINE_LENGTH) throw new CliFailure("The hub's stream holds a line that is too long.");
+      // A reader who takes his time (a pager) is no silence of the hub: only the wait for more is timed.
       yield* lines;
+      silence = io.clock.setTimer(SILENT_STREAM_MS, close);
     }
   } catch (error) {
     throw error instanceof CliFailure ? error : cannotReach(target, error);

@@ -1,8 +1,9 @@
 // Logs over the API: merged with their names, what is missing is said, wrong targets are refused. The nodes' side is a table of lines.
+import type { Socket } from "node:net";
 import type { LogAsk, LogItem } from "@skerry/shared/protocol/streams.ts";
 import { afterEach, expect, test } from "vitest";
 import { startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
-import { MAX_LOG_READERS, MAX_LOG_WORKLOADS } from "./logs.ts";
+import { MAX_LOG_READERS, MAX_LOG_WORKLOADS, READER_IDLE_MS } from "./logs.ts";
 
 const AT = "2026-11-21T12:00:00.000000000Z";
 const GLOBAL = "services:\n  web:\n    image: web:1\n    deploy:\n      mode: global\n";
@@ -60,6 +61,17 @@ test("[A54] a node that is not heard is said by name, and the others are read; o
   const absent = items.filter(({ kind }) => kind === "absent");
   expect(absent).toMatchObject([{ node: { name: "pi-b" }, text: "node pi-b is not heard: its logs are not here" }]);
   expect(items).toHaveLength(3);
+});
+
+test("[A92] a reader who stops for minutes, as in a pager, is not cut off at once", async () => {
+  const of = await start(() => true);
+  const sockets: Socket[] = [];
+  of.http.app.server.on("connection", (socket: Socket) => sockets.push(socket));
+  const stop = new AbortController();
+  const headers = { authorization: `Bearer ${of.admin}` };
+  await fetch(`http://127.0.0.1:${port}/v1/apps/shop/logs?follow=true`, { headers, signal: stop.signal });
+  expect(sockets.map(({ timeout }) => timeout)).toEqual([READER_IDLE_MS]);
+  stop.abort();
 });
 
 test("[A55] an app or a copy that is not there is refused, and so is a question out of range", async () => {

@@ -23,6 +23,9 @@ const LOOK_MS = 1_000;
 /** Empty lines that keep proxies and the CLI from taking a quiet log for a dead one. */
 const BEAT_MS = 15_000;
 
+/** Who reads in a pager stops for minutes; one whose machine is gone must not hold his place for hours. */
+export const READER_IDLE_MS = 900_000;
+
 /** Where logs come from. */
 export interface LogSource {
   isHeard(node: NodeId): boolean;
@@ -132,6 +135,7 @@ class Reader {
   }
 
   start(): void {
+    this.#response.socket?.setTimeout(READER_IDLE_MS);
     this.#response.socket?.setNoDelay(true);
     this.#response.writeHead(200, { "content-type": "application/x-ndjson", "x-accel-buffering": "no" });
     this.#response.flushHeaders();
