@@ -151,6 +151,8 @@ class WiredAgent implements Agent {
       this.#event({ kind: "agent-started", version, bootId }),
       ...this.#safeMode().map((condition) => this.#conditionOn(condition)),
     ]);
+    // An order that was left when there was nothing to end is for none that comes later.
+    if (!isSafeMode(this.#boots)) this.#parts.safeModeOff();
     this.#watchBoot();
     this.#reconciler.onStatus(() => this.#link.reportSoon());
     this.#reconciler.onEvents(() => this.#link.sendEvents());

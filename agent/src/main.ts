@@ -86,7 +86,7 @@ async function main(args: readonly string[]): Promise<number> {
       });
     }
     case "safe-mode-off":
-      return safeModeOff(command.value.dataDir, {
+      return await safeModeOff(command.value.dataDir, {
         out: (text) => process.stdout.write(text),
         error: (text) => process.stderr.write(text),
       });
