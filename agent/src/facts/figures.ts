@@ -12,13 +12,14 @@ const THERMAL = "/sys/class/thermal";
 /** systemd-timesyncd makes the folder when it runs, and the file once the clock was set from the network in this boot. */
 const TIMESYNC = "/run/systemd/timesync";
 
-export function readFigures(diskPath: string): NodeFigures {
+/** `root`: where /sys and /run are, for tests. */
+export function readFigures(diskPath: string, root = ""): NodeFigures {
   return {
     memoryAvailableBytes: steps(memInfoBytes("MemAvailable"), MEMORY_STEP_BYTES),
     diskFreeBytes: steps(diskBytes(diskPath).free, DISK_STEP_BYTES),
     load1: Number((readText("/proc/loadavg") ?? "0").split(" ")[0]) || 0,
-    temperatureC: temperatureC(),
-    clockSynchronised: clockSynchronised(),
+    temperatureC: temperatureC(root + THERMAL),
+    clockSynchronised: clockSynchronised(root + TIMESYNC),
   };
 }
 
@@ -56,16 +57,16 @@ export function readText(path: string): string | null {
 }
 
 /** The processor's own sensor where one is named so, else the first there is. In whole degrees. */
-function temperatureC(): number | null {
+function temperatureC(folder: string): number | null {
   let zones: string[];
   try {
-    zones = readdirSync(THERMAL).filter((name) => name.startsWith("thermal_zone"));
+    zones = readdirSync(folder).filter((name) => name.startsWith("thermal_zone"));
   } catch {
     return null;
   }
   const readings = zones.sort().map((zone) => ({
-    type: readText(`${THERMAL}/${zone}/type`) ?? "",
-    milli: Number(readText(`${THERMAL}/${zone}/temp`) ?? Number.NaN),
+    type: readText(`${folder}/${zone}/type`) ?? "",
+    milli: Number(readText(`${folder}/${zone}/temp`) ?? Number.NaN),
   }));
   const usable = readings.filter(({ milli }) => Number.isFinite(milli));
   const best = usable.find(({ type }) => /cpu|x86_pkg|soc/i.test(type)) ?? usable[0];
@@ -73,9 +74,9 @@ function temperatureC(): number | null {
 }
 
 /** null: this machine keeps its time by something that cannot be asked cheaply (chrony, ntpd, none). */
-function clockSynchronised(): boolean | null {
-  if (existsSync(`${TIMESYNC}/synchronized`)) return true;
-  return existsSync(TIMESYNC) ? false : null;
+function clockSynchronised(folder: string): boolean | null {
+  if (existsSync(`${folder}/synchronized`)) return true;
+  return existsSync(folder) ? false : null;
 }
 
 const steps = (value: number, step: number): number => Math.floor(value / step) * step;

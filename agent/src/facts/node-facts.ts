@@ -9,7 +9,7 @@ import type { FactsSource } from "../agent.ts";
 import type { Readings } from "../core/conditions.ts";
 import { type Engine, EngineError, type EngineFacts } from "../engine/engine.ts";
 import { diskBytes, diskReading, memInfoBytes, readFigures, readText } from "./figures.ts";
-import { memoryLimits, underVoltage } from "./power.ts";
+import { memoryLimits, Supply } from "./power.ts";
 
 const FIGURES_PERIOD_MS = 60_000;
 /** An engine is upgraded without the agent noticing; until it answered once it is asked with every look at the figures. */
@@ -40,6 +40,7 @@ export function nodeFacts(options: NodeFactsOptions): NodeFactsReader {
 
 class NodeFactsSource implements NodeFactsReader {
   readonly #options: NodeFactsOptions;
+  readonly #supply: Supply;
   #changed: () => void = () => undefined;
   #engine: EngineFacts | null = null;
   #engineAskedAtMs = Number.NEGATIVE_INFINITY;
@@ -53,6 +54,7 @@ class NodeFactsSource implements NodeFactsReader {
 
   constructor(options: NodeFactsOptions) {
     this.#options = options;
+    this.#supply = new Supply({ clock: options.clock });
     this.#model = boardModel();
   }
 
@@ -106,7 +108,7 @@ class NodeFactsSource implements NodeFactsReader {
       disks: [...(dataRoot === null ? [] : [diskReading("engine", dataRoot)]), diskReading("agent", dataDir)],
       memory: totalBytes === 0 ? null : { totalBytes, availableBytes: memInfoBytes("MemAvailable") },
       ...{ temperatureC, clockSynchronised },
-      underVoltage: await underVoltage(this.#model),
+      underVoltage: await this.#supply.underVoltage(this.#model),
       memoryLimits: memoryLimits(this.#engine?.warnings ?? null, readText("/proc/cmdline")),
     };
   }

@@ -2,6 +2,7 @@
 // firmware's program is asked only on a Pi whose kernel has no file for it, and seldom. What cannot be read is null, never an error.
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { type Clock, sleep } from "@skerry/shared/runtime/clock.ts";
 import type { Readings } from "../core/conditions.ts";
 import { readText } from "./figures.ts";
 
@@ -12,13 +13,41 @@ const PROGRAM_DEADLINE_MS = 5_000;
 /** `vcgencmd get_throttled`: the supply is too low now, and has been since the start. */
 const BIT = { now: 1 << 0, ever: 1 << 16 } as const;
 
-/** `model`: what the board is called. */
-export async function underVoltage(model: string | null): Promise<Readings["underVoltage"]> {
-  const file = readText(THROTTLED_FILE);
-  if (file !== null) return throttledWords(file);
-  const alarm = voltageAlarm();
-  if (alarm === "now" || model?.startsWith("Raspberry Pi") !== true) return alarm;
-  return throttledWords(await askFirmware()) ?? alarm;
+interface SupplyOptions {
+  readonly clock: Clock;
+  /** Where /sys is, for tests. */
+  readonly root?: string;
+  /** Where the firmware's program is looked for; PATH unless said. */
+  readonly path?: string;
+}
+
+/** Whether the supply holds. */
+export class Supply {
+  readonly #options: SupplyOptions;
+  /** One that hangs with its firmware cannot even be killed: it is not waited for, and no second one is started beside it. */
+  #asking: Promise<string | null> | null = null;
+
+  constructor(options: SupplyOptions) {
+    this.#options = options;
+  }
+
+  /** `model`: what the board is called. */
+  async underVoltage(model: string | null): Promise<Readings["underVoltage"]> {
+    const { root = "" } = this.#options;
+    const file = readText(root + THROTTLED_FILE);
+    if (file !== null) return throttledWords(file);
+    const alarm = voltageAlarm(root + HWMON);
+    if (alarm === "now" || model?.startsWith("Raspberry Pi") !== true) return alarm;
+    return throttledWords(await this.#askFirmware()) ?? alarm;
+  }
+
+  async #askFirmware(): Promise<string | null> {
+    const { clock, path } = this.#options;
+    this.#asking ??= runFirmwareProgram(path).finally(() => {
+      this.#asking = null;
+    });
+    return await Promise.race([this.#asking, sleep(clock, PROGRAM_DEADLINE_MS).then(() => null)]);
+  }
 }
 
 /** "throttled=0x50005", or the bare number in hexadecimal. */
@@ -41,11 +70,11 @@ export function memoryLimits(warnings: readonly string[] | null, cmdline: string
 }
 
 /** The kernel's own sensor of a Pi says only how it is now. null: there is none. */
-function voltageAlarm(): Readings["underVoltage"] {
+function voltageAlarm(folder: string): Readings["underVoltage"] {
   let found: Readings["underVoltage"] = null;
-  for (const name of folders(HWMON)) {
-    if (readText(`${HWMON}/${name}/name`) !== "rpi_volt") continue;
-    found = readText(`${HWMON}/${name}/in0_lcrit_alarm`) === "1" ? "now" : "no";
+  for (const name of folders(folder)) {
+    if (readText(`${folder}/${name}/name`) !== "rpi_volt") continue;
+    found = readText(`${folder}/${name}/in0_lcrit_alarm`) === "1" ? "now" : "no";
   }
   return found;
 }
@@ -58,10 +87,11 @@ function folders(path: string): readonly string[] {
   }
 }
 
-function askFirmware(): Promise<string | null> {
+/** null: there is none, or it failed. */
+function runFirmwareProgram(path: string | undefined): Promise<string | null> {
+  const env = path === undefined ? process.env : { ...process.env, PATH: path };
+  const settings = { env, timeout: PROGRAM_DEADLINE_MS, killSignal: "SIGKILL" } as const;
   return new Promise((resolve) => {
-    execFile("vcgencmd", ["get_throttled"], { timeout: PROGRAM_DEADLINE_MS }, (error, stdout) => {
-      resolve(error === null ? stdout : null);
-    });
+    execFile("vcgencmd", ["get_throttled"], settings, (error, stdout) => resolve(error === null ? stdout : null));
   });
 }
