@@ -3,7 +3,7 @@
 // when this process first saw that content, by the monotonic clock: a jump of the wall clock prolongs nothing.
 // `promises` is loaded at its first use: half a megabyte that a node without holds does not spend.
 import { constants, promises as files } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
 import type { Mount } from "@skerry/shared/model/container.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
@@ -67,7 +67,7 @@ export class Holds {
     return { kind: "bind", source, target: HOLD_TARGET, readOnly: false, propagation: null, createHostPath: false };
   }
 
-  #folderOf(id: WorkloadId): string {
+  #folderOf(id: string): string {
     return join(this.#folder, ...id.split("/"));
   }
 
@@ -85,12 +85,16 @@ export class Holds {
   async #tidy(desired: Assignment): Promise<void> {
     this.#tidied = desired;
     const wanted = new Set<string>(desired.workloads.map(({ id }) => id));
-    try {
-      for (const id of await foldersIn(this.#folder)) {
-        if (!wanted.has(id)) await files.rm(join(this.#folder, ...id.split("/")), { recursive: true, force: true });
+    for (const id of await foldersIn(this.#folder)) {
+      if (wanted.has(id)) continue;
+      const path = this.#folderOf(id);
+      try {
+        await removeFlat(path);
+        // Of its service and its app, when it was the last.
+        for (const above of [dirname(path), dirname(dirname(path))]) await files.rmdir(above).catch(() => undefined);
+      } catch (error) {
+        this.#log.warn("could not tidy the folder of a hold", { workload: id, reason: String(error) });
       }
-    } catch (error) {
-      this.#log.warn("could not tidy the folders of holds", { reason: String(error) });
     }
   }
 }
@@ -109,18 +113,27 @@ async function foldersIn(folder: string): Promise<readonly string[]> {
   return level;
 }
 
+/**
+ * Its container may still run and write there, and put a link in the place of a folder at any moment: nothing below is entered. What
+ * it has hidden in folders of its own stays, and so does the folder.
+ */
+async function removeFlat(folder: string): Promise<void> {
+  for (const name of await files.readdir(folder)) {
+    const path = join(folder, name);
+    await files.unlink(path).catch(() => files.rmdir(path).catch(() => undefined));
+  }
+  await files.rmdir(folder);
+}
+
 async function namesIn(folder: string): Promise<readonly string[]> {
   try {
     const entries = await files.readdir(folder, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
+  } catch {
+    // Not there, or not to be read: nothing of it is tidied now.
+    return [];
   }
 }
-
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
 
 /** Neither follows a link out of the folder, nor waits for a pipe, nor reads without end: a container wrote this. */
 async function readLease(path: string): Promise<{ readonly stamp: string; readonly text: string } | null> {
@@ -140,7 +153,7 @@ async function readLease(path: string): Promise<{ readonly stamp: string; readon
   } catch {
     return null;
   } finally {
-    await file.close();
+    await file.close().catch(() => undefined);
   }
 }
 

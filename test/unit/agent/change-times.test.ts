@@ -210,4 +210,20 @@ describe("holds", () => {
     await holds.look(assignment([workload("other")]));
     expect(existsSync(join(folder, "shop/web/1"))).toBe(false);
   });
+
+  test("[N129] what its container hid in it is not entered when it goes, and holds no other one up", async () => {
+    const outside = mkdtempSync(join(tmpdir(), "skerry-outside-"));
+    writeFileSync(join(outside, "kept"), "");
+    for (const name of ["first", "second"]) mkdirSync(join(folder, "old", name, "1"), { recursive: true });
+    const hidden = join(folder, "old/first/1/inner");
+    mkdirSync(hidden);
+    writeFileSync(join(hidden, "file"), "");
+    for (const at of ["old/first/1/link", "old/second/1/link"]) symlinkSync(outside, join(folder, at));
+    await holds.look(assignment([workload("other")]));
+    expect(existsSync(join(outside, "kept"))).toBe(true);
+    expect(existsSync(join(hidden, "file"))).toBe(true);
+    expect(existsSync(join(folder, "old/first/1/link"))).toBe(false);
+    expect(existsSync(join(folder, "old/second"))).toBe(false);
+    rmSync(outside, { recursive: true });
+  });
 });
