@@ -7,12 +7,14 @@ import { dirname, join } from "node:path";
 import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
 import type { Mount } from "@skerry/shared/model/container.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
+import { HOLD_TARGET } from "@skerry/shared/model/plain.ts";
 import type { Clock, Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { HoldLease } from "../core/plan/scene.ts";
 
-/** Where a container finds its folder. The lease is the file `hold` in it. */
-export const HOLD_TARGET = "/run/skerry";
+export { HOLD_TARGET };
+
+/** The lease, in that folder. */
 const FILE = "hold";
 /** Enough for an owner and a reason; more is not read. */
 const MAX_BYTES = 4_096;

@@ -7,7 +7,7 @@ import {
   type ServiceSpec,
 } from "@skerry/shared/model/app.ts";
 import type { Mount, Restart } from "@skerry/shared/model/container.ts";
-import type { Fields, MapSpot, Spot } from "./fields.ts";
+import { type Fields, type MapSpot, oursOf, type Spot } from "./fields.ts";
 import { didYouMean } from "./problem.ts";
 import { placeOf } from "./tree.ts";
 
@@ -218,8 +218,7 @@ export function compileDisconnect(
   mounts: readonly Mount[],
   fields: Fields,
 ): Disconnect {
-  const ours = fields.map(service, "x-skerry");
-  const disconnect = ours === null ? null : fields.map(ours, "disconnect");
+  const disconnect = oursOf(service, "disconnect", fields);
   const isBound = mode.kind === "global" || mounts.some(holdsData);
   const policy =
     (disconnect === null ? null : fields.oneOf(disconnect, "policy", ["keep", "replace", "fence"])) ??

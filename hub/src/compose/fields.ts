@@ -57,6 +57,12 @@ export function entriesOf(of: MapSpot): { key: string; at: Spot }[] {
   }));
 }
 
+/** A section of `x-skerry`. */
+export function oursOf(service: MapSpot, key: string, fields: Pick<Fields, "map">): MapSpot | null {
+  const ours = fields.map(service, "x-skerry");
+  return ours === null ? null : fields.map(ours, key);
+}
+
 export function sortedRecord<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
   return Object.fromEntries([...entries].sort(([a], [b]) => compareText(a, b)));
 }

@@ -3,8 +3,7 @@
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { ContainerSpec } from "@skerry/shared/model/container.ts";
 import type { Probe, ProbeCheck } from "@skerry/shared/model/update.ts";
-import type { Fields, MapSpot, Spot } from "./fields.ts";
-import { oursOf } from "./update.ts";
+import { type Fields, type MapSpot, oursOf, type Spot } from "./fields.ts";
 
 /** Kubernetes' figures: people know them. */
 const INTERVAL_MS = 10_000;

@@ -254,6 +254,15 @@ describe("x-skerry.update", () => {
     expect(found.message).toBe('"$SECRET * * * *" is not a cron line.');
   });
 
+  test("[C33] a hold whose folder in the container is taken is refused", () => {
+    for (const volume of ["/srv/skerry:/run/skerry", "/srv/skerry:/run//skerry/:ro", "vol:/run/skerry"]) {
+      const found = problem({ volumes: [volume], ...ours({ update: { hold: true } }) });
+      expect(found.message).toContain("needs the folder /run/skerry in the container, and something is mounted there");
+    }
+    const taken = { volumes: ["/srv/skerry:/run/skerry"] };
+    expect(spec({ ...taken, ...ours({ update: { hold: false } }) }).times.hold).toBeNull();
+  });
+
   test("[C28] a hold has an end: an hour unless said, a week at most", () => {
     expect(times({ hold: true }).hold).toEqual({ maxMs: 3_600_000 });
     expect(times({ hold: {} }).hold).toEqual({ maxMs: 3_600_000 });

@@ -5,7 +5,7 @@ import type { ContainerSpec } from "@skerry/shared/model/container.ts";
 import { DEFAULT_ROLLBACK, DEFAULT_ROLLOUT, DEFAULT_UPDATE } from "@skerry/shared/model/plain.ts";
 import type { RolloutPolicy, UpdatePolicy } from "@skerry/shared/model/update.ts";
 import { compileConstraint, labelKey } from "./deploy.ts";
-import type { Fields, MapSpot } from "./fields.ts";
+import { type Fields, type MapSpot, oursOf } from "./fields.ts";
 import { compileTimes } from "./window.ts";
 
 /** What the Compose Specification, and Docker after it, has for keys that are left out of a section that is there. */
@@ -42,7 +42,7 @@ export function compileUpdates(
     update: policy,
     rollback: rollback ?? DEFAULT_ROLLBACK,
     rollout: compileRollout(service, policy, fields),
-    times: compileTimes(service, fields),
+    times: compileTimes(service, container.mounts, fields),
   };
 }
 
@@ -164,12 +164,6 @@ function labelName(map: MapSpot, key: string, fields: Fields): string | null {
 export function compilePriority(service: MapSpot, fields: Fields): number {
   const ours = fields.map(service, "x-skerry");
   return (ours === null ? null : fields.integer(ours, "priority", -MAX_PRIORITY, MAX_PRIORITY)) ?? 0;
-}
-
-/** A section of `x-skerry`. */
-export function oursOf(service: MapSpot, key: string, fields: Fields): MapSpot | null {
-  const ours = fields.map(service, "x-skerry");
-  return ours === null ? null : fields.map(ours, key);
 }
 
 function bounded(map: MapSpot, key: string, leastMs: number, fields: Fields): number | null {

@@ -1,9 +1,11 @@
 // `x-skerry.update`: when a node may download and when it may change over, and whether a workload may put that off.
 // A window is checked with the library that opens it on the node: what is accepted here works there.
-import { NO_UPDATE_TIMES } from "@skerry/shared/model/plain.ts";
+import { normalize } from "node:path/posix";
+import type { Mount } from "@skerry/shared/model/container.ts";
+import { HOLD_TARGET, NO_UPDATE_TIMES } from "@skerry/shared/model/plain.ts";
 import type { UpdateTimes, Window } from "@skerry/shared/model/update.ts";
 import { Cron } from "croner";
-import type { Fields, MapSpot } from "./fields.ts";
+import { type Fields, type MapSpot, oursOf, type Spot } from "./fields.ts";
 
 /** As ServiceSpec bounds it: a node looks at its windows once a minute or so. */
 const LEAST_WINDOW_MS = 60_000;
@@ -15,14 +17,13 @@ const LEAST_HOLD_MS = 1_000;
 /** A week, for what is on the road for days. Nothing may hold for ever. */
 const MAX_HOLD_MS = 604_800_000;
 
-export function compileTimes(service: MapSpot, fields: Fields): UpdateTimes {
-  const ours = fields.map(service, "x-skerry");
-  const map = ours === null ? null : fields.map(ours, "update");
+export function compileTimes(service: MapSpot, mounts: readonly Mount[], fields: Fields): UpdateTimes {
+  const map = oursOf(service, "update", fields);
   if (map === null) return NO_UPDATE_TIMES;
   return {
     download: compileWindow(map, "download", fields),
     apply: compileWindow(map, "apply", fields),
-    hold: compileHold(map, fields),
+    hold: compileHold(map, mounts, fields),
   };
 }
 
@@ -84,9 +85,18 @@ function compileCron(map: MapSpot, timeZone: string, fields: Fields): string | n
   return fields.fault(at, "value-invalid", `${wrong} that ever comes: the window would never open.`, hint);
 }
 
-function compileHold(update: MapSpot, fields: Fields): UpdateTimes["hold"] {
+function compileHold(update: MapSpot, mounts: readonly Mount[], fields: Fields): UpdateTimes["hold"] {
   const at = fields.at(update, "hold");
-  if (at === null) return null;
+  const hold = at === null ? null : readHold(update, at, fields);
+  if (at === null || hold === null) return null;
+  if (mounts.some(({ target }) => normalize(`${target}/`) === `${HOLD_TARGET}/`)) {
+    const message = `\`hold\` needs the folder ${HOLD_TARGET} in the container, and something is mounted there.`;
+    fields.fault(at, "conflict", message, "Mount that elsewhere, or remove `hold`.");
+  }
+  return hold;
+}
+
+function readHold(update: MapSpot, at: Spot, fields: Fields): UpdateTimes["hold"] {
   if (at.tree.kind !== "map") {
     const may = fields.boolean(update, "hold");
     return may === true ? { maxMs: DEFAULT_HOLD_MS } : null;

@@ -32,6 +32,8 @@ export const DEFAULT_ROLLOUT: RolloutPolicy = {
   budget: null,
   deadlineMs: DEFAULT_DEADLINE_MS,
 };
+/** Where a container that may hold its own update finds the folder for it. */
+export const HOLD_TARGET = "/run/skerry";
 export const NO_UPDATE_TIMES: UpdateTimes = { download: null, apply: null, hold: null };
 
 /** What a service is when its file says nothing of updates. Start from this when building specs in code. */
