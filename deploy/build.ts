@@ -17,12 +17,13 @@ const UNUSED_BY_US = ["ssh2", "@grpc/grpc-js", "@grpc/proto-loader", "protobufjs
 const REQUIRE =
   'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);';
 
-/** It weighs more than the rest of the agent, whose source stays in memory: a file of its own, loaded by the short-lived process that needs it. */
-const inventoryApart: Plugin = {
-  name: "inventory-apart",
+/** What only a short-lived process needs: files of their own, since the source of what is bundled stays in memory. */
+const APART: Readonly<Record<string, string>> = { systeminformation: "agent-inventory", croner: "agent-windows" };
+const apart: Plugin = {
+  name: "apart",
   setup({ onResolve }) {
-    onResolve({ filter: /^systeminformation$/ }, ({ kind }) =>
-      kind === "entry-point" ? undefined : { path: "./agent-inventory.cjs", external: true },
+    onResolve({ filter: new RegExp(`^(${Object.keys(APART).join("|")})$`) }, ({ kind, path }) =>
+      kind === "entry-point" ? undefined : { path: `./${APART[path]}.cjs`, external: true },
     );
   },
 };
@@ -57,11 +58,11 @@ const hub: BuildOptions = {
  * CommonJS: Node's loader of ES modules costs 1.4 MB, and importing one of Node's own modules as an ES module reads all of its exports,
  * some of which load whole subsystems (node:http brings fetch, 11 MB).
  */
-const agent: BuildOptions = {
+export const AGENT_BUNDLE: BuildOptions = {
   ...common,
   entryPoints: [
     { in: "agent/src/main.ts", out: "agent" },
-    { in: "systeminformation", out: "agent-inventory" },
+    ...Object.entries(APART).map(([name, file]) => ({ in: name, out: file })),
   ],
   format: "cjs",
   outExtension: { ".js": ".cjs" },
@@ -71,10 +72,12 @@ const agent: BuildOptions = {
     tls: join(ROOT, "deploy", "lazy-tls.cjs"),
     zlib: join(ROOT, "deploy", "lazy-zlib.cjs"),
     debug: join(ROOT, "deploy", "no-debug.cjs"),
+    // Only as our own source names it: systeminformation calls it without the prefix, and needs more of it.
+    "node:child_process": join(ROOT, "deploy", "lazy-child-process.cjs"),
     // A copy of Node's own streams for Nodes of ten years ago.
     "readable-stream": "node:stream",
   },
-  plugins: [inventoryApart],
+  plugins: [apart],
   // The source stays in memory, twice as large when a single character of it is not Latin. Short lines keep positions useful.
   minifyWhitespace: true,
   lineLimit: 120,
@@ -87,7 +90,7 @@ async function main(): Promise<void> {
     // First: its date says what the bundles hold, so that a file saved while they are made counts as newer.
     await copyFile(join(ROOT, "deploy", "skerry.sh"), join(NEXT, "skerry"));
     await chmod(join(NEXT, "skerry"), 0o755);
-    await Promise.all([build(hub), build(agent)]);
+    await Promise.all([build(hub), build(AGENT_BUNDLE)]);
     await swap();
   } finally {
     await rm(NEXT, { recursive: true, force: true });
@@ -103,8 +106,10 @@ async function swap(): Promise<void> {
   await rename(NEXT, DIST);
 }
 
-await main().catch((error: Error) => {
-  // esbuild has already shown where in the source it failed.
-  console.error(error.message);
-  process.exitCode = 1;
-});
+if (import.meta.main) {
+  await main().catch((error: Error) => {
+    // esbuild has already shown where in the source it failed.
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}

@@ -1,6 +1,7 @@
 // One workload's log on this node, over restarts and replacements of its container while it is followed. It reads, and changes nothing.
 import type { LogAsk, LogItem } from "@skerry/shared/protocol/streams.ts";
 import { type Clock, sleep } from "@skerry/shared/runtime/clock.ts";
+import { isoTime } from "@skerry/shared/runtime/iso-time.ts";
 import { type Engine, EngineError } from "../engine/engine.ts";
 import { type LabelKey, readContainerLabels } from "../engine/labels.ts";
 
@@ -23,7 +24,7 @@ interface Found {
 /** Ends by itself when it is not followed; else when `signal` is aborted. */
 export async function* workloadLog(parts: LogParts, ask: LogAsk, signal: AbortSignal): AsyncGenerator<LogItem> {
   const { clock, engine } = parts;
-  const oldest = ask.sinceMs === null ? null : new Date(Math.max(0, clock.wallMs() - ask.sinceMs)).toISOString();
+  const oldest = ask.sinceMs === null ? null : isoTime(Math.max(0, clock.wallMs() - ask.sinceMs));
   let read: Found | null = null;
   let after = ask.after;
   let said = "";

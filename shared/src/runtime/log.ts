@@ -1,4 +1,5 @@
 // Logs: one JSON line per fact, in glossary fields. Never a secret, never a multi-line string.
+import { isoTime } from "./iso-time.ts";
 
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -19,7 +20,7 @@ export function jsonLog(write: (line: string) => void, wallMs: () => number, min
     (level: LogLevel) =>
     (message: string, fields: LogFields = {}): void => {
       if (LEVELS.indexOf(level) < from) return;
-      write(JSON.stringify({ time: new Date(wallMs()).toISOString(), level, message, ...fields }));
+      write(JSON.stringify({ time: isoTime(wallMs()), level, message, ...fields }));
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
