@@ -76,9 +76,10 @@ describe("a pull under way", () => {
   const pulls = new Map([[key, { ...amounts, sinceMs: 1_000 }]]);
 
   test("[N199] it is told with its bytes, layers and age beside the state of what still runs", () => {
-    const status = statusOf(round(changing(), { busy, pulls }).plan, v2);
+    const node = changing();
+    const status = statusOf(round(node, { busy, pulls }).plan, v2);
     expect(status).toMatchObject({ state: { kind: "running" }, gate: { kind: "open", waits: "image" } });
-    expect(status).toMatchObject({ pull: { ...amounts, forMs: 999_000 }, pullFailure: null });
+    expect(status).toMatchObject({ pull: { ...amounts, forMs: node.now - 1_000 }, pullFailure: null });
   });
 
   test("[N199] where nothing runs yet it is the state itself", () => {

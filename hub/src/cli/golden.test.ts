@@ -167,6 +167,7 @@ const nodes = nodeSummarySchema.array().parse(
       reachability: { kind: "unreachable", connected: false, silentForMs: 432_000, reason: "not heard from for 7 m" },
       facts: null,
       conditions: [condition],
+      workloads: { wanted: 3, good: 0, unknown: 3 },
     },
   ].map((node) => ({ availabilitySaid: null, joinedAtMs: 0, workloads: { wanted: 3, good: 1 }, ...node })),
 );
@@ -240,7 +241,7 @@ describe("[U3] at 80 columns", () => {
       "apps",
       appsTable(
         appSummarySchema.array().parse([
-          { ...app, services: 2, workloads: { wanted: 6, good: 2, unplaced: 1 } },
+          { ...app, services: 2, workloads: { wanted: 6, good: 2, unknown: 3, unplaced: 1 } },
           {
             ...app,
             name: "a-very-long-name-of-an-app",

@@ -74,3 +74,9 @@ export function inOrder(workloads: readonly WorkloadView[]): WorkloadView[] {
 export function shortId(id: string): string {
   return id.replace(/\/n[0-9a-f]{16}$/, "");
 }
+
+/** "2/3", "?/3" when nothing is known, "1/3, 1?": what is not known does not count as not running. */
+export function runningText({ good, wanted, unknown }: NodeSummary["workloads"]): string {
+  if (unknown === 0) return `${good}/${wanted}`;
+  return unknown === wanted ? `?/${wanted}` : `${good}/${wanted}, ${unknown}?`;
+}

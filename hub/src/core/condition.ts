@@ -25,6 +25,14 @@ export function workloadCondition(world: World, id: WorkloadId): AppCondition {
   return gate === "good" ? stateCondition(seen.status, specHash === placement.specHash) : gate;
 }
 
+/** As it is counted for people: a copy that no other node takes is in trouble, and yet nothing is known of it while its own is silent. */
+export function shownCondition(world: World, id: WorkloadId): AppCondition {
+  const node = world.placements.get(id)?.node;
+  if (node === undefined) return workloadCondition(world, id);
+  const seen = world.observations.get(node)?.workloads.get(id) ?? null;
+  return isHeard(world, node, seen) ? workloadCondition(world, id) : "unknown";
+}
+
 /** A node's word counts while it is heard, sees its engine, and has said it on its newest connection and since the hub last stood still. */
 export function isHeard(world: World, node: NodeId, seen: SeenStatus | null): boolean {
   if (world.reachability.get(node)?.kind !== "ready") return false;

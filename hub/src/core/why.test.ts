@@ -397,6 +397,8 @@ describe("[A83] never good without a fresh word", () => {
       "its workload": silent.why("shop/web/1"),
       "the node": silent.why("pi-1"),
       "a workload that moves, were there another node": moving.why("shop/web/1"),
+      "the app of it": moving.why("shop"),
+      "its node": moving.why("pi-1"),
       "an app after the hub's start": awaited.why("shop"),
       "a node after the hub's start": awaited.why("pi-1"),
       "its engine is down": blind.why("shop/web/1"),

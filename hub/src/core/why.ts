@@ -6,7 +6,7 @@ import type { AppName, NodeId, ServiceName, WorkloadId } from "@skerry/shared/mo
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
-import { type AppCondition, WORST_FIRST, workloadCondition } from "./condition.ts";
+import { type AppCondition, shownCondition, WORST_FIRST, workloadCondition } from "./condition.ts";
 import { staying } from "./drain.ts";
 import { acceptedTombstone } from "./liveness.ts";
 import { byText, serviceOf, sorted } from "./lookup.ts";
@@ -196,7 +196,7 @@ interface Tally {
 
 function tallyOf(world: World, ids: Iterable<WorkloadId>): Tally {
   const counts: Record<AppCondition, number> = { good: 0, working: 0, troubled: 0, unknown: 0 };
-  for (const id of ids) counts[workloadCondition(world, id)] += 1;
+  for (const id of ids) counts[shownCondition(world, id)] += 1;
   const all = counts.good + counts.working + counts.troubled + counts.unknown;
   return { all, good: counts.good, unknown: counts.unknown, bad: all - counts.good };
 }

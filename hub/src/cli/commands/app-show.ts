@@ -7,7 +7,7 @@ import type { HubOptions, Io } from "../io.ts";
 import { appRef } from "../refs.ts";
 import { age, cell, facts, localTime, type Paint, painter, table, wrap } from "../render.ts";
 import { nextStep, stateCellOf } from "../rollout-text.ts";
-import { conditionCell, shortId } from "../states.ts";
+import { conditionCell, runningText, shortId } from "../states.ts";
 import { workloadsTable } from "./ps.ts";
 
 interface Options extends HubOptions {
@@ -97,7 +97,7 @@ function servicesTable(services: readonly ServiceView[], width: number | null, p
   const rows = services.map((service) => [
     cell(service.name, "bold"),
     cell(service.mode.kind === "global" ? "global" : `${service.mode.replicas} ×`),
-    cell(`${service.counts.good}/${service.counts.wanted}`),
+    cell(runningText(service.counts)),
     conditionCell(service.condition),
     cell(silence(service.disconnect)),
     cell(service.image),

@@ -5,7 +5,7 @@ import { EXIT, type ExitCode } from "../failure.ts";
 import { connect, listAll } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
 import { cell, localTime, type Paint, painter, reasons, table } from "../render.ts";
-import { conditionCell } from "../states.ts";
+import { conditionCell, runningText } from "../states.ts";
 
 export async function run(io: Io, options: HubOptions & { readonly json?: boolean }): Promise<ExitCode> {
   const apps = await listAll(await connect(io, options), "listApps", {});
@@ -31,7 +31,7 @@ export function appsTable(
   const rows = apps.map((app) => [
     cell(app.name, "bold"),
     conditionCell(app.condition),
-    cell(`${app.workloads.good}/${app.workloads.wanted}`),
+    cell(runningText(app.workloads)),
     cell(app.revision),
     cell(localTime(app.appliedAtMs, zoneOffsetMinutes(app.appliedAtMs)).slice(0, 16)),
   ]);

@@ -5,7 +5,7 @@ import { EXIT, type ExitCode } from "../failure.ts";
 import { connect, listAll } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
 import { bytes, cell, labels, type Paint, painter, reasons, table } from "../render.ts";
-import { heard, nodeCell } from "../states.ts";
+import { heard, nodeCell, runningText } from "../states.ts";
 
 export async function run(io: Io, options: HubOptions & { readonly json?: boolean }): Promise<ExitCode> {
   const nodes = await listAll(await connect(io, options), "listNodes", {});
@@ -28,7 +28,7 @@ export function nodesTable(nodes: readonly NodeSummary[], width: number | null, 
     cell(node.name, "bold"),
     nodeCell(node),
     cell(heard(node)),
-    cell(`${node.workloads.good}/${node.workloads.wanted}`),
+    cell(runningText(node.workloads)),
     cell(labels(node.labels) || "-"),
     cell(machine(node)),
   ]);

@@ -158,7 +158,10 @@ function stuck(base: Account, placement: Placement, app: App | undefined, why: s
   return {
     ...base,
     reason: `${base.reason}; ${stays}`,
-    hint: "Add a node that fits, or change what the service asks for.",
+    hint:
+      base.state === "unknown" && base.hint !== null
+        ? `${base.hint.replace(/\.$/, "")}, or add a node that fits.`
+        : "Add a node that fits, or change what the service asks for.",
   };
 }
 

@@ -127,7 +127,13 @@ export type ApplyAnswer = z.infer<typeof applyAnswerSchema>;
 export const appConditionSchema = z.enum(["good", "working", "troubled", "unknown"]);
 export type AppCondition = z.infer<typeof appConditionSchema>;
 
-const countsSchema = z.object({ wanted: z.number().int(), good: z.number().int(), unplaced: z.number().int() });
+const countsSchema = z.object({
+  wanted: z.number().int(),
+  good: z.number().int(),
+  /** Of so many nothing is known now; they are neither good nor not. */
+  unknown: z.number().int().default(0),
+  unplaced: z.number().int(),
+});
 
 export const appSummarySchema = z.object({
   name: appNameSchema,

@@ -32,7 +32,8 @@ export const nodeSummarySchema = z.object({
   /** Who set the availability, since when and why; null: nobody ever did. */
   availabilitySaid: saidSchema.nullable(),
   conditions: z.array(conditionSchema),
-  workloads: z.object({ wanted: z.number().int(), good: z.number().int() }),
+  /** `unknown`: of so many nothing is known now; they are neither good nor not. */
+  workloads: z.object({ wanted: z.number().int(), good: z.number().int(), unknown: z.number().int().default(0) }),
 });
 export type NodeSummary = z.infer<typeof nodeSummarySchema>;
 

@@ -86,10 +86,11 @@ function talliesOf(world: World, app: App): ReadonlyMap<ServiceName, Tally> {
 }
 
 function countsOf(tallies: readonly (Tally | undefined)[]): AppSummary["workloads"] {
-  const counts = { wanted: 0, good: 0, unplaced: 0 };
+  const counts = { wanted: 0, good: 0, unknown: 0, unplaced: 0 };
   for (const tally of tallies) {
     for (const condition of WORST_FIRST) counts.wanted += tally?.byCondition[condition].length ?? 0;
     counts.good += tally?.byCondition.good.length ?? 0;
+    counts.unknown += tally?.byCondition.unknown.length ?? 0;
     counts.unplaced += tally?.unplaced ?? 0;
   }
   return counts;

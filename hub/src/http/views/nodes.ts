@@ -1,7 +1,7 @@
 // Nodes as the API shows them. A node that is silent is shown as silent, never as down: nobody knows.
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
-import { workloadCondition } from "../../core/condition.ts";
+import { shownCondition } from "../../core/condition.ts";
 import { sorted } from "../../core/lookup.ts";
 import { reachOf } from "../../core/why/reach.ts";
 import type { Node, World } from "../../core/world.ts";
@@ -16,8 +16,8 @@ export const reachabilityView = (world: World, id: NodeId, now: Millis): Reachab
 
 export function nodeSummary(world: World, node: Node, now: Millis): NodeSummary {
   const ids = world.placementsByNode.get(node.id) ?? new Set();
-  let good = 0;
-  for (const id of ids) if (workloadCondition(world, id) === "good") good += 1;
+  const counts = { good: 0, unknown: 0, working: 0, troubled: 0 };
+  for (const id of ids) counts[shownCondition(world, id)] += 1;
   return {
     id: node.id,
     name: node.name,
@@ -28,7 +28,7 @@ export function nodeSummary(world: World, node: Node, now: Millis): NodeSummary 
     facts: node.facts,
     availabilitySaid: node.availabilitySaid,
     conditions: [...(world.observations.get(node.id)?.conditions ?? [])],
-    workloads: { wanted: ids.size, good },
+    workloads: { wanted: ids.size, good: counts.good, unknown: counts.unknown },
   };
 }
 
