@@ -28,6 +28,9 @@ const SOON_MS = 30_000;
 const STEADY = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
 const HOLD = { ...NO_UPDATE_TIMES, hold: { maxMs: 60_000 } };
 
+/** Asks the others by name. */
+const CLIENT = workload("client", { spec: { image: BASE.name, entrypoint: ["/bin/sh", "-c"], stopGraceMs: 1_000 } });
+
 let lab: Lab;
 let folder: string;
 let ledger: Ledger;
@@ -66,7 +69,7 @@ beforeEach(async () => {
 
 function assign(workloads: readonly Workload[]): void {
   generation += 1;
-  const retired = workloads.length === 0 ? [tombstone(version(1).id)] : [];
+  const retired = workloads.length === 0 ? [tombstone(version(1).id), tombstone(CLIENT.id)] : [];
   const next = assignment(workloads, { position: { epoch: 1, generation }, retired });
   ledger.commit([{ kind: "assignment", assignment: next }]);
   reconciler.wake("assignment");
@@ -121,6 +124,40 @@ test("[N112] start-first something runs at every look, and the new one ends unde
     SOON_MS,
   );
   expect(fewest).toBe(1);
+});
+
+/** Two seconds to come up, tells its revision, and ends at once when it is told to. */
+const serving = (revision: number): Workload => {
+  const made = version(revision, `sleep 2; mkdir /www; echo v${revision} > /www/title; exec httpd -f -p 8080 -h /www`);
+  const test = ["CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1:8080/title"];
+  const times = { intervalMs: 500, timeoutMs: 5_000, startPeriodMs: 10_000, startIntervalMs: null, retries: 3 };
+  return { ...made, spec: { ...made.spec, init: true, healthcheck: { test, ...times } } };
+};
+/** One try each, by name; one that hangs counts as lost. */
+const ASK = "while :; do timeout 10 wget -q -O - http://web:8080/title || echo LOST; done";
+
+test("[N134] [N135] start-first, clients that try once lose nothing, and reach the new one only when it has passed", async () => {
+  await runs(serving(1));
+  const client = { ...CLIENT, spec: { ...CLIENT.spec, command: [[ASK, ASK, ASK].join(" & ")], init: true } };
+  const told = async (): Promise<string[]> => (await lab.node(1).engine.api.logs("shop-client-1")).trim().split("\n");
+  assign([serving(1), client]);
+  await until("the load runs", async () => (await told().catch(() => [])).length > 50, SOON_MS);
+  assign([over(serving(1), serving(2), "start-first"), client]);
+  let early = false;
+  await until(
+    "the new one has taken over",
+    async () => {
+      const answers = await told();
+      early ||= status()?.gate.kind === "open" && answers.includes("v2");
+      return (await names()).join() === "shop-client-1 running,shop-web-1 running" && status()?.revision === 2;
+    },
+    SOON_MS,
+  );
+  const before = (await told()).length;
+  await until("it serves alone", async () => (await told()).length > before + 50, SOON_MS);
+  const answers = await told();
+  expect([early, [...new Set(answers)].sort()]).toEqual([false, ["v1", "v2"]]);
+  expect(new Set(answers.slice(before))).toEqual(new Set(["v2"]));
 });
 
 test("[N116] a lease that the container's own user wrote puts its update off, and runs out when its holder dies", async () => {

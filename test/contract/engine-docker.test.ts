@@ -156,6 +156,45 @@ describe("engine: Docker alone", () => {
     await engine.removeContainer(id, true);
   });
 
+  test("[E84] taken off its alias a container is found no more, and who talks to it goes on talking", async () => {
+    const names = { key: "default", engineName: "alone-talk", driver: null, driverOptions: {}, labels: {}, ipam: null };
+    await engine.createNetwork(
+      { ...names, external: false, internal: false, attachable: false, enableIpv6: false },
+      {},
+    );
+    const start = async (name: string, script: string, aliases: string[]): Promise<string> => {
+      const none = { ipv4Address: null, ipv6Address: null, macAddress: null, linkLocalIps: [], priority: null };
+      const networks = [{ network: "alone-talk", aliases, ...none }];
+      const more = { init: true, networkMode: "networks" as const, networks };
+      const spec = { ...defaultContainerSpec, ...shell(script), ...more };
+      const id = await engine.createContainer({ name, spec, labels: {}, environment: {} });
+      await engine.startContainer(id);
+      return id;
+    };
+    const talks = "while :; do echo tick; sleep 0.1; done";
+    const old = await start("alone-old", `nc -ll -p 9000 -e sh -c '${talks}'`, ["web"]);
+    const next = await start("alone-next", STEADY, []);
+    const asks = await start("alone-asks", `for _ in 1 2 3 4 5; do nc web 9000; sleep 1; done > /tmp/heard`, []);
+    const never = new AbortController().signal;
+    const heard = async (): Promise<number> =>
+      Number((await engine.exec(asks, ["sh", "-c", "wc -l < /tmp/heard"], never)).output);
+    const found = async (): Promise<string> =>
+      (
+        await engine.exec(asks, ["sh", "-c", "ping -c 1 -w 2 web | sed -n '1s/.*(\\([0-9.]*\\)).*/\\1/p'"], never)
+      ).output.trim();
+    const addressOf = async (id: string): Promise<string> => (await engine.inspectContainer(id)).addresses[0] ?? "";
+    await until("they talk", async () => (await heard()) > 5, SOON_MS);
+    const before = await addressOf(old);
+    expect(await found()).toBe(before);
+    await engine.changeAliases("alone-talk", next, { aliases: ["web"], pinned: false });
+    await engine.changeAliases("alone-talk", old, { aliases: [], pinned: true });
+    const at = await heard();
+    expect(await found()).toBe(await addressOf(next));
+    expect(await addressOf(old)).toBe(before);
+    await until("they go on talking", async () => (await heard()) > at + 20, SOON_MS);
+    for (const id of [old, next, asks]) await engine.removeContainer(id, true);
+  });
+
   test("[E27] the stop signal of the spec is the one that is sent", async () => {
     const script = "trap 'exit 42' USR1; trap '' TERM; while :; do sleep 0.1; done";
     const spec = { ...defaultContainerSpec, networkMode: "none" as const, ...shell(script), stopSignal: "SIGUSR1" };

@@ -288,6 +288,33 @@ export function engineContract(name: string, make: () => Promise<EngineUnderTest
       expect((await engine.inspectContainer(id)).status).toBe("running");
     });
 
+    test("[E83] a container shows the aliases under which it is found, and is given others without a restart", async () => {
+      const [named, other] = [await makeNetwork(), await makeNetwork()];
+      const networks = [attachment(named, ["web", "www"]), attachment(other, [])];
+      const id = await run("steady", { networkMode: "networks", networks });
+      const before = await engine.inspectContainer(id);
+      const endpoints = (await summary(id))?.endpoints;
+      const found = async (): Promise<Record<string, string[]>> => {
+        const { aliases } = await engine.inspectContainer(id);
+        // An engine may add the container's own id.
+        const own = (all: readonly string[]): string[] => all.filter((alias) => !id.startsWith(alias)).sort();
+        return Object.fromEntries(Object.entries(aliases).map(([network, all]) => [network, own(all)]));
+      };
+      expect(await found()).toEqual({ [named]: ["web", "www"], [other]: [] });
+      await engine.changeAliases(named, id, { aliases: [], pinned: true });
+      expect(await found()).toEqual({ [named]: [], [other]: [] });
+      const between = (await summary(id))?.endpoints;
+      expect(between).not.toEqual(endpoints);
+      await engine.changeAliases(named, id, { aliases: ["web"], pinned: false });
+      expect(await found()).toEqual({ [named]: ["web"], [other]: [] });
+      expect((await summary(id))?.endpoints).not.toEqual(between);
+      expect(await engine.inspectContainer(id)).toMatchObject({ status: "running", startedAt: before.startedAt });
+      await site.outside.disconnect(named, id);
+      await engine.changeAliases(named, id, { aliases: ["back"], pinned: true });
+      expect(await found()).toEqual({ [named]: ["back"], [other]: [] });
+      await expectKind(engine.changeAliases(named, "0123456789ab", { aliases: [], pinned: false }), "not-found");
+    });
+
     test("[E21] a volume is made with its labels, making it again changes nothing, and it outlives its container", async () => {
       const engineName = freshName();
       await engine.createVolume(volume(engineName), { "io.skerry.app": "shop" });

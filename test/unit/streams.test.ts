@@ -91,7 +91,7 @@ function engine(): Engine {
   const parts: Partial<Engine> = {
     listContainers: async () => [
       {
-        ...{ id: "c1", name: "shop-web-1", status: "exited", labels, imageId: "", networks: [] },
+        ...{ id: "c1", name: "shop-web-1", status: "exited", labels, imageId: "", networks: [], endpoints: [] },
         health: "none",
         publishedPorts: [],
       },

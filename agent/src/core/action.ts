@@ -18,7 +18,13 @@ export type Action =
   | { readonly kind: "create-network"; readonly app: AppName; readonly network: AppNetwork }
   | { readonly kind: "remove-network"; readonly name: string; readonly id: string }
   | { readonly kind: "create-volume"; readonly app: AppName; readonly volume: AppVolume }
-  | { readonly kind: "create-container"; readonly workload: Workload; readonly name: string }
+  /** `named` false: without its aliases on its networks, which it is given later. */
+  | {
+      readonly kind: "create-container";
+      readonly workload: Workload;
+      readonly name: string;
+      readonly named: boolean;
+    }
   /** containerId null: the one that the lane's create-container made. */
   | { readonly kind: "start-container"; readonly workload: WorkloadId; readonly containerId: string | null }
   | {
@@ -49,6 +55,22 @@ export type Action =
       readonly aliases: readonly string[];
       readonly ipv4Address: string | null;
       readonly ipv6Address: string | null;
+    }
+  /** See Engine.changeAliases. */
+  | {
+      readonly kind: "change-aliases";
+      readonly workload: WorkloadId;
+      readonly containerId: string;
+      readonly network: string;
+      readonly aliases: readonly string[];
+      readonly pinned: boolean;
+    }
+  /** The lane goes on after that time: whoever had looked its name up before has come by then. */
+  | {
+      readonly kind: "let-settle";
+      readonly workload: WorkloadId;
+      readonly containerId: string;
+      readonly forMs: number;
     };
 
 export interface Lane {

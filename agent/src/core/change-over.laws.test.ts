@@ -60,10 +60,11 @@ const standing = (id: string): fc.Arbitrary<OwnContainer> =>
       status: fc.constantFrom(...STATUSES),
       name: fc.constantFrom(...NAMES),
       ranMs: fc.constantFrom(100, 600_000),
+      aliases: fc.constantFrom({ shop_default: ["web"] }, { shop_default: ["web"] }, { shop_default: [] }, {}),
     })
-    .map(({ hash, status, name, ranMs }) => {
+    .map(({ hash, status, name, ranMs, aliases }) => {
       const made = container(workload("web", { hash }), { id, status, summary: { name } });
-      return { ...made, details: { ...made.details, ranMs: status === "created" ? null : ranMs } };
+      return { ...made, details: { ...made.details, aliases, ranMs: status === "created" ? null : ranMs } };
     });
 
 function uniqueNames(own: readonly OwnContainer[]): readonly OwnContainer[] {
@@ -159,6 +160,7 @@ describe("laws of changing over", () => {
         }
         const [first, ...more] = own.filter(([, status]) => status === "running");
         expect([first, more]).toEqual([[target.specHash, "running", "shop-web-1"], []]);
+        expect(upOnes(last).map(({ details }) => details.aliases)).toEqual([{ shop_default: ["web"] }]);
         // What waits for an operator keeps its way back; nothing else stands.
         expect(own.length).toBeLessThanOrEqual(
           gateOf(last.memory.get(wanted.id), wanted).verdict.kind === "passed" ? 1 : 2,
@@ -187,7 +189,7 @@ describe("laws of changing over", () => {
     );
   });
 
-  test("[N124] start-first, something that serves is up between any two actions, whether the new one passes or fails", () => {
+  test("[N124] [N134] start-first, something that serves is up and found between any two actions, whether the new one passes or fails", () => {
     fc.assert(
       fc.property(cuts, fc.boolean(), (where, bad) => {
         const { revision, specHash, spec, probes } = v1;
@@ -202,13 +204,18 @@ describe("laws of changing over", () => {
           now: 1_000_000,
           count: 1,
         };
-        const serves = (_before: ModelNode, after: ModelNode): void =>
+        const serves = (_before: ModelNode, after: ModelNode): void => {
           expect(upOnes(after).length).toBeGreaterThanOrEqual(1);
+          const found = upOnes(after).filter(({ details }) => details.aliases["shop_default"]?.includes("web"));
+          expect(found.length).toBeGreaterThanOrEqual(1);
+          const decided = gateOf(after.memory.get(wanted.id), wanted).verdict.kind;
+          if (decided === "open") expect(found.map((own) => own.specHash)).toEqual([specHash]);
+        };
         const begun = rounds(own, where.slice(0, 2), 2, serves);
         const last = run(bad ? newOneDies(begun, wanted) : begun, where.slice(2), serves);
         const passed = gateOf(last.memory.get(wanted.id), wanted).verdict.kind;
         if (!bad) expect(passed).toBe("passed");
-        expect(upOnes(last)).toHaveLength(1);
+        expect(upOnes(last).map(({ details }) => details.aliases)).toEqual([{ shop_default: ["web"] }]);
       }),
       { numRuns: 100 },
     );

@@ -368,6 +368,71 @@ describe("start-first", () => {
     expect(kinds(found, `old:${own?.summary.id}`)).toBe("start");
   });
 
+  /** Containers that clients of `web` reach, by spec hash. */
+  const found = ({ observed: { own } }: ModelNode): string[] =>
+    own
+      .filter(
+        ({ details, summary }) => summary.status === "running" && details.aliases["shop_default"]?.includes("web"),
+      )
+      .map(({ specHash }) => specHash.slice(0, 2));
+
+  test("[N134] the new one is made without its aliases, which lead to the old one until it has passed, and then to both", () => {
+    const begun = step(changing(first)).node;
+    expect(found(begun)).toEqual(["a1"]);
+    expect(look(begun)).toMatchObject({ lanes: [], events: [] });
+    const passed = step({ ...begun, now: begun.now + MONITOR_MS });
+    expect(kinds(passed.plan, v1.id)).toBe("change-aliases");
+    expect(passed.plan.lanes).toHaveLength(1);
+    expect(passed.plan.events.map(({ kind }) => kind)).toEqual(["gate-passed"]);
+    expect(found(passed.node)).toEqual(["a1", "b2"]);
+  });
+
+  test("[N135] the old one loses its aliases and is given time before it is stopped, and never before the new one has them", () => {
+    const begun = step(changing(first)).node;
+    const refused = round({ ...begun, now: begun.now + MONITOR_MS }, { link: CONNECTED }, ({ kind }) =>
+      kind === "change-aliases" ? { ok: false, kind: "retry", message: "busy" } : undefined,
+    );
+    expect(found(refused.node)).toEqual(["a1"]);
+    // Cut off in the middle, the new one is on no network: it is connected, by its names, and the old one serves on.
+    const detached = change(refused.node, "shop-web-1-next", (own) => ({
+      ...own,
+      summary: { ...own.summary, networks: [] },
+      details: { ...own.details, aliases: {} },
+    }));
+    const connected = step(detached);
+    expect(connected.plan.lanes.map(({ actions }) => actions)).toMatchObject([
+      [{ kind: "connect-network", network: "shop_default", aliases: ["web"] }],
+    ]);
+    const over = step(connected.node);
+    expect(kinds(over.plan, "extra:c1")).toBe("change-aliases let-settle stop remove");
+    expect(over.plan.lanes.flatMap(({ actions }) => actions)[0]).toMatchObject({ aliases: [], pinned: true });
+    expect(found(over.node)).toEqual(["b2"]);
+  });
+
+  test("[N134] without one that serves, or with published ports, the new one has its aliases from the start", () => {
+    expect(found(step(changing(first, [container(v1, { id: "c1", status: "exited" })])).node)).toContain("b2");
+    const port = { containerPort: 80, hostPort: null, hostIp: "", protocol: "tcp" as const };
+    const published = step(changing(v2({ order: "start-first", spec: { ports: [port] } }))).node;
+    expect(found(published)).toEqual(["a1", "b2"]);
+    const passed = step({ ...published, now: published.now + MONITOR_MS });
+    expect(kinds(passed.plan, "extra:c1")).toBe("stop remove");
+  });
+
+  test("[N134] when the old one has ended for good, the new one is found before it has passed", () => {
+    const once = { policy: "no", maxAttempts: null, delayMs: null, windowMs: null } as const;
+    const begun = step(changing(v2({ order: "start-first", spec: { restart: once } }))).node;
+    expect(found(begun)).toEqual(["a1"]);
+    expect(found(step(change(begun, "shop-web-1", (own) => exited(own, begun, 0, 600_000))).node)).toEqual(["b2"]);
+  });
+
+  test("[N134] one that an older agent made with its aliases keeps them, and nothing is told or done", () => {
+    const begun = step(changing(first)).node;
+    const older = change(begun, "shop-web-1-next", (own) => ({ ...own, details: container(v1).details }));
+    expect(look(older)).toMatchObject({ lanes: [], events: [] });
+    const passed = step({ ...older, now: older.now + MONITOR_MS });
+    expect(kinds(passed.plan, "extra:c1")).toBe("change-aliases let-settle stop remove");
+  });
+
   test("[N113] what cannot stand twice (a fence, a host port, a fixed address) is changed over stop-first", () => {
     const port = { containerPort: 80, hostPort: 80, hostIp: "", protocol: "tcp" as const };
     const published = v2({ order: "start-first", spec: { ports: [port] } });

@@ -475,7 +475,7 @@ describe("restarts", () => {
 });
 
 describe("drift", () => {
-  test("[N33] renamed, detached, paused, edited and removed containers are repaired, and it is told", () => {
+  test("[N33] [N136] renamed, detached, nameless, paused, edited and removed containers are repaired, and it is told", () => {
     const repaired = (own: OwnContainer): [string, string] => {
       const found = look(node([own]));
       const drift = found.events.find(({ kind }) => kind === "drift");
@@ -485,6 +485,10 @@ describe("drift", () => {
     expect(repaired(container(web, { summary: { networks: [] } }))).toEqual([
       "connect",
       "it was detached from network shop_default",
+    ]);
+    expect(repaired(container(web, { details: { aliases: { shop_default: ["other"] } } }))).toEqual([
+      "change-aliases",
+      "it had lost its aliases on network shop_default",
     ]);
     expect(repaired(container(web, { status: "paused" }))).toEqual(["stop start", "it was paused"]);
     const limits = { ...expectedLimits(web.spec), memoryBytes: 4_096 };

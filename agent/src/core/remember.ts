@@ -271,6 +271,8 @@ export function rememberOutcome(
     case "stop-container":
     case "rename-container":
     case "connect-network":
+    case "change-aliases":
+    case "let-settle":
     case "create-network":
     case "remove-network":
     case "create-volume":

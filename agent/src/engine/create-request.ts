@@ -40,6 +40,8 @@ export function createCall(request: CreateRequest, apiMinor: number): Result<Cre
   return ok({ query, body, connectLater: attachments.slice(atCreate.length) });
 }
 
+export const takesEndpointMac = (apiMinor: number): boolean => apiMinor >= API_MANY_ENDPOINTS;
+
 /** An attachment as the engine's create and connect calls take it. */
 export function endpoint(attachment: NetworkAttachment, apiMinor: number): Body {
   const ipam = withoutNulls({
@@ -50,7 +52,7 @@ export function endpoint(attachment: NetworkAttachment, apiMinor: number): Body 
   return withoutNulls({
     Aliases: orNull(attachment.aliases),
     IPAMConfig: Object.keys(ipam).length > 0 ? ipam : null,
-    MacAddress: apiMinor >= API_MANY_ENDPOINTS ? attachment.macAddress : null,
+    MacAddress: takesEndpointMac(apiMinor) ? attachment.macAddress : null,
   });
 }
 

@@ -108,6 +108,7 @@ describe("what Docker says", () => {
       name: "web",
       health: "starting",
       labels: {},
+      endpoints: [],
       publishedPorts: [],
     });
   });

@@ -54,7 +54,8 @@ export function containerSummary(item: Fields): ContainerSummary {
     status: containerStatus(item["State"]),
     labels: textMap(item["Labels"]),
     imageId: text(item["ImageID"]),
-    networks: Object.keys(inner(inner(item["NetworkSettings"])["Networks"])).sort(),
+    networks: attachments(item).map(([network]) => network),
+    endpoints: attachments(item).map(([, { EndpointID }]) => text(EndpointID)),
     publishedPorts: publishedPorts(item["Ports"]),
     health: healthInStatus(text(item["Status"])),
   };
@@ -83,7 +84,8 @@ export function containerDetails(
     startedAt,
     pid,
     ...healthOf(state["Health"]),
-    addresses: addressesOf(inner(item["NetworkSettings"])["Networks"]),
+    addresses: addressesOf(item),
+    aliases: Object.fromEntries(attachments(item).map(([network, { Aliases }]) => [network, aliasesOf(Aliases)])),
     limits: {
       memoryBytes: number(host["Memory"]),
       nanoCpus: number(host["NanoCpus"]),
@@ -164,13 +166,42 @@ function healthOf(value: unknown): { health: Health; healthOutput: string } {
   return { health: known, healthOutput: output === "" ? "" : oneLine(output) };
 }
 
-function addressesOf(networks: unknown): readonly string[] {
-  const named = Object.entries(inner(networks)).sort(([a], [b]) => (a < b ? -1 : 1));
-  return named.flatMap(([, attached]) => {
-    const fields = inner(attached);
-    const address = text(fields["IPAddress"]) || text(fields["GlobalIPv6Address"]);
+/** By the network's name, sorted. */
+function attachments(item: Fields): readonly (readonly [string, Fields])[] {
+  return Object.entries(inner(inner(item["NetworkSettings"])["Networks"]))
+    .map(([network, attached]) => [network, inner(attached)] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+const aliasesOf = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(text) : []);
+
+function addressesOf(item: Fields): readonly string[] {
+  return attachments(item).flatMap(([, { IPAddress, GlobalIPv6Address }]) => {
+    const address = text(IPAddress) || text(GlobalIPv6Address);
     return address === "" ? [] : [address];
   });
+}
+
+/** How it is attached to that network; null: it is not. */
+export function attachmentTo(network: string, container: unknown): Attached | null {
+  const found = attachments(fieldsOf(container, "inspect")).find(([name]) => name === network);
+  if (found === undefined) return null;
+  const [, { IPAddress, GlobalIPv6Address, IPAMConfig, MacAddress }] = found;
+  const addresses = { IPv4Address: text(IPAddress), IPv6Address: text(GlobalIPv6Address) };
+  return {
+    asked: inner(IPAMConfig),
+    present: Object.fromEntries(Object.entries(addresses).filter(([, address]) => address !== "")),
+    macAddress: text(MacAddress),
+  };
+}
+
+/** In the engine's own words, to be given back to it. */
+export interface Attached {
+  /** What was asked of the engine's address management. */
+  readonly asked: Fields;
+  /** The addresses that it has. */
+  readonly present: Fields;
+  readonly macAddress: string;
 }
 
 /** Both stamps are the engine's own. A clock that was set in between can make this wrong, never negative. */

@@ -5,11 +5,12 @@ import { Readable } from "node:stream";
 import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
 import { type Clock, withDeadline } from "@skerry/shared/runtime/clock.ts";
 import type { EngineInside, PullGuard } from "../registry/pull-guard.ts";
-import { createCall, endpoint, networkBody, volumeBody } from "./create-request.ts";
+import { createCall, endpoint, networkBody, takesEndpointMac, volumeBody } from "./create-request.ts";
 import { type CallKind, oneLine, toEngineError } from "./docker-errors.ts";
 import { engineMoment, framedLines, plainLines } from "./docker-logs.ts";
 import {
   archInDockerWords,
+  attachmentTo,
   containerDetails,
   containerSummary,
   engineEvent,
@@ -318,6 +319,33 @@ class DockerEngine implements Engine {
       const none = { network, macAddress: null, linkLocalIps: [], priority: null };
       const EndpointConfig = endpoint({ ...none, ...attachment, aliases: [...attachment.aliases] }, apiMinor);
       await docker.getNetwork(network).connect({ Container: containerId, EndpointConfig, abortSignal });
+    });
+  }
+
+  async changeAliases(
+    network: string,
+    containerId: string,
+    { aliases, pinned }: { aliases: readonly string[]; pinned: boolean },
+  ): Promise<void> {
+    const what = `change the aliases of ${short(containerId)} on network ${network}`;
+    await this.#call(what, "change", CHANGE_DEADLINE_MS, async ({ docker, apiMinor }, abortSignal) => {
+      const attached = attachmentTo(network, await docker.getContainer(containerId).inspect({ abortSignal }));
+      const plain = { Aliases: aliases, IPAMConfig: attached?.asked ?? {} };
+      const connect = async (EndpointConfig: object): Promise<void> => {
+        await docker.getNetwork(network).connect({ Container: containerId, EndpointConfig, abortSignal });
+      };
+      if (attached === null) return await connect(plain);
+      // Nothing may come between these calls: meanwhile nobody reaches it.
+      await docker.getNetwork(network).disconnect({ Container: containerId, Force: false, abortSignal });
+      if (!pinned) return await connect(plain);
+      const mac = takesEndpointMac(apiMinor) && attached.macAddress !== "" ? { MacAddress: attached.macAddress } : {};
+      try {
+        await connect({ ...plain, IPAMConfig: { ...attached.asked, ...attached.present }, ...mac });
+      } catch (error) {
+        // The network takes no wishes, and then the one that the engine chooses most often is the same.
+        if (toEngineError(what, "change", this.#socketPath, error).kind === "unreachable") throw error;
+        await connect(plain);
+      }
     });
   }
 

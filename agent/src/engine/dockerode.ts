@@ -30,6 +30,7 @@ interface ExecCalls {
 
 interface NetworkCalls {
   connect(options: Abortable & { readonly Container: string; readonly EndpointConfig: object }): Promise<unknown>;
+  disconnect(options: Abortable & { readonly Container: string; readonly Force: boolean }): Promise<unknown>;
   remove(options: Abortable): Promise<unknown>;
 }
 

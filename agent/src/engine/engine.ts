@@ -52,6 +52,8 @@ export interface ContainerSummary {
   readonly imageId: string;
   /** Engine names of the networks it is attached to. */
   readonly networks: readonly string[];
+  /** Opaque, in the order of `networks`: another one after it was connected anew. Empty texts while it does not run. */
+  readonly endpoints: readonly string[];
   readonly publishedPorts: readonly {
     readonly port: number;
     readonly protocol: "tcp" | "udp" | "sctp";
@@ -78,6 +80,8 @@ export interface ContainerDetails {
   readonly healthOutput: string;
   /** Its own IP addresses while it runs, in the order of its networks' names. None on the host's network. */
   readonly addresses: readonly string[];
+  /** By the engine's name of each network that it is attached to: the names under which others on it find this container. */
+  readonly aliases: Readonly<Record<string, readonly string[]>>;
   /** The short list of facts that outside edits change (`docker update`, …): to compare with the ones recorded at creation. */
   readonly limits: {
     readonly memoryBytes: number;
@@ -169,6 +173,17 @@ export interface Engine {
     network: string,
     containerId: string,
     attachment: { aliases: readonly string[]; ipv4Address: string | null; ipv6Address: string | null },
+  ): Promise<void>;
+  /**
+   * Attaches it anew under these aliases and no others; not attached, it is connected. With the address that it had its open connections
+   * only stand still for a moment, with another one they break. `pinned`: asks for the present one where the network takes such wishes,
+   * and so at each later start too, when another container may have it: for one that is about to go. Otherwise the engine chooses: the
+   * lowest free one. Ended half-way, it is detached.
+   */
+  changeAliases(
+    network: string,
+    containerId: string,
+    change: { aliases: readonly string[]; pinned: boolean },
   ): Promise<void>;
   listNetworks(): Promise<
     readonly { readonly id: string; readonly name: string; readonly labels: Readonly<Record<string, string>> }[]

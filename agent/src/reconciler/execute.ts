@@ -1,7 +1,7 @@
 // Execute: one action, one engine call, one outcome. No choices are left here. The switch fails to compile when an action is missing.
 
 import type { Workload } from "@skerry/shared/model/assignment.ts";
-import type { Mount } from "@skerry/shared/model/container.ts";
+import type { ContainerSpec, Mount } from "@skerry/shared/model/container.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { type Clock, DeadlineError, withDeadline } from "@skerry/shared/runtime/clock.ts";
 import type { Action } from "../core/action.ts";
@@ -89,6 +89,14 @@ async function call(parts: ExecuteParts, action: Action, context: ActionContext)
       await within(CHANGE_DEADLINE_MS, () => engine.connectNetwork(network, containerId, attachment));
       return containerId;
     }
+    case "change-aliases": {
+      const { network, containerId, aliases, pinned } = action;
+      await within(CHANGE_DEADLINE_MS, () => engine.changeAliases(network, containerId, { aliases, pinned }));
+      return containerId;
+    }
+    case "let-settle":
+      await settled(clock, action.forMs, context.signal);
+      return action.containerId;
     default:
       return assertNever(action);
   }
@@ -96,15 +104,33 @@ async function call(parts: ExecuteParts, action: Action, context: ActionContext)
 
 async function create(
   { engine, labelKey, times }: ExecuteParts,
-  { workload, name }: Extract<Action, { kind: "create-container" }>,
+  { workload, name, named }: Extract<Action, { kind: "create-container" }>,
 ): Promise<string> {
   const labels = containerLabels(labelKey, workload, name, limitsText(expectedLimits(workload.spec)));
   const fenced = workload.fencingToken > 0;
   const environment = fenced ? { SKERRY_FENCING_TOKEN: String(workload.fencingToken) } : {};
-  const { spec } = workload;
+  const spec = named ? workload.spec : withoutAliases(workload.spec);
   const mount = await holdMount(times, workload);
   const mounted = mount === null ? spec : { ...spec, mounts: [...spec.mounts, mount] };
   return await engine.createContainer({ name, spec: mounted, labels, environment });
+}
+
+function withoutAliases(spec: ContainerSpec): ContainerSpec {
+  return { ...spec, networks: spec.networks.map((attachment) => ({ ...attachment, aliases: [] })) };
+}
+
+/** Ends early when nothing more is to be done. */
+function settled(clock: Clock, forMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      timer.cancel();
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = clock.setTimer(forMs, done);
+    if (signal.aborted) done();
+    else signal.addEventListener("abort", done);
+  });
 }
 
 /** Not part of the spec, so it comes with the next container when it is turned on. */

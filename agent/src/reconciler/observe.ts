@@ -297,6 +297,7 @@ const NEVER_INSPECTED: Omit<ContainerDetails, "id" | "name" | "status" | "health
   pid: 0,
   healthOutput: "",
   addresses: [],
+  aliases: {},
   limits: { memoryBytes: 0, nanoCpus: 0, cpuShares: 0, pidsLimit: null, restartPolicy: "no" },
 };
 
@@ -331,10 +332,13 @@ function changesContainer(action: string): boolean {
 }
 
 function sameSummary(a: ContainerSummary, b: ContainerSummary): boolean {
-  // Its addresses change with its networks.
-  const attached = a.networks.length === b.networks.length && a.networks.every((one, at) => one === b.networks[at]);
+  // Its addresses and aliases change with its networks, also when it was taken off one and put on again between two looks.
+  const attached = sameTexts(a.networks, b.networks) && sameTexts(a.endpoints, b.endpoints);
   return a.status === b.status && a.health === b.health && a.name === b.name && attached;
 }
+
+const sameTexts = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((one, at) => one === b[at]);
 
 function portsInUse(summaries: readonly ContainerSummary[], managed: ReadonlySet<string>): readonly PortInUse[] {
   return summaries

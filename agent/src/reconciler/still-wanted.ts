@@ -33,6 +33,8 @@ export function stillWanted(
     case "remove-container":
     case "rename-container":
     case "connect-network":
+    case "change-aliases":
+    case "let-settle":
       return sameWorkload(planned, held, action.workload);
   }
 }

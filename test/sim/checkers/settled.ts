@@ -91,6 +91,8 @@ function runningGap(workload: Workload, container: SimContainer): string | null 
   if (container.name !== name) return `is named ${container.name}`;
   if (container.health !== "none" && container.health !== "healthy") return `is ${container.health}`;
   if (spec.networks.some(({ network }) => !container.networks.has(network))) return "is detached from its network";
+  if (spec.networks.some(({ network, aliases }) => String(container.aliases.get(network)) !== String(aliases)))
+    return "is not found by its aliases";
   if (container.limits.memoryBytes !== (spec.memoryBytes ?? 0)) return "has edited limits";
   const token = container.request.environment["SKERRY_FENCING_TOKEN"] ?? null;
   // One that is fenced no more may still show its token: that is no reason to restart it.

@@ -296,8 +296,20 @@ function clientFor(state: State, process: Process): Engine {
       change<void>(`remove ${short(id)}`, id, (answer) => machine.remove(id, force, "agent", () => answer())),
     renameContainer: (id, name) =>
       change<void>(`rename ${short(id)} to ${name}`, id, (answer) => answer(machine.rename(id, name, "agent"))),
-    connectNetwork: (network, id) =>
-      change<void>(`connect ${short(id)} to ${network}`, id, (answer) => answer(machine.connect(network, id, "agent"))),
+    connectNetwork: (network, id, { aliases }) =>
+      change<void>(`connect ${short(id)} to ${network}`, id, (answer) =>
+        answer(machine.connect(network, id, "agent", aliases)),
+      ),
+    async changeAliases(network, id, { aliases }) {
+      // Two calls, as of a real one: an agent may die between them, and either may fail.
+      await change<void>(`disconnect ${short(id)} from ${network}`, id, (answer) => {
+        if (mustFind(machine, id).networks.has(network)) machine.disconnect(network, id, "agent");
+        answer();
+      });
+      await change<void>(`connect ${short(id)} to ${network}`, id, (answer) =>
+        answer(machine.connect(network, id, "agent", aliases)),
+      );
+    },
     listNetworks: () =>
       read("list networks", null, () =>
         [...machine.networks.values()].map(({ id, name, labels }) => ({ id, name, labels })),

@@ -50,6 +50,10 @@ export interface SimContainer {
   startedAt: string;
   health: ContainerSummary["health"];
   networks: Set<string>;
+  /** By network. */
+  aliases: Map<string, readonly string[]>;
+  /** How often it was attached to one: an engine's endpoints never look the same twice. */
+  attachments: number;
   limits: ContainerDetails["limits"];
   /** When it last fell sick in this run: it serves badly for a while, and its health check fails for good. null: not. */
   sickSinceMs: number | null;
@@ -96,7 +100,7 @@ export interface Machine {
   rename(id: string, name: string, by: Actor): void;
   edit(id: string, memoryBytes: number, by: Actor): void;
   sicken(id: string): void;
-  connect(network: string, id: string, by: Actor): void;
+  connect(network: string, id: string, by: Actor, aliases?: readonly string[]): void;
   disconnect(network: string, id: string, by: Actor): void;
   createNetwork(network: Pick<AppNetwork, "engineName">, labels: Readonly<Record<string, string>>, by: Actor): void;
   removeNetwork(id: string, by: Actor): void;
@@ -168,19 +172,22 @@ export function createMachine(options: MachineOptions): Machine {
       const container = mustFind(state, id);
       if (container.status === "running") fallSick(state, container);
     },
-    connect(network, id, by) {
+    connect(network, id, by, aliases = []) {
       const container = mustFind(state, id);
       if (networkNamed(state, network) === null) throw new EngineError("not-found", `network ${network} not found`);
       if (container.networks.has(network)) {
         throw new EngineError("conflict", `endpoint with name ${container.name} already exists in network ${network}`);
       }
       container.networks.add(network);
+      container.aliases.set(network, aliases);
+      container.attachments += 1;
       fact(state, container, "edited", by);
       tell(state, "network", "connect", network);
     },
     disconnect(network, id, by) {
       const container = mustFind(state, id);
       container.networks.delete(network);
+      container.aliases.delete(network);
       container.edited ||= by === "outside";
       fact(state, container, "edited", by);
       tell(state, "network", "disconnect", network);
@@ -307,6 +314,10 @@ function create(state: State, request: CreateRequest, by: Actor): SimContainer {
     networks: new Set(
       spec.networkMode === "networks" ? spec.networks.map(({ network }) => network) : [spec.networkMode],
     ),
+    aliases: new Map(
+      spec.networkMode === "networks" ? spec.networks.map(({ network, aliases }) => [network, aliases]) : [],
+    ),
+    attachments: 0,
     limits: {
       memoryBytes: spec.memoryBytes ?? 0,
       nanoCpus: spec.nanoCpus ?? 0,
@@ -519,6 +530,7 @@ function summary(container: SimContainer): ContainerSummary {
     labels: container.labels,
     imageId: container.imageId,
     networks: [...container.networks].sort(),
+    endpoints: [...container.networks].map(() => (running ? `${container.startedAt} ${container.attachments}` : "")),
     publishedPorts: running
       ? spec.ports.flatMap(({ hostPort, protocol, hostIp }) =>
           hostPort === null ? [] : [{ port: hostPort, protocol, hostIp: hostIp === "" ? "0.0.0.0" : hostIp }],
@@ -542,6 +554,7 @@ function detailsOf(state: State, container: SimContainer): ContainerDetails {
     health: container.health,
     healthOutput: container.health === "unhealthy" ? "no answer on port 8080" : "",
     addresses: container.status === "running" && container.networks.size > 0 ? [SOME_ADDRESS] : [],
+    aliases: Object.fromEntries(container.aliases),
     limits: container.limits,
   };
 }

@@ -111,6 +111,9 @@ type ContainerOptions = Partial<Omit<OwnContainer, "summary" | "details">> & {
   readonly details?: Partial<ContainerDetails>;
 };
 
+export const aliasesOf = ({ networks }: Pick<ContainerSpec, "networks">): Readonly<Record<string, readonly string[]>> =>
+  Object.fromEntries(networks.map(({ network: attached, aliases }) => [attached, aliases]));
+
 /** A container of this workload as it should be, running for ten minutes, but for what is said. */
 export function container(of: Workload, options: ContainerOptions = {}): OwnContainer {
   const { id = `c-${of.id}`, status = "running", summary = {}, details = {}, ...rest } = options;
@@ -128,6 +131,7 @@ export function container(of: Workload, options: ContainerOptions = {}): OwnCont
       labels: {},
       imageId: `sha256:${of.spec.image}`,
       networks: of.spec.networks.map(({ network: attached }) => attached),
+      endpoints: of.spec.networks.map(({ network: attached }) => `${attached} 0`),
       publishedPorts: [],
       ...summary,
       health,
@@ -144,6 +148,7 @@ export function container(of: Workload, options: ContainerOptions = {}): OwnCont
       pid: status === "running" ? 100 : 0,
       healthOutput: "",
       addresses: status === "running" ? ["172.17.0.2"] : [],
+      aliases: aliasesOf(of.spec),
       limits: expectedLimits(of.spec),
       ...details,
       health,
@@ -298,7 +303,8 @@ function effect(node: ModelNode, action: Action, created: string | null): ModelN
     case "create-volume":
       return look({ volumes: new Map([...seen.volumes, [action.volume.engineName, { ours: true }]]) });
     case "create-container": {
-      const made = container(action.workload, { id: created ?? "", status: "created", summary: { name: action.name } });
+      const given = { ...(action.named ? {} : { details: { aliases: {} } }), summary: { name: action.name } };
+      const made = container(action.workload, { id: created ?? "", status: "created", ...given });
       return look({ own: [...seen.own, made].sort((a, b) => (a.summary.id < b.summary.id ? -1 : 1)) });
     }
     case "start-container":
@@ -313,7 +319,15 @@ function effect(node: ModelNode, action: Action, created: string | null): ModelN
       return change(action.containerId, (own) => ({
         ...own,
         summary: { ...own.summary, networks: [...own.summary.networks, action.network] },
+        details: { ...own.details, aliases: { ...own.details.aliases, [action.network]: action.aliases } },
       }));
+    case "change-aliases":
+      return change(action.containerId, (own) => ({
+        ...own,
+        details: { ...own.details, aliases: { ...own.details.aliases, [action.network]: action.aliases } },
+      }));
+    case "let-settle":
+      return node;
   }
 }
 

@@ -4,9 +4,10 @@ import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Lane } from "../action.ts";
 import type { OwnContainer } from "../observed.ts";
 import { STABLE_RUN_MS, wantsRestart } from "../retry.ts";
-import { type Case, type Decision, removal, stop } from "./decision.ts";
+import { type Case, type Decision, stop } from "./decision.ts";
 import { dependencyComingUp } from "./dependencies.ts";
 import { isUp } from "./existing.ts";
+import { farewell } from "./names.ts";
 import { oldLaneKey, restOf, type Scene } from "./scene.ts";
 import { startsFirst } from "./target.ts";
 
@@ -54,17 +55,20 @@ export function oldWakeMs(one: Case): number | null {
  * Duplicates and leftovers beside the matching one, and what served until it had passed: each in a lane of its own, so that none delays
  * the workload. A kept one that runs where it should stand is stopped.
  */
-export function extraLanes({ scene, workload, existing }: Case): readonly Lane[] {
+export function extraLanes(one: Case): readonly Lane[] {
+  const { scene, workload, existing } = one;
   const { extras, kept, matching } = existing;
   const removals = extras.map((extra) => ({
     own: extra,
-    actions: removal(workload.id, extra, extraReason(workload, extra)),
+    actions: farewell(one, extra, extraReason(workload, extra)),
   }));
   const stands = matching === null || kept === null || startsFirst(workload) || !isUp(kept);
   const stops = stands ? [] : [{ own: kept, actions: [stop(workload.id, kept, "its successor runs")] }];
   return [...removals, ...stops]
     .map(({ own: { summary }, actions }) => ({ key: `extra:${summary.id}`, id: summary.id, actions }))
-    .filter(({ key, id }) => isFree(scene, key) && !scene.context.busy.has(oldLaneKey(id)))
+    .filter(
+      ({ key, id, actions }) => actions.length > 0 && isFree(scene, key) && !scene.context.busy.has(oldLaneKey(id)),
+    )
     .map(({ key, actions }): Lane => ({ key, actions }));
 }
 

@@ -25,6 +25,7 @@ import { followersObstacle, unmetDependency } from "./dependencies.ts";
 import { isUp } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
 import { imageNeed, pullingState } from "./images.ts";
+import { isMadeNameless } from "./names.ts";
 import { nameObstacle, networkObstacle, portHolder, portObstacle, volumeObstacle } from "./obstacles.ts";
 import { oldLaneKey } from "./scene.ts";
 import { endedState, isEnded, stateOf } from "./states.ts";
@@ -78,7 +79,7 @@ export function make(one: Case, replaced: readonly OwnContainer[], remake: Remak
     actions: [
       ...replaced.filter((own) => !keeps || own !== kept).flatMap((own) => removal(workload.id, own, reason)),
       ...(keeps ? setAside(workload, kept) : []),
-      { kind: "create-container", workload, name: nameToMake(one) },
+      { kind: "create-container", workload, name: nameToMake(one), named: !isMadeNameless(one) },
       { kind: "start-container", workload: workload.id, containerId: null },
     ],
     state: { kind: "starting" },

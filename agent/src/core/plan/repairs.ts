@@ -4,17 +4,20 @@ import { containerName, workloadParts } from "@skerry/shared/model/names.ts";
 import type { Action } from "../action.ts";
 import type { OwnContainer } from "../observed.ts";
 import type { Case } from "./decision.ts";
+import { standingOf } from "./existing.ts";
+import { giveNames, isNameless, namesMissing } from "./names.ts";
 import { nameObstacle } from "./obstacles.ts";
 import type { Scene } from "./scene.ts";
-import { isGivenName } from "./target.ts";
+import { isGivenName, nextName } from "./target.ts";
 
 export interface Repairs {
   readonly actions: readonly Action[];
   readonly found: readonly string[];
 }
 
-/** Name and networks, put back without a restart. */
-export function repairsOf({ scene, workload }: Case, own: OwnContainer): Repairs {
+/** Name, networks and the aliases on them, put back without a restart. */
+export function repairsOf(one: Case, own: OwnContainer): Repairs {
+  const { scene, workload, existing } = one;
   const { id: containerId, name: present } = own.summary;
   const attached = new Set(own.summary.networks);
   const detached =
@@ -27,18 +30,22 @@ export function repairsOf({ scene, workload }: Case, own: OwnContainer): Repairs
       workload: workload.id,
       containerId,
       network,
-      aliases,
+      aliases: isNameless(one) ? [] : aliases,
       ipv4Address,
       ipv6Address,
     }),
   );
+  const nameless = namesMissing(one, own);
+  // It takes, or takes back, the place of another: nobody's edit.
+  const ownDoing = present === nextName(workload) || standingOf(existing).length > 1;
   const name = nameToGive(scene, workload, own);
   const renames: Action[] =
     name === null ? [] : [{ kind: "rename-container", workload: workload.id, containerId, name }];
   return {
-    actions: [...connects, ...renames],
+    actions: [...connects, ...giveNames(workload, own, nameless), ...renames],
     found: [
       ...detached.map(({ network }) => `it was detached from network ${network}`),
+      ...(ownDoing ? [] : nameless.map(({ network }) => `it had lost its aliases on network ${network}`)),
       ...(name === null || isGivenName(workload, present) ? [] : [`it was renamed to ${present}`]),
     ],
   };
