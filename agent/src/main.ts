@@ -14,6 +14,7 @@ import { startControl } from "./control/server.ts";
 import { dockerEngine } from "./engine/docker.ts";
 import { type Engine, EngineError } from "./engine/engine.ts";
 import { labelKey } from "./engine/labels.ts";
+import { clockSynchronised } from "./facts/figures.ts";
 import { modelByInventory, printInventory } from "./facts/inventory.ts";
 import { type NodeFactsReader, nodeFacts } from "./facts/node-facts.ts";
 import { type Identity, LedgerError } from "./ledger/ledger.ts";
@@ -165,7 +166,8 @@ function buildAgent(
     dial: dialWebSocket,
     times: changeTimes({
       ...{ clock, log, dataDir: config.dataDir },
-      synchronised: () => facts.figures()?.clockSynchronised ?? null,
+      // Not from the last figures: after a boot there are none for a while, and a clock that was never set opens no window.
+      synchronised: () => clockSynchronised(),
     }),
     streams,
     ask: lazyAsk(engine),

@@ -73,8 +73,8 @@ function temperatureC(folder: string): number | null {
   return best === undefined ? null : Math.round(best.milli / 1_000);
 }
 
-/** null: this machine keeps its time by something that cannot be asked cheaply (chrony, ntpd, none). */
-function clockSynchronised(folder: string): boolean | null {
+/** Now. null: this machine keeps its time by something that cannot be asked cheaply (chrony, ntpd, none). */
+export function clockSynchronised(folder = TIMESYNC): boolean | null {
   if (existsSync(`${folder}/synchronized`)) return true;
   return existsSync(folder) ? false : null;
 }
