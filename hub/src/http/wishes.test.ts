@@ -105,6 +105,9 @@ describe("a drained node", () => {
     ]);
     expect(node.drain.leaving.length).toBeGreaterThan(0);
     expect(node.drain.leaving.every((id: string) => id.startsWith("shop/web/"))).toBe(true);
+    const again = async (more: object) =>
+      (await hub.call("PATCH", `/v1/nodes/${host}`, { availability: "draining", ...more })).body.changed;
+    expect([await again({}), await again({ deadlineMs: 60_000 })]).toEqual([false, true]);
     const bad = await hub.call("PATCH", `/v1/nodes/${host}`, { availability: "cordoned", deadlineMs: 5 });
     expect(bad).toMatchObject({ status: 422, body: { path: "deadlineMs" } });
   });

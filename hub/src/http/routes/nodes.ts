@@ -93,7 +93,9 @@ function changeNode(
     answer: () => {
       const labels = command.kind === "set-node-labels" ? relabelled(node.labels, command) : node.labels;
       const availability = command.kind === "set-availability" ? command.availability : node.availability;
-      const changed = availability !== node.availability || !sameLabels(labels, node.labels);
+      // A drain that goes on may get another deadline.
+      const isTimed = command.kind === "set-availability" && command.drainForMs !== null;
+      const changed = isTimed || availability !== node.availability || !sameLabels(labels, node.labels);
       return { node: nodeRef(node), labels, availability, changed, seq };
     },
   }));
