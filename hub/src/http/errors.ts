@@ -59,7 +59,7 @@ export const errorKinds = {
   },
   "target-not-found": {
     status: 404,
-    when: "`why` was asked about something that does not exist.",
+    when: "`why` or the logs were asked of something that does not exist.",
     hint: "Ask about APP, APP/SERVICE, APP/SERVICE/SLOT or a node's name; skerry apps and skerry nodes list them.",
   },
   "revision-conflict": {

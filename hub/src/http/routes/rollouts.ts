@@ -39,9 +39,7 @@ function current({ loop, clock }: HttpDeps, name: AppName): RolloutView {
   throw new HttpError(
     "revision-not-found",
     `Revision ${app.revision} of ${name} stood before rollouts were recorded.`,
-    {
-      path: "app",
-    },
+    { path: "app", hint: `The next apply begins one; until then: skerry app show ${name}.` },
   );
 }
 
