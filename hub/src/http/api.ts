@@ -36,7 +36,7 @@ export const api = {
     params: apps.appParams,
     body: apps.applyBodySchema,
     response: apps.applyAnswerSchema,
-    errors: [409, 413, 415, 422, 507],
+    errors: WRITES,
   },
   listApps: { query: apps.listAppsQuery, response: apps.appPageSchema },
   getApp: { params: apps.appParams, response: apps.appViewSchema },

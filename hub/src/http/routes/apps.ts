@@ -26,7 +26,7 @@ export function appHandlers(deps: HttpDeps): HandlersOf<AppRoutes> {
   return {
     applyApp: ({ params, body, request }) => {
       const compiled = compiledApp(params.app, body);
-      return body.dryRun ? dryRun(deps, compiled, body, request) : apply(deps, compiled, body, request);
+      return body.dryRun ? dryRun(deps, compiled, body) : apply(deps, compiled, body, request);
     },
     listApps: ({ query }) => {
       const now = clock.monotonicMs();
@@ -96,12 +96,7 @@ function apply(
 const applyCommand = (spec: AppSpec, { compose, ifRevision, retry, force }: CheckedOf<"applyApp">["body"]) =>
   ({ kind: "apply-app", spec, source: compose, ifRevision, retry, force }) as const;
 
-function dryRun(
-  deps: HttpDeps,
-  { spec, warnings }: Compiled,
-  body: CheckedOf<"applyApp">["body"],
-  _request: FastifyRequest,
-): DryRun {
+function dryRun(deps: HttpDeps, { spec, warnings }: Compiled, body: CheckedOf<"applyApp">["body"]): DryRun {
   const { world } = deps.loop;
   const command = applyCommand(spec, body);
   const preview = deps.loop.preview(command, { actor: "admin", freshToken: null });

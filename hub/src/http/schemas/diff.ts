@@ -1,6 +1,7 @@
 // What differs between two revisions of an app: per service in words, and both files for whoever shows them side by side.
 import { appNameSchema, revisionSchema, serviceNameSchema } from "@skerry/shared/model/ids.ts";
 import * as z from "zod";
+import { serviceChangeSchema } from "./apps.ts";
 
 const revisionQuery = z.coerce
   .number()
@@ -16,7 +17,7 @@ const sideSchema = z.object({ revision: revisionSchema, source: z.string() });
 export const serviceDiffSchema = z.object({
   service: serviceNameSchema,
   /** recreated: its containers are replaced; changed: they stay. */
-  change: z.enum(["added", "removed", "recreated", "changed", "unchanged"]),
+  change: serviceChangeSchema.shape.change,
   /** One line for each thing that differs. Of environment, labels and commands no values: variables carry secrets. */
   what: z.array(z.string()),
 });
