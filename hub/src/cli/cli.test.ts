@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Io } from "./io.ts";
+import { HUB_AWAY } from "./progress.ts";
 import { type Answering, type Ran, runWords, startTableHub } from "./testing.ts";
 
 let folder: string;
@@ -499,14 +500,15 @@ describe("apply", () => {
     expect(err).toContain("starting: it is starting; before that: exit 127\n    → Correct it.");
   });
 
-  test("[U12] --wait sits out a hub that is gone for a while", async () => {
+  test("[U12] [U33] --wait sits out a hub that is gone for a while", async () => {
     let looks = 0;
     const answer: Answering = ({ method }) => {
       if (method === "PUT") return ok(applied);
       looks += 1;
       return looks < 9 ? (looks % 2 === 0 ? null : refusal(503, "stopping", "stopping")) : ok(appView());
     };
-    expect((await apply(answer, ["--wait"])).code).toBe(0);
+    const { code, out } = await apply(answer, ["--wait"]);
+    expect([code, out]).toEqual([0, expect.stringContaining(HUB_AWAY)]);
   });
 
   test("[U12] --wait says when somebody else was there", async () => {
@@ -618,10 +620,14 @@ describe("what is wanted beside the file", () => {
     ...more,
   });
   const bound = { workload: "shop/db/1", kind: "bound", why: "stays: it is bound", hint: null };
-  const drain = (views: readonly object[], words: readonly string[] = []) => {
+  /** null: the hub cannot be reached at that look. */
+  const drain = (views: readonly (object | null)[], words: readonly string[] = []) => {
     let looks = 0;
-    const answer: Answering = ({ method }) =>
-      method === "PATCH" ? ok({ node: van }) : ok(views[Math.min(looks++, views.length - 1)]);
+    const answer: Answering = ({ method }) => {
+      if (method === "PATCH") return ok({ node: van });
+      const view = views[Math.min(looks++, views.length - 1)];
+      return view === null ? refusal(503, "stopping", "stopping") : ok(view);
+    };
     return withHub(answer, ["drain", "van-7", ...words]);
   };
 
@@ -637,7 +643,7 @@ describe("what is wanted beside the file", () => {
     expect((await drain([], ["--deadline", "10"])).code).toBe(2);
   });
 
-  test("[U31] drain --wait ends when nothing is left that may move, and exits 3 when that is not in time", async () => {
+  test("[U31] [U33] drain --wait ends when nothing is left that may move, and exits 3 when that is not in time", async () => {
     const turn = {
       workload: "shop/web/1",
       kind: "turn",
@@ -650,6 +656,8 @@ describe("what is wanted beside the file", () => {
     expect(done.out).toMatch(
       /1 workload to move, 1 leaving; shop\/web\/1 waits its turn[\s\S]*van-7 is drained\.\nNothing is left on it\./,
     );
+    const away = await drain([busy, busy, null, null, drained({ done: true })], ["--wait"]);
+    expect(away.out.split(HUB_AWAY)).toHaveLength(2);
     const late = await drain([busy], ["--wait", "--timeout", "2s"]);
     expect([late.code, late.out]).toEqual([3, expect.stringContaining("van-7 is not drained yet")]);
     const over = await drain(

@@ -1,6 +1,9 @@
 // Lines that are drawn anew while something goes on. Without a terminal only their head, each time that it changes.
 import type { Io } from "./io.ts";
 
+/** What was heard last must not be taken for how it is. */
+export const HUB_AWAY = "The hub cannot be reached now; trying again. It said last:";
+
 export interface Progress {
   show(lines: readonly string[]): void;
   end(text: string): void;

@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { revisionDiffSchema } from "../http/schemas/diff.ts";
 import { type RolloutView, rolloutSummarySchema, rolloutViewSchema } from "../http/schemas/rollouts.ts";
 import { diffText } from "./commands/app-diff.ts";
+import { HUB_AWAY } from "./progress.ts";
 import { plain } from "./render.ts";
 import { headLines, historyTable, rolloutText, watchLines } from "./rollout-text.ts";
 import { type Answering, type Asked, runWords, startTableHub } from "./testing.ts";
@@ -163,10 +164,12 @@ describe("rollout status", () => {
     ]);
   });
 
-  test("[U21] -w sits out a hub that cannot be reached, and ends with 3 when its time is up", async () => {
+  test("[U21] [U33] -w sits out a hub that cannot be reached, and ends with 3 when its time is up", async () => {
     let looks = 0;
     const answer: Answering = () => (++looks === 1 || looks > 8 ? ok(view()) : null);
-    const { code, err } = await ask(answer, "rollout", "status", "shop", "-w", "--timeout", "20s");
+    const { code, err, out } = await ask(answer, "rollout", "status", "shop", "-w", "--timeout", "20s");
+    // What is old is not shown as if it were new.
+    expect(out.split("\n").filter((line) => line === HUB_AWAY)).toHaveLength(1);
     expect([code, err]).toEqual([3, "skerry: The rollout has not ended within 20 s.\n"]);
   });
 

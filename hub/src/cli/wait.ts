@@ -6,7 +6,7 @@ import { type Client, HubRefusal } from "./client.ts";
 import { visible } from "./escape.ts";
 import { CliFailure, EXIT, type ExitCode } from "./failure.ts";
 import type { Io } from "./io.ts";
-import { createProgress } from "./progress.ts";
+import { createProgress, HUB_AWAY } from "./progress.ts";
 import { type Paint, painter, plural, wrap } from "./render.ts";
 import { watchLines } from "./rollout-text.ts";
 import { inOrder, shortId, stateCell, workloadName } from "./states.ts";
@@ -51,6 +51,7 @@ export async function waitForApp(
       return EXIT.notConverged;
     }
     if (app !== null) progress?.show(progressLines(app, paint, rollout));
+    else progress?.show([HUB_AWAY, ...(last === null ? ["  nothing yet"] : progressLines(last, paint))]);
     await new Promise<void>((resolve) => io.clock.setTimer(Math.min(LOOK_EVERY_MS, leftMs), resolve));
   }
 }

@@ -6,6 +6,7 @@ import { safeJson, visible } from "../escape.ts";
 import { CliFailure, EXIT, type ExitCode, usage } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
+import { HUB_AWAY } from "../progress.ts";
 import { nodeRef } from "../refs.ts";
 import { localTime, type Paint, painter, plural, wrap } from "../render.ts";
 import { shortId } from "../states.ts";
@@ -83,7 +84,7 @@ async function waitForDrain(
   quiet: boolean,
 ): Promise<ExitCode> {
   const until = io.clock.monotonicMs() + timeoutMs;
-  let said = "";
+  let [said, last] = ["", ""];
   for (;;) {
     const view = await look(client, node, until - io.clock.monotonicMs());
     if (view !== null && view.drain === null)
@@ -93,7 +94,8 @@ async function waitForDrain(
     if (view !== null && (isOver || lateMs >= 0)) return ended(io, view, isOver, quiet);
     if (lateMs >= 0)
       throw new CliFailure("The hub could not be reached in time; the drain goes on without this command.");
-    const now = view === null ? said : progress(view);
+    if (view !== null) last = progress(view);
+    const now = view === null ? `${HUB_AWAY} ${last || "nothing yet"}` : last;
     if (!quiet && now !== said) io.out(`${now}\n`);
     said = now;
     await new Promise<void>((resolve) => io.clock.setTimer(LOOK_EVERY_MS, resolve));

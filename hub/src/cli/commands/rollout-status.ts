@@ -8,7 +8,7 @@ import { safeJson } from "../escape.ts";
 import { CliFailure, EXIT, type ExitCode, usage } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
-import { createProgress } from "../progress.ts";
+import { createProgress, HUB_AWAY } from "../progress.ts";
 import { appRef } from "../refs.ts";
 import { painter } from "../render.ts";
 import { rolloutText, watchLines } from "../rollout-text.ts";
@@ -50,6 +50,7 @@ async function watchRollout(
   const until = io.clock.monotonicMs() + timeoutMs;
   const progress = asJson ? null : createProgress(io);
   let rollout = first;
+  let isHeard = true;
   for (;;) {
     const code = endOf(rollout);
     const leftMs = until - io.clock.monotonicMs();
@@ -59,9 +60,12 @@ async function watchRollout(
       if (code === null) io.err(`skerry: The rollout has not ended within ${Math.round(timeoutMs / 1_000)} s.\n`);
       return code ?? EXIT.notConverged;
     }
-    progress?.show(watchLines(rollout, io.columns, painter(io)));
+    const lines = watchLines(rollout, io.columns, painter(io));
+    progress?.show(isHeard ? lines : [HUB_AWAY, ...lines]);
     await new Promise<void>((resolve) => io.clock.setTimer(Math.min(LOOK_EVERY_MS, leftMs), resolve));
-    rollout = (await look(client, rollout)) ?? rollout;
+    const seen = await look(client, rollout);
+    isHeard = seen !== null;
+    rollout = seen ?? rollout;
     if (rollout.revision !== first.revision) throw overtaken(first, rollout);
   }
 }
