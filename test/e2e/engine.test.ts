@@ -6,6 +6,13 @@ import { compose, fingerprints, fleetForThisFile, runningOn, SOON_MS, service, u
 const fleet = fleetForThisFile({ nodes: 1 }, "restarted");
 const node = () => fleet().node(1);
 
+/** How the node says that the last run of each of the app's workloads ended, sorted. */
+async function lastEnds(app: string): Promise<readonly string[]> {
+  const { ended } = await node().status();
+  const ours = ended.filter(({ id }: { id: string }) => id.startsWith(`${app}/`));
+  return ours.map(({ id, runs }: { id: string; runs: { words: string }[] }) => `${id}: ${runs[0]?.words}`).sort();
+}
+
 test("[I10] an engine that is restarted without live-restore loses its containers, and the agent starts them again", async () => {
   await fleet().apply("engine", compose({ one: service(), two: service() }));
   await untilGood(fleet(), "engine");
@@ -14,11 +21,17 @@ test("[I10] an engine that is restarted without live-restore loses its container
   await untilGood(fleet(), "engine");
 });
 
+test("[N193] what the engine's restart ended is said to have been ended by it, and by nobody else", async () => {
+  const words = "ended by its engine, which was stopped or restarted (exit 137)";
+  expect(await lastEnds("engine")).toEqual([`engine/one/1: ${words}`, `engine/two/1: ${words}`]);
+});
+
 test("[I10] an engine that is killed without live-restore: the same", async () => {
   await node().engine.kill();
   await node().engine.start();
   await until("both run again", async () => (await runningOn(node(), "engine")).length === 2, SOON_MS);
   await untilGood(fleet(), "engine");
+  for (const end of await lastEnds("engine")) expect(end).toContain("ended by its engine");
 });
 
 test("[I8] an engine that is killed with live-restore keeps its containers, and the agent leaves them alone", async () => {
