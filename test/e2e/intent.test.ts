@@ -125,6 +125,39 @@ test("[H122] a restart stops and starts once what runs, and tries at once what w
   await removeApp(fleet(), "again");
 });
 
+test("[N198] a restart of a dependency takes its dependents with restart: true along, in order, and no others", async () => {
+  const on = (restart: boolean) => ({ depends_on: { db: { condition: "service_started", restart } } });
+  const where = { deploy: { placement: { constraints: ["node.labels.number == 2"] } } };
+  const file = compose({
+    db: service(where),
+    app: service({ ...where, ...on(true) }),
+    web: service({ ...where, ...on(false) }),
+  });
+  await fleet().apply("chain", file);
+  await untilGood(fleet(), "chain");
+  const { api } = fleet().node(2).engine;
+  const startsOf = async () => {
+    const found = await Promise.all(["db", "app", "web"].map((name) => api.find(`chain-${name}-1`)));
+    return found.map((one) => (one?.State.Running === true ? Date.parse(one.State.StartedAt) : Number.NaN));
+  };
+  const before = await startsOf();
+  await fleet().skerry(["restart", "chain/db"]);
+  await until(
+    "both run anew",
+    async () => (await startsOf()).slice(0, 2).every((at, which) => at > (before[which] ?? 0)),
+    SOON_MS,
+  );
+  await untilGood(fleet(), "chain");
+  const [db = 0, app = 0, web] = await startsOf();
+  expect(app).toBeGreaterThan(db);
+  expect(web).toBe(before[2]);
+  const { body } = await fleet().hub.call("GET", "/v1/events?app=chain&limit=500");
+  const kinds = body.items.map(({ kind }: { kind: string }) => kind);
+  expect(kinds.filter((kind: string) => kind === "restarted")).toHaveLength(1);
+  expect(kinds).not.toContain("container-exited");
+  await removeApp(fleet(), "chain");
+});
+
 test("[H125] scaling restarts nothing, and a paused app waits for its pause to end", async () => {
   await fleet().apply("wide", compose({ web: service({ deploy: { replicas: 2 } }) }));
   await untilGood(fleet(), "wide");
