@@ -37,6 +37,19 @@ export function wantedService(world: World, app: AppName, service: ServiceName):
   return spec === undefined ? null : serviceOf(spec, service);
 }
 
+/** An app's placements by their services. Worked out for all at once: one look at each, however many services there are. */
+export function copiesByService(world: World, app: AppName): ReadonlyMap<ServiceName, readonly Placement[]> {
+  const copies = new Map<ServiceName, Placement[]>();
+  for (const id of world.placementsByApp.get(app) ?? []) {
+    const placement = world.placements.get(id);
+    if (placement === undefined) continue;
+    const known = copies.get(placement.service);
+    if (known === undefined) copies.set(placement.service, [placement]);
+    else known.push(placement);
+  }
+  return copies;
+}
+
 /** Whether a copy may stand on another node instead: the file says so by its mode and its disconnect policy. */
 export const isMovable = ({ mode, disconnect }: ServiceSpec): boolean =>
   mode.kind === "replicated" && disconnect.policy !== "keep";

@@ -28,7 +28,7 @@ import { plain, wrap } from "../cli/render.ts";
 import { workloadView } from "../http/views/workloads.ts";
 import type { Command, CommandRefusal } from "./command.ts";
 import { workloadCondition } from "./condition.ts";
-import { copiesOf } from "./rollout/advance.ts";
+import { copiesByService } from "./lookup.ts";
 import type { Hold } from "./rollout/batch.ts";
 import { holdText } from "./rollout/outlook.ts";
 import { slotsOf } from "./rollout/slots.ts";
@@ -253,10 +253,11 @@ describe("[A81] why a workload is as its node says", () => {
   });
 
   test("[A89] how far a pull has come: bytes, layers, rate, and when nothing comes", () => {
-    const said = (pull: Partial<Pull>, later = 0): string => {
+    const said = (pull: Partial<Pull>, later = 0, pullFailure: PullFailure | null = null): string => {
       const s = shop(1, { name: "web" });
       const { forMs, ...amounts } = { ...NO_PULL, forMs: 10_000, ...pull };
-      s.say(nodeId(1), { "shop/web/1": { state: { kind: "pulling", ...amounts }, forMs, specHash: null } });
+      const state = { kind: "pulling", ...amounts } as const;
+      s.say(nodeId(1), { "shop/web/1": { state, forMs, specHash: null, pullFailure } });
       s.pass(later);
       return s.why("shop/web/1");
     };
@@ -269,6 +270,7 @@ describe("[A81] why a workload is as its node says", () => {
       "half of it, and slower since": said(half, 15_000),
       "an engine that tells no layers": said({ ...half, doneLayers: 0, totalLayers: 0 }),
       "only unpacking is left": said({ ...half, doneBytes: 40 * MB }),
+      ...Object.fromEntries(PULL_FAILURES.map((kind) => [`again after: ${kind}`, said({}, 0, kind)])),
       "nothing comes": said({ totalBytes: 40 * MB, totalLayers: 3, forMs: 45_000 }),
     });
   });
@@ -646,7 +648,7 @@ describe("[A86] a change is told with what it waits for, or why it failed", () =
     const app = s.world.apps.get(appName("shop"));
     const service = app?.spec.services[0];
     if (app === undefined || service === undefined) throw new Error("it was applied");
-    const slots = slotsOf(s.world, app, service, copiesOf(s.world, app, service));
+    const slots = slotsOf(s.world, app, service, copiesByService(s.world, app.name).get(service.name) ?? []);
     const all: Record<Hold["kind"], Hold> = {
       "in-flight": { kind: "in-flight", slots },
       delay: { kind: "delay", untilMs: s.now + 30_000 },

@@ -4,9 +4,9 @@ import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { AppName } from "@skerry/shared/model/ids.ts";
 import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "../change.ts";
-import { serviceOf } from "../lookup.ts";
+import { copiesByService, serviceOf } from "../lookup.ts";
 import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
-import type { App, Placement, World } from "../world.ts";
+import type { App, World } from "../world.ts";
 import { thresholdMissed } from "./batch.ts";
 import { beginRollout, isGoodContent, revisionLike, withFailedSpecs } from "./begin.ts";
 import { activeRollout, policyOf } from "./policy.ts";
@@ -34,11 +34,12 @@ export function advanceRollouts(world: World, apps: Iterable<AppName>, now: Mill
 }
 
 function advance(seen: World, app: App, rollout: Rollout, now: Millis, wallMs: WallMillis): readonly Change[] {
+  const copies = copiesByService(seen, app.name);
   const services = rollout.services.flatMap((state) => {
     const service = serviceOf(app.spec, state.service);
     return service === null
       ? []
-      : [{ state, service, slots: slotsOf(seen, app, service, copiesOf(seen, app, service)) }];
+      : [{ state, service, slots: slotsOf(seen, app, service, copies.get(state.service) ?? []) }];
   });
   for (const one of services) {
     const { failureAction } = policyOf(rollout.kind, one.service);
@@ -54,15 +55,6 @@ function advance(seen: World, app: App, rollout: Rollout, now: Millis, wallMs: W
     promoted.includes(each) ? { ...each, canary: "promoted" as const } : each,
   );
   return [...settled, { kind: "rollout-set", rollout: { ...rollout, services: after } }];
-}
-
-export function copiesOf(world: World, app: App, service: ServiceSpec): readonly Placement[] {
-  const copies: Placement[] = [];
-  for (const id of world.placementsByApp.get(app.name) ?? []) {
-    const placement = world.placements.get(id);
-    if (placement?.service === service.name) copies.push(placement);
-  }
-  return copies;
 }
 
 /**
@@ -99,9 +91,10 @@ function failureText(world: World, service: ServiceSpec, slots: readonly Slot[])
 
 /** Every service of this revision of which a copy failed; what the last good one has too failed within what its file allows. */
 function failedSpecs(world: World, app: App): readonly FailedSpec[] {
+  const copies = copiesByService(world, app.name);
   return app.spec.services.flatMap((service): readonly FailedSpec[] => {
     if (isGoodContent(app, service)) return [];
-    for (const placement of copiesOf(world, app, service)) {
+    for (const placement of copies.get(service.name) ?? []) {
       if (placement.specHash !== service.specHash) continue;
       const gate = gateOf(world, placement);
       if (gate?.kind !== "failed") continue;

@@ -4,9 +4,9 @@ import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { AppName, Revision } from "@skerry/shared/model/ids.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "../change.ts";
-import { serviceOf, specAt } from "../lookup.ts";
+import { copiesByService, serviceOf, specAt } from "../lookup.ts";
 import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
-import type { App, AppRevision, Placement, World } from "../world.ts";
+import type { App, AppRevision, World } from "../world.ts";
 import { activeRollout } from "./policy.ts";
 import { gateOf } from "./slots.ts";
 
@@ -66,14 +66,7 @@ function serviceRollouts(
   kind: Beginning["kind"],
   retry: boolean,
 ): readonly ServiceRollout[] {
-  const standing = new Map<string, Placement[]>();
-  for (const id of world.placementsByApp.get(app.name) ?? []) {
-    const placement = world.placements.get(id);
-    if (placement === undefined) continue;
-    const copies = standing.get(placement.service);
-    if (copies === undefined) standing.set(placement.service, [placement]);
-    else copies.push(placement);
-  }
+  const standing = copiesByService(world, app.name);
   return app.spec.services.flatMap((service): readonly ServiceRollout[] => {
     const copies = standing.get(service.name);
     const isSame = copies?.every(({ specHash }) => specHash === service.specHash) ?? false;

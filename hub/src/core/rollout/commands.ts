@@ -4,10 +4,9 @@ import type { AppName, Revision } from "@skerry/shared/model/ids.ts";
 import { err, ok } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "../change.ts";
 import type { CommandContext, HandleResult, RefusalCode } from "../command.ts";
-import { serviceOf } from "../lookup.ts";
+import { copiesByService } from "../lookup.ts";
 import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
-import type { App, World } from "../world.ts";
-import { copiesOf } from "./advance.ts";
+import type { App, Placement, World } from "../world.ts";
 import { beginRollout, keptRevisions } from "./begin.ts";
 import { activeRollout } from "./policy.ts";
 import { gateOf } from "./slots.ts";
@@ -69,7 +68,8 @@ function resume(world: World, app: App, { actor }: CommandContext): HandleResult
       `nothing of ${app.name} is being rolled out: revision ${app.revision} is through`,
       `skerry rollout history ${app.name} shows what became of each`,
     );
-  const services = rollout.services.map((state) => resumed(world, app, state));
+  const copies = copiesByService(world, app.name);
+  const services = rollout.services.map((state) => resumed(world, app, state, copies.get(state.service) ?? []));
   const isSame = services.every((state, index) => state === rollout.services[index]);
   if (rollout.state.kind === "progressing" && isSame) return changed(app, []);
   const next: Rollout = { ...rollout, services, state: { kind: "progressing" } };
@@ -80,9 +80,7 @@ function resume(world: World, app: App, { actor }: CommandContext): HandleResult
   ]);
 }
 
-function resumed(world: World, app: App, state: ServiceRollout): ServiceRollout {
-  const service = serviceOf(app.spec, state.service);
-  const copies = service === null ? [] : copiesOf(world, app, service);
+function resumed(world: World, app: App, state: ServiceRollout, copies: readonly Placement[]): ServiceRollout {
   const failed = copies.filter(
     (placement) => placement.revision === app.revision && gateOf(world, placement)?.kind === "failed",
   ).length;
@@ -137,8 +135,9 @@ export function failedBefore(current: App | null, spec: AppSpec): FailedSpec | n
 /** Copies whose gate failed and that stand so, as the file's failure ratio or an operator allowed. */
 export function hasFailedCopies(world: World, app: App | null): boolean {
   if (app === null) return false;
-  return app.spec.services.some((service) =>
-    copiesOf(world, app, service).some((placement) => gateOf(world, placement)?.kind === "failed"),
+  const copies = copiesByService(world, app.name);
+  return app.spec.services.some(({ name }) =>
+    copies.get(name)?.some((placement) => gateOf(world, placement)?.kind === "failed"),
   );
 }
 

@@ -4,11 +4,10 @@ import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
-import { serviceOf } from "../lookup.ts";
+import { copiesByService, serviceOf } from "../lookup.ts";
 import { refusalSummary } from "../refusal-text.ts";
 import type { Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, World } from "../world.ts";
-import { copiesOf } from "./advance.ts";
 import { type Hold, nextBatch } from "./batch.ts";
 import { gateOf, type Slot, slotsOf } from "./slots.ts";
 
@@ -33,10 +32,11 @@ const NO_SLOTS: ReadonlySet<WorkloadId> = new Set();
 
 /** Of each service that had something to change. */
 export function outlookOf(world: World, app: App, rollout: Rollout, now: Millis): readonly ServiceOutlook[] {
+  const copies = copiesByService(world, app.name);
   return rollout.services.flatMap((state): readonly ServiceOutlook[] => {
     const service = serviceOf(app.spec, state.service);
     if (service === null) return [];
-    const slots = slotsOf(world, app, service, copiesOf(world, app, service));
+    const slots = slotsOf(world, app, service, copies.get(state.service) ?? []);
     const hold = rollout.state.kind === "progressing" ? holdOf(world, app, rollout, state, service, slots, now) : null;
     return [
       {
