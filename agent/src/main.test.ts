@@ -35,7 +35,7 @@ const start = (...words: readonly string[]) => {
 };
 
 test.skipIf(process.platform !== "linux")(
-  "[K44] a token given as a word is not in the command line of the process that runs",
+  "[K47] a token given as a word is not in the command line of the process that runs",
   async () => {
     const agent = start("--token", TOKEN);
     await asked.promise;
@@ -45,7 +45,7 @@ test.skipIf(process.platform !== "linux")(
   },
 );
 
-test("[K44] a token file that cannot be read is named when the agent has to join", async () => {
+test("[K47] a token file that cannot be read is named when the agent has to join", async () => {
   const agent = start("--token-file", join(folder, "nothing"));
   let said = "";
   agent.stderr.on("data", (part) => (said += String(part)));
