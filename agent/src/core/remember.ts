@@ -183,14 +183,20 @@ function lastEnd(memory: WorkloadMemory, { id, spec }: Workload, exit: Exit, wor
 }
 
 function countUnhealthy(memory: WorkloadMemory, own: OwnContainer, workload: Workload, moment: Moment): Remembered {
-  const output = cut(own.details.healthOutput);
+  const output = cut(own.details.healthOutput.trim());
   const unhealthy: NodeEvent = {
     kind: "container-unhealthy",
     workload: workload.id,
     containerId: own.summary.id,
     output,
   };
-  const next = restartAfter(memory, memory.failures, workload, `unhealthy: ${output}`, moment);
+  const next = restartAfter(
+    memory,
+    memory.failures,
+    workload,
+    output === "" ? "unhealthy: its health check fails and says nothing" : `unhealthy: ${output}`,
+    moment,
+  );
   return { memory: next.memory, events: [unhealthy, ...next.events] };
 }
 

@@ -19,6 +19,9 @@ import { workloadsTable } from "./commands/ps.ts";
 import { createdText } from "./commands/token-create.ts";
 import { tokensTable } from "./commands/token-ls.ts";
 import { whyText } from "./commands/why.ts";
+import { EXAMPLES, leaves } from "./examples.ts";
+import type { Io } from "./io.ts";
+import { buildProgram } from "./program.ts";
 import { age, bytes, colored, localTime, plain, table, wrap } from "./render.ts";
 import { runWords } from "./testing.ts";
 import { lateText, progressLines } from "./wait.ts";
@@ -472,6 +475,15 @@ describe("[U3] at 80 columns", () => {
     "version",
     "completion",
   ];
+  test("[U34] every command has a worked example, and no example is of a command that is not there", () => {
+    const program = buildProgram({ columns: WIDTH } as Io, () => undefined);
+    // What the agent takes is the agent's own to say.
+    const known = leaves(program).filter(([path]) => !path.startsWith("agent") && path !== "help");
+    expect(Object.keys(EXAMPLES).sort()).toEqual(known.map(([path]) => path).sort());
+    for (const [path, lines] of Object.entries(EXAMPLES))
+      for (const line of lines) expect(line).toContain(`skerry ${path}`);
+  });
+
   test("help of every command", async () => {
     const pages: string[] = [];
     for (const command of commands) {

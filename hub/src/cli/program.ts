@@ -3,6 +3,7 @@
 import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { WishKind, WishOptions } from "./commands/wish.ts";
+import { addExamples } from "./examples.ts";
 import { EXIT, type ExitCode } from "./failure.ts";
 import type { Io } from "./io.ts";
 
@@ -40,6 +41,7 @@ export function buildProgram(io: Io, finish: Finish): Command {
   addRest(program, finish, io);
   // Last, so that it stands in the last group.
   program.helpCommand("help [command]", "show help for a command");
+  addExamples(program);
   return program;
 }
 
@@ -107,8 +109,7 @@ function addStarters(program: Command, finish: Finish, io: Io): void {
     .description(
       "Checks the token with the hub and keeps both in your config folder (mode 0600). The token is asked for; without a terminal it is read from standard input. The hub's admin token is in its DATA/admin-token.",
     )
-    .option("--token-file <file>", "read the token from a file")
-    .addHelpText("after", "\nExample:\n  ssh hub cat /var/lib/skerry/hub/admin-token | skerry login http://hub:7443");
+    .option("--token-file <file>", "read the token from a file");
   lazily(login, finish, io, () => import("./commands/login.ts"), ["url"]);
 }
 
@@ -144,8 +145,7 @@ function addApps(program: Command, finish: Finish, io: Io): void {
     .option("--if-revision <n>", "only if this is the app's current revision (0: only if it is new)", whole)
     .option("--retry", "try again what failed its rollout before")
     .option("--force", "windows and holds do not count for this revision; who said so is in the events")
-    .addOption(json())
-    .addHelpText("after", "\nExamples:\n  skerry apply -f shop.yaml --wait\n  skerry apply -f shop.yaml --dry-run");
+    .addOption(json());
   lazily(apply, finish, io, () => import("./commands/apply.ts"), ["name"]);
   const apps = program
     .command("apps")
@@ -165,13 +165,12 @@ function addApps(program: Command, finish: Finish, io: Io): void {
   lazily(show, finish, io, () => import("./commands/app-show.ts"), ["name"]);
   const diff = app
     .command("diff")
-    .argument("<app>")
+    .argument("<app>", "the app's name")
     .argument("<from>", "a revision", whole)
     .argument("[to]", "another one; the current one when left out", whole)
     .summary("what differs between two revisions")
     .description("Says per service what differs between two revisions of APP, and shows both files line by line.")
-    .addOption(json())
-    .addHelpText("after", "\nExample:\n  skerry app diff shop 7 8");
+    .addOption(json());
   lazily(diff, finish, io, () => import("./commands/app-diff.ts"), ["app", "from", "to"]);
   const remove = app
     .command("rm <name>")
@@ -189,7 +188,7 @@ function addLooking(program: Command, finish: Finish, io: Io): void {
   const ps = program
     .command("ps [app]")
     .summary("what runs where, and how it is")
-    .description("Lists workloads; APP or APP/SERVICE narrows it down.")
+    .description("Lists copies: where each is, how it is, and why it is not good. APP or APP/SERVICE narrows it down.")
     .option("--node <node>", "only what is on this node")
     .addOption(json());
   lazily(ps, finish, io, () => import("./commands/ps.ts"), ["app"]);
@@ -212,8 +211,7 @@ function addLooking(program: Command, finish: Finish, io: Io): void {
     .option("--since <duration>", "not older than this: 10m, 24h")
     .option("-t, --timestamps", "show when, by the node's clock")
     .option("--raw", "let control characters through to the terminal")
-    .addOption(json())
-    .addHelpText("after", "\nExample:\n  skerry logs shop/web -f --tail 20");
+    .addOption(json());
   lazily(logs, finish, io, () => import("./commands/logs.ts"), ["target"]);
   const events = program
     .command("events")
@@ -247,8 +245,7 @@ function addNodes(program: Command, finish: Finish, io: Io): void {
   const label = node
     .command("label <node> <changes...>")
     .summary("set KEY=VALUE, or take KEY- away")
-    .description("Sets and takes away labels, by which services are placed.")
-    .addHelpText("after", "\nExample:\n  skerry node label van-7 site=shop camera-");
+    .description("Sets and takes away labels, by which services are placed.");
   lazily(label, finish, io, () => import("./commands/node-label.ts"), ["node", "changes"]);
   const remove = node
     .command("rm <node>")
@@ -290,11 +287,10 @@ function addNodes(program: Command, finish: Finish, io: Io): void {
       "Places nothing new on a node, and moves what may move to others: a few copies of a service at a time (its parallelism), the next when those are good, and within its budget. What is global, has a volume or fits nowhere else stays, and is told with the reason. It lasts until `skerry uncordon`.",
     )
     .option("--reason <text>", "why; shown with the node")
-    .option("--deadline <duration>", "stop what is left after this time (10m); uncordon starts it again")
+    .option("--deadline <duration>", "stop what is left after this time (none); uncordon starts it again")
     .option("--wait", "show progress until nothing is left that may move; exit code 3 if not in time")
     .option("--timeout <duration>", "how long --wait waits (10m)")
-    .addOption(json())
-    .addHelpText("after", "\nExample:\n  skerry drain van-7 --reason 'new SD card' --deadline 10m --wait");
+    .addOption(json());
   lazily(drain, finish, io, () => import("./commands/drain.ts"), ["node"]);
 }
 
@@ -344,8 +340,7 @@ function addRollouts(program: Command, finish: Finish, io: Io): void {
     )
     .option("--to <revision>", "this one", whole)
     .option("--reason <text>", "why; kept with the rollout")
-    .addOption(json())
-    .addHelpText("after", "\nExamples:\n  skerry rollout undo shop\n  skerry rollout undo shop --to 7");
+    .addOption(json());
   lazily(undo, finish, io, async () => ({ run: (await import("./commands/rollout-change.ts")).undo }), ["app"]);
 }
 
@@ -372,7 +367,9 @@ function addWishes(program: Command, finish: Finish, io: Io): void {
     const command = program
       .command(`${name} <target>`)
       .summary(summary)
-      .description(`${description} TARGET is APP, APP/SERVICE or APP/SERVICE/NUMBER (or a node's name).`)
+      .description(
+        `${description} TARGET is APP, APP/SERVICE or APP/SERVICE/NUMBER; of a service with one copy per node, the node's name for the number.`,
+      )
       .option("--reason <text>", "why; shown with it")
       .addOption(json());
     lazily(command, finish, io, load(name), ["target"]);
@@ -386,8 +383,7 @@ function addWishes(program: Command, finish: Finish, io: Io): void {
       "Gives APP/SERVICE another number of copies, as a new revision of the app. Nothing that runs is restarted. The file is not changed: applying it again sets its own number.",
     )
     .option("--if-revision <n>", "only if this is the app's current revision", whole)
-    .addOption(json())
-    .addHelpText("after", "\nExample:\n  skerry scale shop/web 5");
+    .addOption(json());
   lazily(scale, finish, io, () => import("./commands/scale.ts"), ["target", "copies"]);
   const pause = program
     .command("pause <app>")
@@ -442,8 +438,7 @@ function addRest(program: Command, finish: Finish, io: Io): void {
   const completion = program
     .command("completion <shell>")
     .summary("shell completion for bash, zsh or fish")
-    .description("Prints a script that completes this program's commands and options in your shell.")
-    .addHelpText("after", "\nExample:\n  source <(skerry completion bash)");
+    .description("Prints a script that completes this program's commands and options in your shell.");
   lazily(
     completion,
     finish,

@@ -140,7 +140,7 @@ export function eventText(event: NodeEvent): string {
     case "agent-started":
       return `agent ${event.version} started`;
     case "assignment-accepted":
-      return `accepted generation ${event.generation}: ${event.workloads} workloads`;
+      return `accepted generation ${event.generation}: ${event.workloads} workload${event.workloads === 1 ? "" : "s"}`;
     case "assignment-refused":
       return `refused generation ${event.generation}: ${event.reason}`;
     case "image-pulled":
@@ -176,7 +176,7 @@ export function eventText(event: NodeEvent): string {
     case "condition-off":
       return `no longer: ${event.condition}`;
     case "container-unhealthy":
-      return `unhealthy: ${event.output}`;
+      return `unhealthy: ${event.output.trim() || "its health check fails and says nothing"}`;
     case "container-healthy":
       return "healthy";
     case "container-removed":

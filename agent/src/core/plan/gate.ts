@@ -205,7 +205,8 @@ function endOf({ counted, context, now }: Judging): string | null {
 function illnessOf({ existing, context, wanted }: Judging): string | null {
   const own = existing.matching;
   if (own === null || own.summary.status !== "running") return null;
-  if (own.summary.health === "unhealthy") return `unhealthy: ${own.details.healthOutput.trim()}`;
+  if (own.summary.health === "unhealthy")
+    return `unhealthy: ${own.details.healthOutput.trim() || "its health check fails and says nothing"}`;
   const probed = context.readiness.get(wanted.id);
   return probed === undefined || probed.alive ? null : probed.reason;
 }
@@ -284,8 +285,10 @@ function waitsOf(
   const { held, wanted, existing, scene } = one;
   if (!wanted.intent.run) return { waits: "other", reason: "it is stopped: start it" };
   if (held !== null) return { waits: held.waits, reason: held.reason };
+  // What the last try failed of is the news, also while it is tried again.
+  if (memory.pullFailure !== null && (pull || memory.nextTry !== null))
+    return { waits: "image", reason: memory.reason };
   if (pull) return { waits: "image", reason: isQueued(scene, wanted) ? PULL_TURN : `pulls ${wanted.spec.image}` };
-  if (memory.during === "pull" && memory.nextTry !== null) return { waits: "image", reason: memory.reason };
   const own = existing.matching;
   if (own?.summary.status === "running") {
     const probed = scene.context.readiness.get(wanted.id);

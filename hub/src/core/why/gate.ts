@@ -50,13 +50,9 @@ function open(said: Said, told: Told, gate: Open, isCurrent: boolean): Told {
   if (status.specHash === null) return { ...told, hint: told.hint ?? openHint(gate, said) };
   const waits = openText(gate, said);
   if (!isCurrent) {
-    const because = told.because ?? [];
-    return {
-      ...told,
-      reason: replacing(said, told.reason),
-      because: [waits, ...because],
-      hint: openHint(gate, said) ?? told.hint ?? null,
-    };
+    // In the reason itself: lists show no more than that.
+    const reason = `${replacing(said, told.reason)}; ${waits}`;
+    return { ...told, reason, hint: openHint(gate, said) ?? told.hint ?? null };
   }
   // Without one to go back to, a start is just a start.
   if (placement.step.previous === null || told.reason.includes(gate.reason)) return told;

@@ -23,7 +23,11 @@ export function stateTold(said: Said): Told {
     case "waiting":
       return { state: "waiting", reason: state.reason, ...portTaken(said) };
     case "pulling":
-      return { state: "pulling", reason: pullText(said, { ...state, forMs: said.status.forMs }) };
+      return {
+        state: "pulling",
+        reason: pullText(said, { ...state, forMs: said.status.forMs }),
+        ...pulledBefore(said),
+      };
     case "starting":
       return { state: "starting", reason: "its container is starting", because: probeLines(said.status) };
     case "running":
@@ -96,6 +100,24 @@ const probeLines = ({ probes }: WorkloadStatus): readonly string[] => probes.fil
 function pullText(said: Said, pull: Pull): string {
   const amounts = pullAmounts(said, pull);
   return `its image is being pulled${amounts === null ? "" : `: ${amounts}`}`;
+}
+
+const PULL_FAILED: Readonly<Record<PullFailure, string>> = {
+  "not-found": "the registry has no such image",
+  unauthorised: "the registry does not give it out",
+  "wrong-architecture": "it is not made for this node's processor",
+  "too-big": "it does not fit on the disk",
+  "disk-full": "the disk was full",
+  untrusted: "the registry's certificate is not trusted",
+  "too-many-requests": "the registry had too many requests",
+  unreachable: "the registry was not reached, or the link broke",
+  other: "see the events",
+};
+
+function pulledBefore(said: Said): Partial<Told> {
+  const { pullFailure } = said.status;
+  if (pullFailure === null) return {};
+  return { because: [`the last try failed: ${PULL_FAILED[pullFailure]}`], hint: pullHint(said, pullFailure) };
 }
 
 /** How far a pull had come when the node said so, and how fast until then. null: nothing is known of it yet. */
