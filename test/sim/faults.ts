@@ -149,6 +149,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     if (hasRenamed(one)) return;
     one.killAgent();
     one.disk.damage();
+    site.history.ledgersLost.push({ atMs: site.scheduler.nowMs(), node: one.name });
     later(site, chance.exponential(6_000), one.startAgent);
   },
   "link cut": (site, chance) => cut(site, chance, ["up", "down"]),

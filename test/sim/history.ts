@@ -39,6 +39,8 @@ export interface History {
     readonly node: string;
     readonly changes: readonly LedgerChange[];
   }[];
+  /** Ledgers that were damaged: what they held is lost. */
+  readonly ledgersLost: { readonly atMs: number; readonly node: string }[];
   /** Every command of the operator, whatever became of it. */
   readonly asked: { readonly atMs: number; readonly command: Command }[];
   readonly acked: { readonly atMs: number; readonly command: Command; readonly outcome: CommandOutcome }[];
@@ -81,6 +83,7 @@ export function createHistory(): History {
     mutations: [],
     commits: [],
     ledgerCommits: [],
+    ledgersLost: [],
     asked: [],
     acked: [],
     events: new Map(),

@@ -33,6 +33,8 @@ const SEEN: Readonly<Record<Bug, string>> = {
   "agent starts whatever stands still": "[I40] a start of what is to stand stopped is seen",
   "hub reads no budgets": "[I19] too many down at once are seen",
   "hub tries again what failed": "[I42] another try of what failed is seen",
+  "agent forgets what failed": "[I41] another try on a node where it failed is seen",
+  "agent tries again what a lost ledger held": "[I47] a failure of what had passed is seen",
   "agent takes an unknown node for an order": "[I33] a removal for something that is missing is seen",
 };
 

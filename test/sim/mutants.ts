@@ -1,14 +1,16 @@
 // Planted bugs: one for each checker, so that a checker that has gone blind is seen. Each is a thin wrapper around a port of the real
 // code, or one wrong step beside it; without `bug` in the run's options none of this does anything.
 
+import type { WorkloadMemory } from "@skerry/agent/core/memory.ts";
+import { freshMemory } from "@skerry/agent/core/remember.ts";
 import type { Engine } from "@skerry/agent/engine/engine.ts";
 import { LABEL } from "@skerry/agent/engine/labels.ts";
-import type { Ledger, LedgerChange } from "@skerry/agent/ledger/ledger.ts";
+import type { Ledger, LedgerChange, LedgerContent } from "@skerry/agent/ledger/ledger.ts";
 import type { Command } from "@skerry/hub/core/command.ts";
 import type { Store } from "@skerry/hub/store/store.ts";
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
-import type { SpecHash } from "@skerry/shared/model/ids.ts";
+import type { SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
 import { CLOSE } from "@skerry/shared/protocol/version.ts";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
@@ -37,7 +39,9 @@ export type Bug =
   | "agent takes an unknown node for an order"
   | "agent starts whatever stands still"
   | "hub reads no budgets"
-  | "hub tries again what failed";
+  | "hub tries again what failed"
+  | "agent forgets what failed"
+  | "agent tries again what a lost ledger held";
 
 type On = (bug: Bug) => boolean;
 
@@ -121,7 +125,7 @@ export function bugLedger(on: On, ledger: Ledger, bootId: string): Ledger {
   return {
     content() {
       const content = ledger.content();
-      return forgotten ? { ...content, assignment: null } : content;
+      return forgotten ? { ...content, assignment: null } : { ...content, memory: bentMemory(on, content) };
     },
     commit(changes) {
       if (changes.some(({ kind }) => kind === "assignment")) forgotten = false;
@@ -129,6 +133,17 @@ export function bugLedger(on: On, ledger: Ledger, bootId: string): Ledger {
     },
     close: () => ledger.close(),
   };
+}
+
+function bentMemory(on: On, { assignment, memory }: LedgerContent): LedgerContent["memory"] {
+  if (on("agent forgets what failed")) {
+    const bent = ([id, one]: readonly [WorkloadId, WorkloadMemory]) =>
+      [id, one.gate?.verdict.kind === "failed" ? { ...one, gate: null } : one] as const;
+    return new Map([...memory].map(bent));
+  }
+  if (!on("agent tries again what a lost ledger held")) return memory;
+  const unknown = (assignment?.workloads ?? []).filter(({ id }) => !memory.has(id));
+  return new Map([...memory, ...unknown.map(({ id, specHash }) => [id, freshMemory(specHash)] as const)]);
 }
 
 const isOwn = (labels: Readonly<Record<string, string>>): boolean => LABEL.mac in labels;

@@ -28,6 +28,9 @@ export const CLOCK_FAULTS = [
   "link reset",
 ];
 
+/** What was known is lost, and containers end while nothing is wanted yet. */
+const LOST_LEDGERS = ["ledger damaged", "ledger damaged", "container killed", "container stopped", "hub killed"];
+
 /** Seeds were searched for: any that fires is as good as another. */
 export const PLANTED: Readonly<Record<Bug, Planted>> = {
   "hub acknowledges without storing": {
@@ -115,6 +118,16 @@ export const PLANTED: Readonly<Record<Bug, Planted>> = {
   },
   "hub reads no budgets": { invariant: "I19", says: null, seed: 8, options: { ...calm, wishes: steered } },
   "hub tries again what failed": { invariant: "I42", says: null, seed: 28, options: { ...calm, wishes: steered } },
+  "agent forgets what failed": { invariant: "I41", says: null, seed: 37, options: { ...calm, wishes: steered } },
+  "agent tries again what a lost ledger held": {
+    ...{ invariant: "I47", says: null, seed: 26 },
+    options: {
+      faults: LOST_LEDGERS,
+      epilogue: null,
+
+      wishes: { kinds: ["steady"], roughMs: 300_000 },
+    },
+  },
   "agent takes an unknown node for an order": {
     ...{ invariant: "I33", says: null, seed: 1 },
     options: { faults: [], epilogue: "emptyDatabase", wishes: short },

@@ -6,6 +6,7 @@ import { findFalseGreen } from "./checkers/green.ts";
 import * as checks from "./checkers/history.ts";
 import { managed, siteGaps, UNDER_WAY_MS } from "./checkers/settled.ts";
 import * as updates from "./checkers/updates.ts";
+import { verdictsStand } from "./checkers/verdicts.ts";
 import { type ConfigWishes, drawConfig } from "./config.ts";
 import { isHopeless } from "./engine/life.ts";
 import { runEpilogue } from "./epilogue.ts";
@@ -227,6 +228,7 @@ function historyChecks(site: Site, impaired: ImpairedWatch): readonly Violation[
     ...updates.startsAsWanted(history),
     ...updates.goesBackOnce(history),
     ...updates.withinBudget(history),
+    ...verdictsStand(history),
   ];
 }
 
