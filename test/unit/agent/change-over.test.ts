@@ -50,6 +50,13 @@ const standing = (site: Site): string[] =>
 
 const ONLY_NEW = ["shop-web-1 sim/steady:2 running"];
 const ONLY_OLD = ["shop-web-1 sim/steady:1 running"];
+const SIDE_BY_SIDE = change("sim/steady:2", { order: "start-first" });
+
+/** Images of those that clients of `web` reach. */
+const found = (site: Site): string[] =>
+  [...site.machine.containers.values()]
+    .filter(({ status, aliases }) => status === "running" && aliases.get("shop_default")?.includes("web"))
+    .map(({ request }) => request.spec.image);
 const eventKinds = (site: Site): string[] => site.events().map(({ kind }) => kind);
 
 describe("a change-over in the loop", () => {
@@ -85,7 +92,7 @@ describe("a change-over in the loop", () => {
   test.each([
     ["passes, stop-first", GOOD, ONLY_NEW],
     ["fails, stop-first", DOOMED, ONLY_OLD],
-    ["passes, start-first", change("sim/steady:2", { order: "start-first" }), ONLY_NEW],
+    ["passes, start-first", SIDE_BY_SIDE, ONLY_NEW],
     ["fails, start-first", change("sim/doomed:2", { order: "start-first" }), ONLY_OLD],
   ])(
     "[N131] killed at any point of a change-over that %s, the next agent ends in the right state",
@@ -97,6 +104,49 @@ describe("a change-over in the loop", () => {
         await site.restartAgent();
         await site.run(30_000);
         expect([atMs, standing(site)]).toEqual([atMs, end]);
+        expect([atMs, found(site)]).toHaveProperty("1.length", 1);
+      }
+    },
+  );
+
+  test("[N134] [N135] start-first one is found by its name at every moment, and the old one is stopped when nobody finds it", async () => {
+    const site = await running();
+    site.assign(SIDE_BY_SIDE);
+    const seen: string[] = [];
+    for (let turn = 0; turn < 1_500; turn += 1) {
+      await site.run(10);
+      const now = found(site).sort().join();
+      if (now !== seen.at(-1)) seen.push(now);
+    }
+    const [old, next] = ["sim/steady:1", "sim/steady:2"];
+    expect(seen).toEqual([old, `${old},${next}`, next]);
+    expect(standing(site)).toEqual(ONLY_NEW);
+    const calls = site.mutations.map(({ call }) => call.split(" ")[0]).slice(-9);
+    expect(calls.join(" ")).toMatch(/disconnect connect disconnect connect stop remove rename$/);
+    const [left, stopped] = ["connect", "stop"].map((call) =>
+      site.mutations.findLast((one) => one.call.startsWith(call)),
+    );
+    expect((stopped?.askedAtMs ?? 0) - (left?.atMs ?? 0)).toBeGreaterThanOrEqual(2_000);
+    expect(eventKinds(site).filter((kind) => kind === "drift")).toEqual([]);
+  });
+
+  test.each([false, true])(
+    "[N131] killed at any point of handing the names over, the ledger lost too: %s, one is always found and the new one in the end",
+    async (lost) => {
+      for (let atMs = 3_000; atMs < 8_000; atMs += lost ? 250 : 125) {
+        const site = await running();
+        site.assign(SIDE_BY_SIDE);
+        await site.run(atMs);
+        site.killAgent();
+        if (lost) site.disk.damage();
+        site.startAgent();
+        let fewest = 9;
+        for (let turn = 0; turn < 750; turn += 1) {
+          if (lost && turn === 50) site.assign(SIDE_BY_SIDE);
+          await site.run(40);
+          fewest = Math.min(fewest, found(site).length);
+        }
+        expect([atMs, fewest, found(site), standing(site)]).toEqual([atMs, 1, ["sim/steady:2"], ONLY_NEW]);
       }
     },
   );
