@@ -1,11 +1,7 @@
 // Where a service runs and how often, when it is restarted, and what happens when its node falls silent.
 // It must never place by something that a hub cannot know of a node.
-import {
-  type Constraint,
-  DEFAULT_DISCONNECT_AFTER_MS,
-  type Disconnect,
-  type ServiceSpec,
-} from "@skerry/shared/model/app.ts";
+import { DEFAULT_DISCONNECT_AFTER_MS, type Disconnect, type ServiceSpec } from "@skerry/shared/model/app.ts";
+import type { Constraint } from "@skerry/shared/model/constraint.ts";
 import type { Mount, Restart } from "@skerry/shared/model/container.ts";
 import { type Fields, type MapSpot, oursOf, type Spot } from "./fields.ts";
 import { didYouMean } from "./problem.ts";

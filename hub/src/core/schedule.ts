@@ -1,6 +1,7 @@
 // Scheduling: which node takes a slot, and why another does not. Filters that explain themselves, then a choice. Pure.
 // It looks at one slot at a time and never at what already stands elsewhere: stability is decide's.
-import type { Constraint, ServiceSpec } from "@skerry/shared/model/app.ts";
+import type { ServiceSpec } from "@skerry/shared/model/app.ts";
+import type { Constraint } from "@skerry/shared/model/constraint.ts";
 import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Condition } from "@skerry/shared/model/node.ts";
 import { MAX_WORKLOADS_PER_NODE } from "@skerry/shared/protocol/version.ts";

@@ -1,5 +1,6 @@
 // AppSpec: a Compose file after compiling. What the hub stores per revision and schedules from.
 import * as z from "zod/mini";
+import { constraintSchema } from "./constraint.ts";
 import { containerSpecSchema } from "./container.ts";
 import { appNameSchema, serviceNameSchema, specHashSchema } from "./ids.ts";
 import { DEFAULT_ROLLBACK, DEFAULT_ROLLOUT, DEFAULT_UPDATE, NO_UPDATE_TIMES } from "./plain.ts";
@@ -49,19 +50,6 @@ export const appVolumeSchema = z.object({
   labels: z.record(shortText(), shortText()),
 });
 export type AppVolume = z.infer<typeof appVolumeSchema>;
-
-/** `node.labels.site == shop` and the like. */
-export const constraintSchema = z.object({
-  attribute: z.discriminatedUnion("kind", [
-    z.object({ kind: z.literal("label"), key: shortText() }),
-    z.object({ kind: z.literal("hostname") }),
-    z.object({ kind: z.literal("arch") }),
-    z.object({ kind: z.literal("id") }),
-  ]),
-  operator: z.enum(["==", "!="]),
-  value: shortText(),
-});
-export type Constraint = z.infer<typeof constraintSchema>;
 
 /** What happens when a node is not heard from. `afterMs` counts from the last word. */
 export const disconnectSchema = z.discriminatedUnion("policy", [

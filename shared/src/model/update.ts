@@ -1,6 +1,7 @@
 // Update: how a service is changed — its gate, its batches, its windows — and how its health is asked for beyond the engine's own check.
 // None of this is part of a container: changing it restarts nothing, so none of it is in a spec hash.
 import * as z from "zod/mini";
+import { constraintSchema } from "./constraint.ts";
 
 const shortText = () => z.string().check(z.maxLength(4_096), z.regex(/^[^\0]*$/));
 const nat = () => z.int().check(z.gte(0));
@@ -61,18 +62,6 @@ export const updatePolicySchema = z.object({
 });
 export type UpdatePolicy = z.infer<typeof updatePolicySchema>;
 
-/** A node constraint as in app.ts; repeated here so that app.ts may import this file. */
-const canaryConstraintSchema = z.object({
-  attribute: z.discriminatedUnion("kind", [
-    z.object({ kind: z.literal("label"), key: shortText() }),
-    z.object({ kind: z.literal("hostname") }),
-    z.object({ kind: z.literal("arch") }),
-    z.object({ kind: z.literal("id") }),
-  ]),
-  operator: z.enum(["==", "!="]),
-  value: shortText(),
-});
-
 /** `x-skerry.rollout`. */
 export const rolloutPolicySchema = z.object({
   /** The first batch. `promoteAfterMs` null: waits for `skerry rollout resume`; else goes on by itself after so long a time of health. */
@@ -80,7 +69,7 @@ export const rolloutPolicySchema = z.object({
     z.object({
       who: z.discriminatedUnion("kind", [
         z.object({ kind: z.literal("amount"), amount: amountSchema }),
-        z.object({ kind: z.literal("nodes"), constraint: canaryConstraintSchema }),
+        z.object({ kind: z.literal("nodes"), constraint: constraintSchema }),
       ]),
       promoteAfterMs: z.nullable(nat()),
     }),

@@ -9,9 +9,10 @@ import { DEFAULT_SETTINGS, decide, type Settings } from "@skerry/hub/core/decide
 import { mayRenewLease } from "@skerry/hub/core/liveness.ts";
 import { disconnected, greeted, received } from "@skerry/hub/core/received.ts";
 import type { Placement, World } from "@skerry/hub/core/world.ts";
-import type { AppSpec, Constraint, Disconnect, ServiceSpec } from "@skerry/shared/model/app.ts";
+import type { AppSpec, Disconnect, ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import { assignmentHashInput, specHashInput } from "@skerry/shared/model/assignment-hash.ts";
+import type { Constraint } from "@skerry/shared/model/constraint.ts";
 import { type ContainerSpec, defaultContainerSpec } from "@skerry/shared/model/container.ts";
 import type {
   AppName,
