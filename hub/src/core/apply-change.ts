@@ -25,7 +25,7 @@ import type {
   World,
 } from "./world.ts";
 
-/** What a World is made from. The store's `Loaded` has this shape. */
+/** Everything durable that the World starts from. */
 export interface LoadedWorld {
   readonly installation: InstallationId;
   readonly epoch: number;
@@ -35,9 +35,11 @@ export interface LoadedWorld {
   readonly placements: readonly Placement[];
   readonly tombstones: readonly Tombstone[];
   readonly fencingTokens: ReadonlyMap<WorkloadId, number>;
+  /** Of each app the newest. */
   readonly rollouts: readonly Rollout[];
   readonly wishes: readonly Wish[];
   readonly gates: readonly GateResult[];
+  /** Written behind: what nodes last said before this hub started. */
   readonly observed: ReadonlyMap<NodeId, readonly WorkloadStatus[]>;
 }
 

@@ -2,29 +2,11 @@
 // One contract suite (test/contract) runs against every implementation, the simulator's included.
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
-import type { AppName, InstallationId, NodeId, Revision, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { AppName, NodeId, Revision, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { LoadedWorld } from "../core/apply-change.ts";
 import type { DurableChange, HubEvent, JoinToken } from "../core/change.ts";
-import type { GateResult, Rollout, Wish } from "../core/rollout-state.ts";
-import type { App, Node, Placement, Tombstone } from "../core/world.ts";
-
-/** Everything durable that the World starts from. */
-export interface Loaded {
-  readonly installation: InstallationId;
-  readonly epoch: number;
-  readonly seq: number;
-  readonly apps: readonly App[];
-  readonly nodes: readonly Node[];
-  readonly placements: readonly Placement[];
-  readonly tombstones: readonly Tombstone[];
-  readonly fencingTokens: ReadonlyMap<WorkloadId, number>;
-  /** Of each app the newest. */
-  readonly rollouts: readonly Rollout[];
-  readonly wishes: readonly Wish[];
-  readonly gates: readonly GateResult[];
-  /** Written behind: what nodes last said before this hub started. */
-  readonly observed: ReadonlyMap<NodeId, readonly WorkloadStatus[]>;
-}
+import type { Rollout } from "../core/rollout-state.ts";
 
 export interface Commit {
   readonly changes: readonly DurableChange[];
@@ -80,7 +62,7 @@ export class StoreError extends Error {
 }
 
 export interface Store {
-  load(): Loaded;
+  load(): LoadedWorld;
   /** One durable transaction (fsynced when this returns). Returns the new seq. Node events already stored are skipped silently. */
   commit(commit: Commit): number;
   /** Written behind; may be lost in a power cut. */

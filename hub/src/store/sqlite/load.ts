@@ -21,8 +21,9 @@ import { nodeFactsSchema } from "@skerry/shared/model/node.ts";
 import { type WorkloadStatus, workloadStatusSchema } from "@skerry/shared/model/report.ts";
 import type { Database } from "better-sqlite3";
 import * as z from "zod/mini";
+import type { LoadedWorld } from "../../core/apply-change.ts";
 import type { App, Node, Placement, Tombstone } from "../../core/world.ts";
-import { type Loaded, StoreError } from "../store.ts";
+import { StoreError } from "../store.ts";
 import {
   failedSpecsSchema,
   gateResultSchema,
@@ -91,8 +92,8 @@ const refusalSchema = z.object({ reason: z.string(), message: z.string() });
 const observedSchema = z.array(workloadStatusSchema);
 
 /** Reads everything in one read transaction. Throws StoreError("broken") naming the row that cannot be read. */
-export function loadAll(db: Database): Loaded {
-  return db.transaction((): Loaded => {
+export function loadAll(db: Database): LoadedWorld {
+  return db.transaction((): LoadedWorld => {
     const hub = parse("hub", hubRow, db.prepare("SELECT * FROM hub").get());
     return {
       ...hub,
