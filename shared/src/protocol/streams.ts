@@ -35,7 +35,7 @@ export const MAX_LOG_ITEM_CHARACTERS = 6 * MAX_LOG_LINE_CHARACTERS + 512;
 /** Lines from the end; more than that is for a log collector. */
 export const MAX_LOG_TAIL = 100_000;
 /** Thirty years: further back there is nothing. */
-const MAX_AGE_MS = 1_000_000_000_000;
+export const MAX_LOG_AGE_MS = 1_000_000_000_000;
 
 /** An engine's stamp in UTC. Of the node's own clock, which may be wrong: for showing, and for going on after a line. */
 const stampSchema = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/));
@@ -47,7 +47,7 @@ export const logAskSchema = z.object({
   /** So many lines from the end; null: all. */
   tail: z.nullable(z.int().check(z.gte(0), z.lte(MAX_LOG_TAIL))),
   /** Not older than this, by the node's own clock; null: all. */
-  sinceMs: z.nullable(z.number().check(z.gte(0), z.lte(MAX_AGE_MS))),
+  sinceMs: z.nullable(z.number().check(z.gte(0), z.lte(MAX_LOG_AGE_MS))),
   /** Only what comes after the line with this stamp: to go on where a stream broke. */
   after: z.nullable(stampSchema),
 });

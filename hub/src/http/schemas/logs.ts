@@ -1,11 +1,8 @@
 // Logs: what is asked, and the JSON lines of the answer. Stamps are those of the node's own clock: for showing, never for comparing nodes.
 import { serviceNameSchema, type WorkloadId } from "@skerry/shared/model/ids.ts";
-import { type LogItem, MAX_LOG_TAIL } from "@skerry/shared/protocol/streams.ts";
+import { type LogItem, MAX_LOG_AGE_MS, MAX_LOG_TAIL } from "@skerry/shared/protocol/streams.ts";
 import * as z from "zod";
 import type { NodeRef } from "./common.ts";
-
-/** Thirty years. */
-const MAX_AGE_MS = 1_000_000_000_000;
 
 export const logsQuery = z.strictObject({
   service: z.optional(serviceNameSchema),
@@ -19,7 +16,7 @@ export const logsQuery = z.strictObject({
   /** So many lines from the end of each; left out: all. */
   tail: z.coerce.number().int().min(0).max(MAX_LOG_TAIL).optional(),
   /** Not older than this, by each node's own clock. */
-  sinceMs: z.coerce.number().int().min(0).max(MAX_AGE_MS).optional(),
+  sinceMs: z.coerce.number().int().min(0).max(MAX_LOG_AGE_MS).optional(),
 });
 
 interface Whose {
