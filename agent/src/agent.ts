@@ -15,7 +15,7 @@ import type { Told } from "./core/report.ts";
 import { type BootRecord, bootSeen, isSafeMode, safeModeMessage, steadyAtMs } from "./core/safe-mode.ts";
 import type { Engine } from "./engine/engine.ts";
 import { labelKey } from "./engine/labels.ts";
-import { type Ledger, type LedgerChange, LedgerError } from "./ledger/ledger.ts";
+import { commitIfPossible, type Ledger, type LedgerChange } from "./ledger/ledger.ts";
 import type { Dial } from "./link/failure.ts";
 import { createLink, type LeaseKeeper, type Link, type LinkParts, type LinkStatus } from "./link/link.ts";
 import type { Ask } from "./prober/prober.ts";
@@ -282,13 +282,7 @@ class WiredAgent implements Agent {
     return { kind: "event", atMs: clock.monotonicMs(), wallMs: clock.wallMs(), event };
   }
 
-  /** A full disk keeps nothing from running. */
   #commit(changes: readonly LedgerChange[]): void {
-    try {
-      this.#parts.ledger.commit(changes);
-    } catch (error) {
-      if (!(error instanceof LedgerError)) throw error;
-      this.#parts.log.warn("not kept in the ledger", { reason: error.message });
-    }
+    commitIfPossible(this.#parts.ledger, this.#parts.log, changes);
   }
 }

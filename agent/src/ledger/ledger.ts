@@ -3,6 +3,7 @@
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import type { NodeEvent, OutboxItem } from "@skerry/shared/model/event.ts";
 import type { InstallationId, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { WorkloadMemory } from "../core/memory.ts";
 import type { BootRecord } from "../core/safe-mode.ts";
 
@@ -71,6 +72,16 @@ export interface Ledger {
   /** One durable transaction; throws LedgerError. An empty list writes nothing. */
   commit(changes: readonly LedgerChange[]): void;
   close(): void;
+}
+
+/** Commits. A full disk keeps nothing from running: what could not be kept is logged. */
+export function commitIfPossible(ledger: Ledger, log: Log, changes: readonly LedgerChange[]): void {
+  try {
+    ledger.commit(changes);
+  } catch (error) {
+    if (!(error instanceof LedgerError)) throw error;
+    log.warn("not kept in the ledger", { reason: error.message });
+  }
 }
 
 /** As sent: ages in place of clocks. */

@@ -20,7 +20,7 @@ import {
   savedLease,
 } from "../core/link-state.ts";
 import type { Told } from "../core/report.ts";
-import { type Identity, type Ledger, type LedgerChange, LedgerError } from "../ledger/ledger.ts";
+import { commitIfPossible, type Identity, type Ledger, type LedgerChange } from "../ledger/ledger.ts";
 import { type Dial, DialError, isLasting, type LinkFailure } from "./failure.ts";
 import { Session } from "./session.ts";
 
@@ -311,11 +311,6 @@ class ReconnectingLink implements Link {
   }
 
   #commit(changes: readonly LedgerChange[]): void {
-    try {
-      this.#parts.ledger.commit(changes);
-    } catch (error) {
-      if (!(error instanceof LedgerError)) throw error;
-      this.#parts.log.warn("not kept in the ledger", { reason: error.message });
-    }
+    commitIfPossible(this.#parts.ledger, this.#parts.log, changes);
   }
 }
