@@ -149,7 +149,15 @@ describe("[A80] why a slot has no node", () => {
     priority.join();
     priority.applyApp("bank", { name: "till", memoryBytes: GIB, priority: 10, disconnect: REPLACE });
     priority.applyApp("shop", { name: "web", memoryBytes: 512 * MB, disconnect: REPLACE });
+    const pushed = new Asked();
+    for (const app of ["blog", "news"]) {
+      pushed.join({ labels: { first: app }, facts: { memoryBytes: GIB } });
+      pushed.applyApp(app, { name: "web", memoryBytes: 600 * MB, disconnect: REPLACE });
+    }
+    const till = { name: "till", memoryBytes: 600 * MB, priority: 10, disconnect: REPLACE };
+    pushed.applyApp("bank", { ...till, constraints: ["node.labels.first == news"] });
     return golden("placing", {
+      "pushed out by a higher priority, and the others have no room either": pushed.why("news/web/1"),
       "there are no nodes": none.why("shop"),
       "no node matches": label.why("shop/web/1"),
       "not enough memory": memory.why("shop/web"),
@@ -266,6 +274,7 @@ describe("[A81] why a workload is as its node says", () => {
       "not begun": said({}),
       "layers are known": said({ totalLayers: 3, doneLayers: 1 }),
       "half of it": said(half),
+      "half of it, over a slow link": said({ ...half, forMs: 600_000 }),
       "half of it, said a while ago": said(half, 6_000),
       "half of it, and slower since": said(half, 15_000),
       "an engine that tells no layers": said({ ...half, doneLayers: 0, totalLayers: 0 }),

@@ -133,17 +133,28 @@ function labelHint(text: string, node: string): string {
     : `Label a node (skerry node label ${node} ${found[1]}=${found[2]}), or change deploy.placement.constraints.`;
 }
 
-/** Who of a higher priority stands where there would be room else. */
-function higherThan(world: World, { app, service }: Unplaced, nearest: Refusal): readonly string[] {
-  if (nearest.kind !== "memory" && nearest.kind !== "cpu" && nearest.kind !== "port") return [];
+/** Who of a higher priority stands where there would be room else: on the nearest miss, or else on the first node on which one does. */
+function higherThan(world: World, slot: Unplaced, nearest: Refusal): readonly string[] {
+  const others = slot.refusals.filter((refusal) => refusal !== nearest).slice(0, MAX_LOOKED_AT);
+  for (const refusal of [nearest, ...others]) {
+    const higher = higherOn(world, slot, refusal);
+    if (higher.length > 0) return higher;
+  }
+  return [];
+}
+/** This is asked for each copy in a list. */
+const MAX_LOOKED_AT = 20;
+
+function higherOn(world: World, { app, service }: Unplaced, refusal: Refusal): readonly string[] {
+  if (refusal.kind !== "memory" && refusal.kind !== "cpu" && refusal.kind !== "port") return [];
   const own = wantedService(world, app, service)?.priority ?? 0;
-  const higher = [...(world.placementsByNode.get(nearest.node) ?? [])].sort(byText).flatMap((id) => {
+  const higher = [...(world.placementsByNode.get(refusal.node) ?? [])].sort(byText).flatMap((id) => {
     const other = world.placements.get(id);
     const priority = other === undefined ? own : (wantedService(world, other.app, other.service)?.priority ?? own);
     return priority > own && other !== undefined ? [`${other.app}/${other.service} (priority ${priority})`] : [];
   });
   if (higher.length === 0) return [];
-  const name = nameOf(world, nearest);
+  const name = nameOf(world, refusal);
   return [`the room on ${name} goes to ${listed([...new Set(higher)])}, before its own priority ${own}`];
 }
 

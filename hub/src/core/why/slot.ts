@@ -1,7 +1,6 @@
 // One workload in words: what should run, what was last said of it, why, and what to do. The one place from which `ps`, the API,
 // events of the watch and `why` take a workload's reason. Pure. Nothing old is told as how things are.
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
-import { workloadId } from "@skerry/shared/model/names.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { workloadCondition } from "../condition.ts";
 import { byText, serviceAt } from "../lookup.ts";
@@ -173,6 +172,3 @@ export function shortName(world: World, id: WorkloadId): string {
     ? `${service} on ${world.nodes.get(node)?.name ?? slot}`
     : `${service}/${slot}`;
 }
-
-export const idOf = ({ app, service, slot }: Pick<Placement, "app" | "service" | "slot">): WorkloadId =>
-  workloadId(app, service, slot);

@@ -6,7 +6,7 @@ import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { serviceAt } from "../lookup.ts";
 import type { Node, Placement, World } from "../world.ts";
 import type { Told } from "./account.ts";
-import { counted, durationInWords, megabytes, megabytesExactly } from "./words.ts";
+import { counted, durationInWords, megabytes, megabytesExactly, rateText } from "./words.ts";
 
 export interface Said {
   readonly world: World;
@@ -143,7 +143,7 @@ function paceTexts({ doneBytes, totalBytes, forMs }: Pull, ageMs: number, metere
   const perMs = doneBytes / forMs;
   const leftMs = (totalBytes - doneBytes) / perMs - ageMs;
   const left = leftMs > 0 ? [`about ${durationInWords(leftMs)} left`] : [];
-  return [`${megabytesExactly(1_000 * perMs)}/s`, ...left];
+  return [rateText(1_000 * perMs), ...left];
 }
 /** Before this a registry is merely slow to begin; longer than progress waits for its report. */
 const STALLED_MS = 30_000;

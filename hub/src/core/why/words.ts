@@ -20,6 +20,10 @@ export function megabytesExactly(bytes: number): string {
   return `${size < 10 ? Math.round(size * 10) / 10 : Math.round(size)} MB`;
 }
 
+/** "1.2 MB/s", and "40 KB/s" over a far-out link. */
+export const rateText = (bytesPerSecond: number): string =>
+  bytesPerSecond < MEBIBYTE ? `${Math.ceil(bytesPerSecond / 1_024)} KB/s` : `${megabytesExactly(bytesPerSecond)}/s`;
+
 export const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
 
 /** "a", "a and b", "a, b and 3 more". */
