@@ -7,6 +7,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   heal: async () => (await import("./heal.ts")).heal,
   failover: async () => (await import("./failover.ts")).failover,
   footprint: async () => (await import("./footprint.ts")).footprint,
+  probes: async () => (await import("./probes.ts")).probes,
   rollout: async () => (await import("./rollout.ts")).rollout,
   hub: async () => (await import("./hub.ts")).hub,
 };
