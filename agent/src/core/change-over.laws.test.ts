@@ -60,7 +60,7 @@ const standing = (id: string): fc.Arbitrary<OwnContainer> =>
       status: fc.constantFrom(...STATUSES),
       name: fc.constantFrom(...NAMES),
       ranMs: fc.constantFrom(100, 600_000),
-      aliases: fc.constantFrom({ shop_default: ["web"] }, { shop_default: ["web"] }, { shop_default: [] }, {}),
+      aliases: fc.constantFrom({ shop_default: ["web"] }, { shop_default: ["web"] }, { shop_default: [] }),
     })
     .map(({ hash, status, name, ranMs, aliases }) => {
       const made = container(workload("web", { hash }), { id, status, summary: { name } });

@@ -425,6 +425,13 @@ describe("start-first", () => {
     expect(found(step(change(begun, "shop-web-1", (own) => exited(own, begun, 0, 600_000))).node)).toEqual(["b2"]);
   });
 
+  test("[N135] while it is not known by what the new one is found, it is left alone and the old one serves on", () => {
+    const begun = step(changing(first)).node;
+    const passed = step({ ...begun, now: begun.now + MONITOR_MS }).node;
+    const unseen = change(passed, "shop-web-1-next", (own) => ({ ...own, details: { ...own.details, aliases: {} } }));
+    expect(look(unseen)).toMatchObject({ lanes: [], events: [] });
+  });
+
   test("[N134] one that an older agent made with its aliases keeps them, and nothing is told or done", () => {
     const begun = step(changing(first)).node;
     const older = change(begun, "shop-web-1-next", (own) => ({ ...own, details: container(v1).details }));

@@ -303,7 +303,8 @@ function effect(node: ModelNode, action: Action, created: string | null): ModelN
     case "create-volume":
       return look({ volumes: new Map([...seen.volumes, [action.volume.engineName, { ours: true }]]) });
     case "create-container": {
-      const given = { ...(action.named ? {} : { details: { aliases: {} } }), summary: { name: action.name } };
+      const networks = action.workload.spec.networks.map((one) => (action.named ? one : { ...one, aliases: [] }));
+      const given = { details: { aliases: aliasesOf({ networks }) }, summary: { name: action.name } };
       const made = container(action.workload, { id: created ?? "", status: "created", ...given });
       return look({ own: [...seen.own, made].sort((a, b) => (a.summary.id < b.summary.id ? -1 : 1)) });
     }

@@ -32,9 +32,12 @@ export function isNameless({ workload, existing: { kept } }: Case): boolean {
   return isUp(kept) || wantsRestart(workload.spec.restart, kept.details.exitCode);
 }
 
-/** Networks on which it is and others do not find it. */
+/** Networks on which it is and others do not find it. Of one that a lane works on that may not be known: nothing is missed then. */
 export function namesMissing(one: Case, own: OwnContainer): readonly NetworkAttachment[] {
-  return namesDue(one, own).filter(({ network }) => own.summary.networks.includes(network));
+  const { summary, details } = own;
+  return namesDue(one, own).filter(
+    ({ network }) => summary.networks.includes(network) && details.aliases[network] !== undefined,
+  );
 }
 
 /** Networks on which others do not find it yet. One that is nameless rightly misses none (an older agent made it with all). */
