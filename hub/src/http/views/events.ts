@@ -63,7 +63,6 @@ function hubEventLevel(event: HubEvent): EventLevel {
     case "assignment-refused":
     case "clone-detected":
     case "decision-cut-short":
-      return "error";
     case "rollout-failed":
       return "error";
     case "rollout-paused":
