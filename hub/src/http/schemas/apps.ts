@@ -135,7 +135,8 @@ const countsSchema = z.object({
   unplaced: z.number().int(),
 });
 
-export const appSummarySchema = z.object({
+/** What a list of apps and the view of one begin with. */
+const appHeading = {
   name: appNameSchema,
   revision: revisionSchema,
   appliedAtMs: z.number(),
@@ -145,6 +146,10 @@ export const appSummarySchema = z.object({
   reason: z.string(),
   /** Since when the hub changes nothing of it, by whom and why; null: it is not paused. */
   paused: saidSchema.nullable(),
+};
+
+export const appSummarySchema = z.object({
+  ...appHeading,
   services: z.number().int(),
   workloads: countsSchema,
 });
@@ -172,13 +177,7 @@ export const serviceViewSchema = z.object({
 export type ServiceView = z.infer<typeof serviceViewSchema>;
 
 export const appViewSchema = z.object({
-  name: appNameSchema,
-  revision: revisionSchema,
-  appliedAtMs: z.number(),
-  appliedBy: z.string(),
-  condition: appConditionSchema,
-  reason: z.string(),
-  paused: saidSchema.nullable(),
+  ...appHeading,
   /**
    * true: everything that should run runs at this revision and is good, and nothing is left to remove on nodes that are heard: what
    * `--wait` waits for.
