@@ -21,7 +21,7 @@ import {
 } from "../core/probe.ts";
 import { runKey } from "../core/remember.ts";
 
-/** Of all workloads together: about 3 % of one core of a Raspberry Pi 4. More than these wait for their turn. */
+/** Of all workloads together; what they cost stands in docs/figures.md. More than these wait for their turn. */
 export const MAX_STARTS_PER_S = 100;
 const START_GAP_MS = 1_000 / MAX_STARTS_PER_S;
 /** Each holds a socket: a machine full of hanging services must not run out of files. One probe has at most one in flight. */
@@ -47,12 +47,19 @@ export interface ProberParts {
   readonly onBug: (error: unknown) => void;
 }
 
+interface Due {
+  readonly dueMs: Millis;
+  readonly name: ProbeName;
+}
+
 interface Followed {
   readonly run: string;
   readonly probes: Probes;
   readonly probesText: string;
   target: ProbeTarget;
   state: ProbedRun;
+  /** The first of its probes that is due; kept, since every start and every answer looks at all that are followed. */
+  next: Due | null;
   /** As it is told: changes only with news. */
   told: Readiness;
   readonly gone: AbortController;
@@ -114,7 +121,7 @@ export class Prober {
     const state = beginRun(probes, details.ranMs ?? 0, clock.monotonicMs(), key);
     const gone = new AbortController();
     this.#followed.set(workload.id, {
-      ...{ run, probes, probesText, target, state, told: readinessOf(state), gone, asks: 0 },
+      ...{ run, probes, probesText, target, state, next: firstDue(state), told: readinessOf(state), gone, asks: 0 },
     });
   }
 
@@ -131,15 +138,15 @@ export class Prober {
     });
   }
 
-  #next(): { readonly dueMs: Millis; readonly held: Followed; readonly name: ProbeName } | null {
-    let next: { dueMs: Millis; held: Followed; name: ProbeName } | null = null;
+  #next(): (Due & { readonly held: Followed }) | null {
+    let first: Due | null = null;
+    let of: Followed | null = null;
     for (const held of this.#followed.values()) {
-      for (const name of PROBE_NAMES) {
-        const dueMs = dueAt(held.state, name);
-        if (dueMs !== null && (next === null || dueMs < next.dueMs)) next = { dueMs, held, name };
-      }
+      if (held.next === null || (first !== null && held.next.dueMs >= first.dueMs)) continue;
+      first = held.next;
+      of = held;
     }
-    return next;
+    return first === null || of === null ? null : { ...first, held: of };
   }
 
   #startDue(): void {
@@ -156,7 +163,7 @@ export class Prober {
     const probe = held.state.states[name]?.probe;
     if (probe === undefined) return;
     held.asks += 1;
-    held.state = asking(held.state, name, now, this.#parts.chance(`probe ${held.run} ${name} ${held.asks}`));
+    put(held, asking(held.state, name, now, this.#parts.chance(`probe ${held.run} ${name} ${held.asks}`)));
     this.#inFlight += 1;
     this.#askOnce(held, probe)
       .then((answer) => this.#onAnswer(held, name, answer))
@@ -184,7 +191,7 @@ export class Prober {
     this.#inFlight -= 1;
     if (this.#followed.get(held.target.workload.id) === held) {
       const before = held.state;
-      held.state = answered(before, name, answer);
+      put(held, answered(before, name, answer));
       if (isNews(before, held.state)) {
         held.told = readinessOf(held.state);
         this.#parts.onNews();
@@ -192,4 +199,18 @@ export class Prober {
     }
     this.#schedule();
   }
+}
+
+function put(held: Followed, state: ProbedRun): void {
+  held.state = state;
+  held.next = firstDue(state);
+}
+
+function firstDue(state: ProbedRun): Due | null {
+  let first: Due | null = null;
+  for (const name of PROBE_NAMES) {
+    const dueMs = dueAt(state, name);
+    if (dueMs !== null && (first === null || dueMs < first.dueMs)) first = { dueMs, name };
+  }
+  return first;
 }
