@@ -27,6 +27,7 @@ import {
   type RolloutCommand,
 } from "./rollout/commands.ts";
 import { activeRollout } from "./rollout/policy.ts";
+import { gateOf } from "./rollout/slots.ts";
 import type { FailedSpec } from "./rollout-state.ts";
 import { handleWish, reasonProblem, scaled, type WishCommand } from "./wish-command.ts";
 import type { App, AppRevision, Availability, Node, World } from "./world.ts";
@@ -229,9 +230,15 @@ function applyApp(world: World, command: CommandOf<"apply-app">, context: Comman
   return revise(world, command.spec, command.source, context, command);
 }
 
-/** Something of it is still to be changed, so that --force has something to do. */
-const isHeldBack = (world: World, app: App | null): boolean =>
-  app !== null && activeRollout(world.rollouts, app) !== null;
+/** Something of it is still to be changed, so that --force has something to do: also a copy that came too late for its rollout. */
+function isHeldBack(world: World, app: App | null): boolean {
+  if (app === null) return false;
+  if (activeRollout(world.rollouts, app) !== null) return true;
+  return [...(world.placementsByApp.get(app.name) ?? [])].some((id) => {
+    const placement = world.placements.get(id);
+    return placement !== undefined && !placement.step.force && gateOf(world, placement) === null;
+  });
+}
 
 /** A new revision of an app, which may be its first. */
 function revise(

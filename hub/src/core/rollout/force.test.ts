@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { appName, appSpec, Scenario, workload } from "../../../../test/unit/hub/scenario.ts";
 import { buildAssignment } from "../assign.ts";
+import { outlookOf } from "./outlook.ts";
 
 const SHOP = appName("shop");
 
@@ -31,4 +32,29 @@ test("[H200] --force reaches copies that were let through before and are not jud
   expect(told(passed)).toMatchObject({ force: false });
   s.obeyAll();
   expect(s.world.rollouts.get(SHOP)?.state.kind).toBe("done");
+});
+
+test("[H200] --force reaches a copy that came too late for its rollout, shows it, and is done when it is judged", () => {
+  const s = new Scenario();
+  const [here, away] = [s.join(), s.join()];
+  s.applyApp("shop", { name: "web", replicas: "global", image: "web:1" });
+  s.obeyAll();
+  s.pass(61_000, here);
+  s.applyApp("shop", { name: "web", replicas: "global", image: "web:2" });
+  s.obey(here);
+  expect(s.world.rollouts.get(SHOP)?.state.kind).toBe("done");
+  s.connect(away);
+  s.accept(away);
+  force(s, "web:2");
+  const shown = () => {
+    const [app, rollout] = [s.world.apps.get(SHOP), s.world.rollouts.get(SHOP)];
+    if (app === undefined || rollout === undefined) throw new Error("there is no rollout");
+    const [web] = outlookOf(s.world, app, rollout, s.now);
+    return [rollout.revision, rollout.state.kind, web?.slots.map(({ state }) => state), web?.reason];
+  };
+  expect(shown()).toEqual([3, "progressing", ["passed", "open"], "waits until web on pi-2 has shown to be good"]);
+  s.obey(away);
+  expect(shown()).toEqual([3, "done", undefined, undefined]);
+  force(s, "web:2");
+  expect(s.world.apps.get(SHOP)?.revision).toBe(3);
 });
