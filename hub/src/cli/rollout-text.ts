@@ -49,7 +49,7 @@ export function stateCellOf(state: RolloutSummary["state"]): Cell {
 }
 
 /** "revision 4 of shop, an update from 3". */
-export function titleOf({ app, revision, kind, from }: RolloutSummary): string {
+function titleOf({ app, revision, kind, from }: RolloutSummary): string {
   const what = kind === "first" ? "the first" : kind === "rollback" ? "a rollback" : "an update";
   return `revision ${revision} of ${app}, ${what}${from === null || kind === "first" ? "" : ` from ${from}`}`;
 }
@@ -103,7 +103,7 @@ function serviceLines(service: RolloutService, width: number | null, paint: Pain
 }
 
 /** "3 of 8 passed, 1 failed, 2 judged". */
-export function countWords(counts: RolloutBrief["counts"]): string {
+function countWords(counts: RolloutBrief["counts"]): string {
   const others = (["failed", "open", "waiting"] as const).filter((state) => counts[state] > 0);
   const more = others.map((state) => `, ${counts[state]} ${SLOT_LOOKS[state].word}`);
   return `${counts.passed} of ${plural(counts.total, "copy", "copies")} passed${more.join("")}`;

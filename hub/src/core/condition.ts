@@ -1,4 +1,5 @@
-// Is a workload good? The one place that says so, cheap enough to ask for every workload of a fleet: no words are made here.
+// How a workload is, for showing: good, working, troubled or unknown. The one place that says so to people, cheap enough to ask for every
+// workload of a fleet: no words are made here. What rollouts and drains may count on is `good.ts`.
 // It never calls good what was not said by a node that is heard.
 import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Condition } from "@skerry/shared/model/node.ts";

@@ -3,13 +3,13 @@
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
-import type { Amount } from "@skerry/shared/model/update.ts";
 import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "./change.ts";
 import { Draft } from "./draft.ts";
 import { isGood } from "./good.ts";
 import { byText, isMovable, sorted, wantedService } from "./lookup.ts";
 import { Placer, type Want } from "./place.ts";
+import { amountOf, labelValue, mostDown } from "./rollout/policy.ts";
 import { startsElsewhere } from "./rollout/start-at.ts";
 import { pausedOf } from "./wishes.ts";
 import type { Node, Placement, Refusal, World } from "./world.ts";
@@ -41,7 +41,7 @@ function isMovableNow(world: World, placement: Placement | undefined): boolean {
   return service !== null && isMovable(service);
 }
 
-export interface DrainFailure {
+interface DrainFailure {
   readonly want: Want;
   readonly refusals: readonly Refusal[];
 }
@@ -98,25 +98,16 @@ function turnOf(world: World, draft: Draft, placement: Placement, service: Servi
   const bad = copies.filter((copy) => !isGood(world, copy));
   const reachable = bad.filter((copy) => world.reachability.get(copy.node)?.kind === "ready");
   const atOnce = amountOf(service.update.parallelism, replicas);
-  if (atOnce > 0 && reachable.length + missing >= atOnce)
+  if (reachable.length + missing >= atOnce)
     return { kind: "turn", others: reachable.map(({ workload }) => workload).sort(byText) };
   const { budget } = service.rollout;
   if (budget === null) return null;
-  const here = labelOf(world, placement.node, budget.per);
-  const isHere = (copy: Placement): boolean => labelOf(world, copy.node, budget.per) === here;
-  const most = amountOf(budget.maxUnavailable, copies.filter(isHere).length);
+  const groupOf = ({ node }: Placement): string | null => labelValue(world.nodes.get(node), budget.per);
+  const here = groupOf(placement);
+  const isHere = (copy: Placement): boolean => groupOf(copy) === here;
+  const most = mostDown(budget.maxUnavailable, copies.filter(isHere).length);
   const down = bad.filter(isHere).length + missing;
   return down >= most ? { kind: "budget", down, most } : null;
-}
-
-/** "25%" of 3 is 1: rounded up, and at least 1. */
-function amountOf(amount: Amount, of: number): number {
-  return amount.kind === "count" ? amount.count : Math.max(1, Math.ceil((amount.percent * of) / 100));
-}
-
-function labelOf(world: World, id: NodeId, key: string | null): string {
-  const labels = world.nodes.get(id)?.labels ?? {};
-  return key !== null && Object.hasOwn(labels, key) ? (labels[key] ?? "") : "";
 }
 
 /** Said once, when the last of what may move has left. */

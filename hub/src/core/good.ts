@@ -1,5 +1,5 @@
-// Good: whether a placement is as its operator wants it, from its node's own word. Pure.
-// It never takes an old word, or a word about something older, for how things are.
+// Good, for deciding: may a rollout or a drain count on this copy? Stricter than what people are shown (`condition.ts`): its node must
+// have taken over the newest assignment and judged it. Pure. It never takes an old word, or one about something older, for how things are.
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Placement, World } from "./world.ts";

@@ -17,7 +17,7 @@ import type { App, Placement, Step, Unplaced, World } from "./world.ts";
 const slotOrder = (a: Placement, b: Placement): number => Number(a.slot) - Number(b.slot) || byText(a.slot, b.slot);
 
 /** Standing copies of a service in order of their numbers. */
-export function standingCopies(draft: Draft, app: AppName, service: ServiceName): readonly Placement[] {
+function standingCopies(draft: Draft, app: AppName, service: ServiceName): readonly Placement[] {
   return [...draft.copies(app, service).values()].sort(slotOrder);
 }
 

@@ -6,8 +6,8 @@ import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { copiesByService, serviceOf } from "../lookup.ts";
 import type { Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, World } from "../world.ts";
-import { type Hold, labelValue, nextBatch } from "./batch.ts";
-import { amountOf, policyOf } from "./policy.ts";
+import { type Hold, nextBatch } from "./batch.ts";
+import { amountOf, labelValue, policyOf } from "./policy.ts";
 import { isInFlight, type Slot, slotsOf, wantedSlots } from "./slots.ts";
 
 export interface BatchAhead {
@@ -106,7 +106,7 @@ function serviceAhead(before: World, after: World, { app, kind, state, service, 
 }
 
 function groupOf({ rollout: { batchBy } }: ServiceSpec, through: readonly Slot[]): string | null {
-  const values = new Set(through.map((slot) => labelValue(batchBy, slot)));
+  const values = new Set(through.map(({ node }) => labelValue(node, batchBy)));
   return values.size === 1 ? ([...values][0] ?? null) : null;
 }
 

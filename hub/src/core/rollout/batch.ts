@@ -5,7 +5,7 @@ import type { ServiceName, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Rollout, ServiceRollout } from "../rollout-state.ts";
 import { constraintRefusal } from "../schedule.ts";
-import { amountOf, mostDown, policyOf } from "./policy.ts";
+import { amountOf, labelValue, mostDown, policyOf } from "./policy.ts";
 import { isInFlight, type Slot, wantedSlots } from "./slots.ts";
 
 /** Why a service's rollout does not go on just now. */
@@ -111,8 +111,9 @@ function choose(turn: Turn, candidates: readonly Slot[]): Next {
   const policy = policyOf(turn.kind, service);
   const most = amountOf(policy.parallelism, wantedSlots(service, slots.length));
   const ordered = [...candidates.filter(({ good }) => !good), ...candidates.filter(({ good }) => good)];
-  const value = labelValue(service.rollout.batchBy, ordered[0]);
-  const group = ordered.filter((slot) => labelValue(service.rollout.batchBy, slot) === value);
+  const { batchBy } = service.rollout;
+  const value = labelValue(ordered[0]?.node, batchBy);
+  const group = ordered.filter(({ node }) => labelValue(node, batchBy) === value);
   const down = slots.filter(isDownElsewhere);
   const budget = new Budget(service, slots);
   const chosen: Slot[] = [];
@@ -138,10 +139,6 @@ function choose(turn: Turn, candidates: readonly Slot[]): Next {
 /** Not good although its node is heard, and not known to have failed: what failed is counted by the failure ratio. */
 const isDownElsewhere = ({ good, reach, phase, placement }: Slot): boolean =>
   !good && reach !== "silent" && phase !== "failed" && placement.intent.run;
-
-/** "": the node has no such label. null: there is no label to go by. */
-export const labelValue = (key: string | null, slot: Slot | undefined): string | null =>
-  key === null ? null : (slot?.node?.labels[key] ?? "");
 
 /** `x-skerry.rollout.budget`: counts everything that is not good, those on silent nodes too. */
 class Budget {
@@ -178,7 +175,7 @@ class Budget {
     return { kind: "budget", group, down: this.#down.get(group) ?? 0, most };
   }
 
-  #groupOf(slot: Slot): string | null {
-    return labelValue(this.#service.rollout.budget?.per ?? null, slot);
+  #groupOf({ node }: Slot): string | null {
+    return labelValue(node, this.#service.rollout.budget?.per ?? null);
   }
 }

@@ -1,7 +1,7 @@
 // How a rollout begins, and which older revisions an app keeps meanwhile. Pure. One that was under way gives way: editing goes
 // straight to the newest revision.
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
-import type { AppName, Revision } from "@skerry/shared/model/ids.ts";
+import type { Revision } from "@skerry/shared/model/ids.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "../change.ts";
 import { copiesByService, serviceOf, specAt } from "../lookup.ts";
@@ -127,5 +127,3 @@ export function revisionLike(world: World, app: App, to: Revision, by: string, w
     appliedAtMs: wallMs,
   };
 }
-
-export const rolloutOf = (world: World, app: AppName): Rollout | null => world.rollouts.get(app) ?? null;

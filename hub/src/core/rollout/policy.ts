@@ -2,7 +2,7 @@
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { Amount, UpdatePolicy } from "@skerry/shared/model/update.ts";
 import type { Rollout } from "../rollout-state.ts";
-import type { App } from "../world.ts";
+import type { App, Node } from "../world.ts";
 
 /** At least 1, for a rollout must be able to move; a count of 0 means all of them. */
 export function amountOf(amount: Amount, total: number): number {
@@ -12,7 +12,13 @@ export function amountOf(amount: Amount, total: number): number {
 
 /** Most that may be down at a time. A percentage is at least 1, as everywhere: 25% of three copies would else stop every change for ever. */
 export function mostDown(amount: Amount, total: number): number {
-  return amount.kind === "count" ? amount.count : Math.max(1, Math.ceil((total * amount.percent) / 100));
+  return amount.kind === "count" ? amount.count : amountOf(amount, total);
+}
+
+/** Of a node, by which copies are told apart for batches and budgets. "": it has no such label. null: there is no label to go by. */
+export function labelValue(node: Pick<Node, "labels"> | null | undefined, key: string | null): string | null {
+  if (key === null) return null;
+  return node && Object.hasOwn(node.labels, key) ? (node.labels[key] ?? "") : "";
 }
 
 export function policyOf(kind: Rollout["kind"], service: ServiceSpec): UpdatePolicy {

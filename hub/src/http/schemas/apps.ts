@@ -41,8 +41,6 @@ export const applyBodySchema = z.strictObject({
   /** Change nothing; answer what would change, per node, and why. */
   dryRun: z.boolean().default(false),
 });
-/** As a caller writes it: fields with a default may be left out. */
-export type ApplyBody = z.input<typeof applyBodySchema>;
 
 export const serviceChangeSchema = z.object({
   service: serviceNameSchema,
@@ -199,7 +197,6 @@ export type AppView = z.infer<typeof appViewSchema>;
 
 export const listAppsQuery = z.strictObject({ limit: limitSchema, after: afterSchema.optional() });
 export const appPageSchema = pageOf(appSummarySchema);
-export type AppPage = z.infer<typeof appPageSchema>;
 
 export const removeAppQuery = z.strictObject({ ifRevision: ifRevisionQuerySchema.optional() });
 export const removedAppSchema = z.object({

@@ -43,7 +43,6 @@ export const eventPageSchema = z.object({
   /** Goes into watch's `since` to carry on from here without loss. */
   seq: z.number().int(),
 });
-export type EventPage = z.infer<typeof eventPageSchema>;
 
 export const watchQuery = z.strictObject({
   /** Everything after this commit; `seq` of any read. Left out: from now on. The header Last-Event-ID ("seq.index") wins over it. */

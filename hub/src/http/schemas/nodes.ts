@@ -78,7 +78,6 @@ export type NodeView = z.infer<typeof nodeViewSchema>;
 export const nodeParams = z.strictObject({ node: z.union([nodeIdSchema, nodeNameSchema]) });
 export const listNodesQuery = z.strictObject({ limit: limitSchema, after: afterSchema.optional() });
 export const nodePageSchema = pageOf(nodeSummarySchema);
-export type NodePage = z.infer<typeof nodePageSchema>;
 
 /** Either labels or the availability, not both at once. */
 export const changeNodeBodySchema = z.strictObject({
@@ -91,7 +90,6 @@ export const changeNodeBodySchema = z.strictObject({
   /** draining: after so long what could not move is stopped, until the node is active again. null: it runs on. */
   deadlineMs: z.number().int().min(0).nullable().default(null),
 });
-export type ChangeNodeBody = z.input<typeof changeNodeBodySchema>;
 export const changedNodeSchema = z.object({
   node: nodeRefSchema,
   labels: z.record(z.string(), z.string()),
@@ -128,7 +126,6 @@ export const joinBodySchema = z.object({
   labels: labelsSchema.default({}),
   facts: z.nullable(nodeFactsSchema).default(null),
 });
-export type JoinBody = z.input<typeof joinBodySchema>;
 export const joinedSchema = z.object({
   node: nodeIdSchema,
   installation: installationIdSchema,

@@ -12,7 +12,6 @@ export const rolloutStateSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("failed"), reason: z.string(), next: z.nullable(revisionSchema), atMs: z.number() }),
   z.object({ kind: z.literal("superseded"), next: revisionSchema, atMs: z.number() }),
 ]);
-export type RolloutStateView = z.infer<typeof rolloutStateSchema>;
 
 /** What is known of every rollout, the old ones too. */
 export const rolloutSummarySchema = z.object({
@@ -90,7 +89,6 @@ export type RolloutView = z.infer<typeof rolloutViewSchema>;
 
 /** Newest first: as many as are kept. */
 export const rolloutListSchema = z.object({ items: z.array(rolloutSummarySchema), seq: z.number().int() });
-export type RolloutList = z.infer<typeof rolloutListSchema>;
 
 const reasonSchema = z.string().max(256).default("");
 export const pauseRolloutBodySchema = z.strictObject({ reason: reasonSchema });
@@ -100,7 +98,6 @@ export const undoRolloutBodySchema = z.strictObject({
   to: z.nullable(revisionSchema).default(null),
   reason: reasonSchema,
 });
-export type UndoBody = z.input<typeof undoRolloutBodySchema>;
 
 export const rolloutChangedSchema = z.object({
   app: appNameSchema,

@@ -15,7 +15,6 @@ export const createTokenBodySchema = z.strictObject({
   /** Nodes that join with it get these; they win over what the node itself says. */
   labels: labelsSchema.default({}),
 });
-export type CreateTokenBody = z.input<typeof createTokenBodySchema>;
 
 export const tokenViewSchema = z.object({
   id: z.string(),
@@ -35,6 +34,4 @@ export type CreatedToken = z.infer<typeof createdTokenSchema>;
 export const tokenParams = z.strictObject({ token: z.string().regex(/^[0-9a-f]{8,32}$/, "a join token's id") });
 export const listTokensQuery = z.strictObject({ limit: limitSchema, after: afterSchema.optional() });
 export const tokenPageSchema = pageOf(tokenViewSchema);
-export type TokenPage = z.infer<typeof tokenPageSchema>;
 export const removedTokenSchema = z.object({ id: z.string() });
-export type RemovedToken = z.infer<typeof removedTokenSchema>;

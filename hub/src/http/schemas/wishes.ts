@@ -5,7 +5,6 @@ import { nodeRefSchema } from "./common.ts";
 
 /** Since when (hub's wall clock), by whom, and the operator's own words; "" when none were given. */
 export const saidSchema = z.object({ by: z.string(), atMs: z.number(), reason: z.string() });
-export type SaidView = z.infer<typeof saidSchema>;
 
 /** `target`: what was named: APP, APP/SERVICE, APP/SERVICE/SLOT, or node/NAME for a drain whose deadline has passed. */
 export const stopViewSchema = saidSchema.extend({ target: z.string() });
@@ -20,7 +19,6 @@ export const targetBodySchema = z.strictObject({
   slot: z.string().min(1).max(63).nullable().default(null),
   reason: reasonSchema,
 });
-export type TargetBody = z.input<typeof targetBodySchema>;
 
 export const pauseBodySchema = z.strictObject({ reason: reasonSchema });
 
@@ -43,7 +41,6 @@ export const scaleBodySchema = z.strictObject({
   /** Scale only if this is the current revision; null: whatever it is. */
   ifRevision: z.number().int().min(0).nullable().default(null),
 });
-export type ScaleBody = z.input<typeof scaleBodySchema>;
 export const scaledSchema = z.object({
   app: appNameSchema,
   service: serviceNameSchema,

@@ -74,4 +74,3 @@ export const listWorkloadsQuery = z.strictObject({
   after: afterSchema.optional(),
 });
 export const workloadPageSchema = pageOf(workloadViewSchema);
-export type WorkloadPage = z.infer<typeof workloadPageSchema>;
