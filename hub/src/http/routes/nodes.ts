@@ -34,8 +34,7 @@ export function nodeHandlers(
     changeNode: ({ params, body, request }) => changeNode(deps, findNode(world(), params.node), body, request),
     removeNode: ({ params, query, request }) => {
       const node = findNode(world(), params.node);
-      const isDryRun = query.dryRun === "true";
-      if (isDryRun) return removal(deps, node, true);
+      if (query.dryRun) return removal(deps, node, true);
       return write(deps, request, () => {
         const answer = removal(deps, findNode(world(), params.node), false);
         return { command: { kind: "remove-node", node: node.id }, answer: () => answer };

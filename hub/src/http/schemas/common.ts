@@ -13,6 +13,10 @@ const queryInt = (least: number, most: number) => z.coerce.number().int().min(le
 export const limitSchema = queryInt(1, MAX_PAGE).default(DEFAULT_PAGE);
 /** The `next` of the page before. */
 export const afterSchema = z.string().min(1).max(256);
+export const flagSchema = z
+  .enum(["true", "false"])
+  .default("false")
+  .transform((text) => text === "true");
 export const ifRevisionQuerySchema = queryInt(0, 2 ** 48);
 
 /** One thing wrong in a request or in a Compose file. Lines and columns count from 1. */

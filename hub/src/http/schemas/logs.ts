@@ -2,17 +2,14 @@
 import { serviceNameSchema, type WorkloadId } from "@skerry/shared/model/ids.ts";
 import { type LogItem, MAX_LOG_AGE_MS, MAX_LOG_TAIL } from "@skerry/shared/protocol/streams.ts";
 import * as z from "zod";
-import type { NodeRef } from "./common.ts";
+import { flagSchema, type NodeRef } from "./common.ts";
 
 export const logsQuery = z.strictObject({
   service: z.optional(serviceNameSchema),
   /** A copy's number; for a copy that is known by its node, the node's id or name. */
   slot: z.string().min(1).max(63).optional(),
   /** true: goes on with what they write. */
-  follow: z
-    .enum(["true", "false"])
-    .default("false")
-    .transform((text) => text === "true"),
+  follow: flagSchema,
   /** So many lines from the end of each; left out: all. */
   tail: z.coerce.number().int().min(0).max(MAX_LOG_TAIL).optional(),
   /** Not older than this, by each node's own clock. */

@@ -3,7 +3,16 @@ import { positionSchema } from "@skerry/shared/model/assignment.ts";
 import { installationIdSchema, nodeIdSchema, nodeNameSchema, workloadIdSchema } from "@skerry/shared/model/ids.ts";
 import { conditionSchema, nodeFactsSchema, nodeFiguresSchema, portInUseSchema } from "@skerry/shared/model/node.ts";
 import * as z from "zod";
-import { afterSchema, labelKeySchema, labelsSchema, limitSchema, MAX_LABELS, nodeRefSchema, pageOf } from "./common.ts";
+import {
+  afterSchema,
+  flagSchema,
+  labelKeySchema,
+  labelsSchema,
+  limitSchema,
+  MAX_LABELS,
+  nodeRefSchema,
+  pageOf,
+} from "./common.ts";
 import { saidSchema } from "./wishes.ts";
 import { workloadViewSchema } from "./workloads.ts";
 
@@ -100,10 +109,7 @@ export const changedNodeSchema = z.object({
 });
 export type ChangedNode = z.infer<typeof changedNodeSchema>;
 
-/** In a query every value is text. */
-export const removeNodeQuery = z.strictObject({
-  dryRun: z.enum(["true", "false"]).default("false"),
-});
+export const removeNodeQuery = z.strictObject({ dryRun: flagSchema });
 export const removedNodeSchema = z.object({
   node: nodeRefSchema,
   /** Nothing was changed; this is what would be. */
