@@ -5,7 +5,7 @@
 set -eu
 
 # --lite-mode has no JIT: hot loops are slower, but an idle agent runs none, and it holds several MB less.
-# --no-node-snapshot starts 0.1 s later and leaves 3 MB of Node's own program unread (see docs/adr).
+# --no-node-snapshot starts 0.1 s later and leaves 3 MB of Node's own program unread (see docs/adr/0014).
 agent_flags="--no-node-snapshot --optimize-for-size --lite-mode --memory-saver-mode --max-semi-space-size=1 --max-old-space-size=64 --v8-pool-size=1"
 # A hub's memory after a large rollout is the garbage of it: these keep 1,000 nodes some 90 MB smaller for a third more CPU in the rollout.
 hub_flags="--max-semi-space-size=2 --heap-growing-percent=20"

@@ -11,7 +11,7 @@ import { AGENT_BUNDLE } from "../../../deploy/build.ts";
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 /** Its source stays in memory, one byte a character. */
 const MOST_BYTES = 600_000;
-/** Each with what it would bring: see docs/adr/0011. */
+/** Each with what it would bring: see docs/adr/0011 and 0014. */
 const NOT_AT_START = [
   "child_process",
   "dgram",
