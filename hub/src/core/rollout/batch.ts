@@ -107,13 +107,23 @@ function canaryHold({ service, slots, settledSinceMs, now }: Turn): Hold {
 
 /** Those that are down already first: they have nothing to lose. With `batchBy`, all of one value of that label. */
 function choose(turn: Turn, candidates: readonly Slot[]): Next {
+  const { batchBy } = turn.service.rollout;
+  const ordered = [...candidates.filter(({ good }) => !good), ...candidates.filter(({ good }) => good)];
+  const groups = Map.groupBy(ordered, ({ node }) => labelValue(node, batchBy));
+  let refused: Next | null = null;
+  // A group whose budget a dead node has used up must not keep the others waiting for that node.
+  for (const group of groups.values()) {
+    const next = chooseIn(turn, group);
+    if (next.kind === "batch") return next;
+    refused ??= next;
+  }
+  return refused ?? hold({ kind: "nothing-left" });
+}
+
+function chooseIn(turn: Turn, group: readonly Slot[]): Next {
   const { service, slots } = turn;
   const policy = policyOf(turn.kind, service);
   const most = amountOf(policy.parallelism, wantedSlots(service, slots.length));
-  const ordered = [...candidates.filter(({ good }) => !good), ...candidates.filter(({ good }) => good)];
-  const { batchBy } = service.rollout;
-  const value = labelValue(ordered[0]?.node, batchBy);
-  const group = ordered.filter(({ node }) => labelValue(node, batchBy) === value);
   const down = slots.filter(isDownElsewhere);
   const budget = new Budget(service, slots);
   const chosen: Slot[] = [];

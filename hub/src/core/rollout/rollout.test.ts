@@ -115,6 +115,20 @@ describe("batches", () => {
     expect(through(s)).toEqual([1, 2, 3, 4]);
   });
 
+  test("[H205] a dead node that uses up its site's budget keeps no other site waiting", () => {
+    const budget = { maxUnavailable: { kind: "count", count: 1 }, per: "site" } as const;
+    const service = { ...ONE_BY_ONE, rollout: { budget, batchBy: "site" } } as const;
+    const s = fleet(service);
+    s.pass(61_000, ...ALL.filter((number) => number !== 1).map(nodeId));
+    apply(s, service, "y:1");
+    for (const number of [2, 4, 6]) {
+      expect(through(s)).toContain(number);
+      settle(s, [number]);
+    }
+    expect(through(s)).toEqual([2, 4, 6]);
+    expect(reasonOf(s)).toBe("waits: its budget allows 1 down in shop, and 1 are");
+  });
+
   test("[H206] a budget counts everything that is not good, on silent nodes too", () => {
     const budget = { maxUnavailable: { kind: "count", count: 1 }, per: "site" } as const;
     const service = {
