@@ -74,7 +74,7 @@ export interface Wish {
   readonly slot: Slot | null;
   /** null: it is to run. */
   readonly stopped: Said | null;
-  /** How many restarts were ever asked for here. */
+  /** The number of the newest restart that was asked for here, from 1; each is larger than any before it. 0: none was. */
   readonly restarts: number;
   /** Only on a whole app: the hub changes nothing of it (no rollout, no move); nodes go on as they are. null: not paused. */
   readonly paused: Said | null;

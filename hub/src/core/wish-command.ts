@@ -8,7 +8,7 @@ import type { Change } from "./change.ts";
 import type { CommandContext, HandleResult } from "./command.ts";
 import { serviceOf, sorted } from "./lookup.ts";
 import { type Said, type Wish, wishKey } from "./rollout-state.ts";
-import { stopOfService, type WishTarget } from "./wishes.ts";
+import { stopOfService, type WishTarget, wishesOf } from "./wishes.ts";
 import type { World } from "./world.ts";
 
 /** `reason`: the operator's own words; "" when none were given. */
@@ -158,8 +158,9 @@ function restart(world: World, target: WishTarget, said: Said): HandleResult {
     );
   const above = stopAbove(world, target);
   if (above !== null) return above;
-  const wish = wishAt(world, target);
-  return wished(world, target, "restarted", said, [{ ...wish, restarts: Math.max(wish.restarts, world.seq) + 1 }]);
+  // Larger than any there ever was of this app, also of wishes that are gone: commits were made since.
+  const restarts = Math.max(world.seq, ...wishesOf(world, target.app).map((wish) => wish.restarts)) + 1;
+  return wished(world, target, "restarted", said, [{ ...wishAt(world, target), restarts }]);
 }
 
 function pause(world: World, target: WishTarget, said: Said): HandleResult {

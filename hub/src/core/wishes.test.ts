@@ -124,6 +124,18 @@ test("[H122] a restart gives each copy a larger number than it ever had, also af
   expect(told(s, "shop/web/1")?.restarts ?? 0).toBeGreaterThan(highest);
 });
 
+test("[H122] a restart of the whole reaches a copy whose own wish, with a larger number, has ended meanwhile", () => {
+  const { s } = shop();
+  for (const one of ["shop", "shop/web", "shop/web/4"]) s.send(restart(one));
+  const highest = told(s, "shop/web/4")?.restarts ?? 0;
+  s.send(scale("shop", "web", 3));
+  s.send(scale("shop", "web", 4));
+  expect(s.world.wishes.has("shop/web/4")).toBe(false);
+  s.world = { ...s.world, seq: highest };
+  s.send(restart("shop"));
+  expect(told(s, "shop/web/4")?.restarts ?? 0).toBeGreaterThan(highest);
+});
+
 test("[H123] a wish leaves with its slot, its service and its app", () => {
   const { s } = shop();
   for (const one of ["shop/web/4", "shop/web/1", "shop/db"]) s.send(stop(one));

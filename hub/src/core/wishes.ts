@@ -31,7 +31,8 @@ const NONE: readonly Wish[] = [];
 export function intentOf(world: World, slot: SlotOf, node: Pick<Node, "availability" | "drainOverMs">): Intent {
   const wishes = bearing(world, slot);
   const stopped = wishes.some((wish) => wish.stopped !== null) || isDrainOver(node);
-  return { run: !stopped, restarts: wishes.reduce((sum, { restarts }) => sum + restarts, 0) };
+  // The newest has the largest number: a wish that ends leaves no later one below what the node has carried out.
+  return { run: !stopped, restarts: Math.max(0, ...wishes.map(({ restarts }) => restarts)) };
 }
 
 /** Its drain's deadline has passed: what is still there stands stopped until the node is uncordoned. */

@@ -23,8 +23,8 @@ export const positionSchema = z.object({ epoch: counterSchema, generation: count
 export type Position = z.infer<typeof positionSchema>;
 
 /**
- * What the operator wants of it beside its spec. `run` false: it is to stand stopped. `restarts`: how many restarts were ever asked
- * for; the node restarts it once when this is larger than what it has carried out.
+ * What the operator wants of it beside its spec. `run` false: it is to stand stopped. `restarts`: the number of the newest restart that
+ * was asked for; the node restarts it once when this is larger than what it has carried out.
  */
 export const intentSchema = z.object({ run: z.boolean(), restarts: counterSchema });
 export type Intent = z.infer<typeof intentSchema>;
