@@ -74,3 +74,23 @@ test("a pull that breaks off in the middle is tried again until it is through, a
   expect(await runningOn(fleet().node(1), "broken")).toEqual(["broken-web-1"]);
   await fleet().hub.call("DELETE", "/v1/apps/broken");
 });
+
+test("[A89] [A88] a slow pull is told with its bytes and layers, and one that is refused by its kind", async () => {
+  const { wire, push } = await registryBehindWire();
+  const [slow, refused] = [await push("shop/web:4"), await push("shop/web:5")];
+  const told = async (app: string) => (await fleet().hub.call("GET", `/v1/workloads?app=${app}`)).body.items[0];
+  wire.set({ bytesPerSecond: 50_000 });
+  await fleet().apply("slow", compose({ web: service({ image: slow }) }));
+  const pulled = /being pulled: [\d.]+ MB of [\d.]+ MB \(\d+ %\), 0 of 1 layer unpacked, \d+ KB\/s/;
+  await until("its progress is told", async () => pulled.test((await told("slow"))?.reason ?? ""), SOON_MS);
+  wire.heal();
+  await untilGood(fleet(), "slow");
+  wire.set({ refuse: true });
+  await fleet().apply("refused", compose({ web: service({ image: refused }) }));
+  await until("the kind is told", async () => (await told("refused"))?.pullFailure === "unreachable", SOON_MS);
+  expect((await told("refused")).hint).toContain("reaches the registry");
+  wire.heal();
+  await untilGood(fleet(), "refused");
+  expect((await told("refused")).pullFailure).toBeNull();
+  for (const app of ["slow", "refused"]) await fleet().hub.call("DELETE", `/v1/apps/${app}`);
+});
