@@ -294,6 +294,17 @@ test("[K41] a path or a question that it does not know is refused, and the conne
   expect(await read()).toHaveLength(2);
 });
 
+test.each(["//", "//[", "/\\"])(
+  "[K41] a path that is none, %s, is refused on its stream, and the others go on",
+  async (path) => {
+    const stream = await streams.get(NODE, path);
+    const [headers] = await once(stream, "response");
+    expect(headers[":status"]).toBe(404);
+    stream.resume();
+    expect((await read()).map((item) => item.kind)).toEqual(["line", "line"]);
+  },
+);
+
 // ---- limits
 
 const askPath = (ask: LogAsk = ASK): string => `/logs?ask=${encodeURIComponent(JSON.stringify(ask))}`;

@@ -38,10 +38,12 @@ export function serveStreams(parts: LogParts, duplex: Duplex, onEnd: () => void)
   server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     // A peer that goes away in the middle is nothing to tell.
     stream.on("error", () => undefined);
-    const { pathname, searchParams } = new URL(String(headers[":path"] ?? "/"), "http://node");
-    const route = headers[":method"] === "GET" ? routes[pathname] : undefined;
-    if (route === undefined) refuse(stream, constants.HTTP_STATUS_NOT_FOUND, "this agent has no such stream");
-    else route(stream, searchParams);
+    // null: the peer may send what is no path at all, such as "//".
+    const url = URL.parse(String(headers[":path"] ?? "/"), "http://node");
+    const route = url !== null && headers[":method"] === "GET" ? routes[url.pathname] : undefined;
+    if (url === null || route === undefined) {
+      refuse(stream, constants.HTTP_STATUS_NOT_FOUND, "this agent has no such stream");
+    } else route(stream, url.searchParams);
   });
   server.on("session", (session: ServerHttp2Session) => closeWhenIdle(session, parts.clock));
   server.on("sessionError", () => undefined);
