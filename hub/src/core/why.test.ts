@@ -473,6 +473,24 @@ describe("[A84] what operators want is told with since when, by whom and why", (
   });
 });
 
+test("[A84] copies that stand stopped on purpose are summed up apart from those that are not good, and make no node bad", () => {
+  const s = shop(1, { name: "web", replicas: 30 });
+  const target = { app: appName("shop"), service: "web" as ServiceName, slot: null };
+  s.send({ kind: "set-stopped", target, stopped: true, reason: "" });
+  const ids = [...(s.world.placementsByNode.get(nodeId(1)) ?? [])];
+  s.say(nodeId(1), Object.fromEntries(ids.map((id) => [id, { state: { kind: "stopped" } as const }])));
+  const at = { now: s.now, wallMs: s.now };
+  const node = why(s.world, { kind: "node", node: nodeId(1) }, at);
+  expect([node?.good, node?.lines.at(-1)?.text]).toEqual([true, "10 more are to stand stopped"]);
+  s.say(
+    nodeId(1),
+    Object.fromEntries(ids.map((id, nth) => [id, { state: nth < 22 ? RUNNING : { kind: "stopped" as const } }])),
+  );
+  const busy = why(s.world, { kind: "node", node: nodeId(1) }, at);
+  expect(busy?.good).toBe(false);
+  expect(busy?.lines.slice(-2).map(({ text }) => text)).toEqual(["2 more are not good", "8 more are to stand stopped"]);
+});
+
 describe("[A85] what is wrong with a node is told with what to do", () => {
   test("every condition", () => {
     const all: Record<Condition["kind"], string> = {

@@ -336,14 +336,19 @@ function workloadGrounds(world: World, ids: readonly WorkloadId[], now: Millis):
   const byCondition = Map.groupBy(ids, (id) => workloadCondition(world, id));
   const bad = WORST_FIRST.flatMap((condition) => (condition === "good" ? [] : (byCondition.get(condition) ?? [])));
   const stopped = (byCondition.get("good") ?? []).filter((id) => world.placements.get(id)?.intent.run === false);
-  const told = [...bad, ...stopped];
-  const lines = told.slice(0, MAX_WORKLOAD_LINES).flatMap((id): readonly Ground[] => {
+  const lines = [...bad, ...stopped].slice(0, MAX_WORKLOAD_LINES).flatMap((id): readonly Ground[] => {
     const one = workloadAccount(world, id, now);
     return one === null ? [] : [workloadGround(world, id, one)];
   });
-  const more = told.length - lines.length;
-  return more > 0 ? [...lines, ground(null, `${more} more that are not good`)] : lines;
+  return [
+    ...lines,
+    ...moreGround(bad.length - MAX_WORKLOAD_LINES, "not good"),
+    ...moreGround(stopped.length - Math.max(0, MAX_WORKLOAD_LINES - bad.length), "to stand stopped"),
+  ];
 }
+
+const moreGround = (more: number, what: string): readonly Ground[] =>
+  more > 0 ? [ground(null, `${more} more ${more === 1 ? "is" : "are"} ${what}`)] : [];
 
 function workloadGround(world: World, id: WorkloadId, { state, reason, because, notes, hint }: Account): Ground {
   const node = world.placements.get(id)?.node;
@@ -358,19 +363,18 @@ function ofNode(world: World, node: Node, at: Moment): Answer {
   const reach = reachOf(world, node.id, at.now);
   const tally = tallyOf(world, ids);
   const observation = world.observations.get(node.id);
-  const lines: readonly Ground[] = [
+  const ofItself: readonly Ground[] = [
     ...(observation?.conditions ?? []).map((condition) => conditionGround(condition, node.name)),
     ...refusedGrounds(node),
     ...availabilityGrounds(node, at),
     ...drainGrounds(world, node, at.now),
     ...behindGrounds(node),
     ...brakeGrounds(world, at.now),
-    ...workloadGrounds(world, ids, at.now),
   ];
   const what = tally.all === 0 ? "nothing is placed on it" : tallyText(tally, "workload");
   return {
     kind: "node",
-    good: reach.kind === "ready" && tally.bad === 0 && lines.length === 0,
+    good: reach.kind === "ready" && tally.bad === 0 && ofItself.length === 0,
     answer: sentence(`${node.name}: ${reach.kind} (${reach.reason}); ${what}`),
     wanted: [
       node.assigned.generation === 0
@@ -383,7 +387,7 @@ function ofNode(world: World, node: Node, at: Moment): Answer {
         ? "it has accepted no assignment yet"
         : `it has accepted generation ${node.accepted.generation}`,
     ],
-    lines,
+    lines: [...ofItself, ...workloadGrounds(world, ids, at.now)],
   };
 }
 
@@ -415,9 +419,13 @@ function availabilityGrounds(node: Node, { wallMs }: Moment): readonly Ground[] 
 /** What is still there, and why it has not moved. */
 function drainGrounds(world: World, node: Node, now: Millis): readonly Ground[] {
   if (node.availability !== "draining") return [];
-  return staying(world, node, now)
-    .slice(0, MAX_WORKLOAD_LINES)
-    .map(({ workload, stay }) => ground(workload, stayText(world, stay), stayHint(stay)));
+  const all = staying(world, node, now);
+  return [
+    ...all
+      .slice(0, MAX_WORKLOAD_LINES)
+      .map(({ workload, stay }) => ground(workload, stayText(world, stay), stayHint(stay))),
+    ...moreGround(all.length - MAX_WORKLOAD_LINES, "still on it"),
+  ];
 }
 
 function behindGrounds({ assigned, accepted, refusal }: Node): readonly Ground[] {

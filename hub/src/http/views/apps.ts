@@ -99,7 +99,7 @@ function countsOf(tallies: readonly (Tally | undefined)[]): AppSummary["workload
 /** Ids of all slots that the app wants: placed or not. */
 function wantedIds(world: World, app: AppName): ReadonlySet<WorkloadId> {
   const placed = world.placementsByApp.get(app) ?? new Set<WorkloadId>();
-  const others = [...world.unplaced].flatMap(([id, unplaced]) => (unplaced.app === app && !placed.has(id) ? [id] : []));
+  const others = [...(world.unplacedByApp.get(app) ?? [])].filter((id) => !placed.has(id));
   return others.length === 0 ? placed : new Set([...placed, ...others]);
 }
 
