@@ -113,7 +113,7 @@ const app = appViewSchema.parse({
     reason: "applied",
     startedAtMs: 1_795_255_227_102,
     state: { kind: "progressing" },
-    summary: "1 of 6 through; web its canaries are through: goes on with skerry rollout resume shop",
+    summary: "1 of 6 through; web: its canaries are through: goes on with skerry rollout resume shop",
     awaitsResume: true,
     awaitsStart: false,
     counts: { total: 6, pending: 4, open: 0, passed: 1, failed: 0, waiting: 1 },

@@ -52,7 +52,7 @@ test("[H200] --force reaches a copy that came too late for its rollout, shows it
     const [web] = outlookOf(s.world, app, rollout, s.now);
     return [rollout.revision, rollout.state.kind, web?.slots.map(({ state }) => state), web?.reason];
   };
-  expect(shown()).toEqual([3, "progressing", ["passed", "open"], "waits until web on pi-2 has shown to be good"]);
+  expect(shown()).toEqual([3, "progressing", ["passed", "open"], "waits until web on pi-2 has passed"]);
   s.obey(away);
   expect(shown()).toEqual([3, "done", undefined, undefined]);
   force(s, "web:2");

@@ -124,7 +124,7 @@ function named(slots: readonly Slot[]): string {
 export function holdText(hold: Hold, app: Pick<App, "name">, now: Millis): string {
   switch (hold.kind) {
     case "in-flight":
-      return `waits until ${named(hold.slots)} ${hold.slots.length === 1 ? "has" : "have"} shown to be good`;
+      return `waits until ${named(hold.slots)} ${hold.slots.length === 1 ? "has" : "have"} passed`;
     case "delay":
       return `waits ${seconds(hold.untilMs - now)} before the next batch, as the file asks`;
     case "canary":

@@ -54,7 +54,7 @@ function summaryOf(rollout: Rollout, outlooks: readonly ServiceOutlook[], counts
     case "progressing": {
       const held = outlooks
         .filter(({ reason }) => reason !== "")
-        .map(({ state: { service }, reason }) => `${service} ${reason}`);
+        .map(({ state: { service }, reason }) => `${service}: ${reason}`);
       return held.length === 0 ? `${through}` : `${through}; ${held.join("; ")}`;
     }
     case "paused":
