@@ -13,10 +13,11 @@ import type { NodeConfig } from "./config.ts";
 import type { Process } from "./host.ts";
 import { JOIN_TOKEN, type SimHub } from "./hub.ts";
 import { logTo } from "./log.ts";
-import { bugAgentClock, bugAgentConnection, bugEngine, bugLedger } from "./mutants.ts";
+import { bugAgentClock, bugAgentConnection, bugAsk, bugEngine, bugLedger, bugTimes } from "./mutants.ts";
 import type { SimNode } from "./node.ts";
 import { asksMachine } from "./probes.ts";
 import type { SitePart } from "./site.ts";
+import { simTimes } from "./times.ts";
 
 /** As the real dialer's. */
 const DIAL_DEADLINE_MS = 20_000;
@@ -61,7 +62,11 @@ async function run(start: AgentStart): Promise<void> {
     dial: () => dial(start, engine),
     facts: factsOf(node.config, process),
     leases: node.leases,
-    ask: asksMachine(node.probed, process, engine),
+    ask: bugAsk(part.planted, asksMachine(node.probed, process, engine)),
+    times: bugTimes(
+      part.planted,
+      simTimes({ clock, log, chance: node.probed.chance, rough: part.rough, files: node.leaseFiles }),
+    ),
     safeModeOff: () => false,
     bootId: node.host.bootId(),
     runId,

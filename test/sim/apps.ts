@@ -9,7 +9,8 @@ import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Chance } from "./chance.ts";
 import { imageOf, type Kind, MISSING_IMAGE, NOT_TO_BE_HAD } from "./engine/life.ts";
 import { drawProbes } from "./probes.ts";
-import { drawUpdate } from "./updates.ts";
+import { drawTimes } from "./times.ts";
+import { drawUpdate, type ServiceUpdate } from "./updates.ts";
 
 export interface AppStyle {
   readonly kinds: readonly Kind[];
@@ -19,6 +20,8 @@ export interface AppStyle {
   readonly updates: Chance | null;
   /** Draws probes, windows, holds, and worse bad revisions; null: there are none. */
   readonly extras: Chance | null;
+  /** Of the services: so many have windows or holds. */
+  readonly timedShare: number;
 }
 
 /** Label values that nodes and constraints are drawn from. */
@@ -182,6 +185,7 @@ function drawService(
       ? [{ hostPort: 8_000 + chance.int(0, 4), containerPort: 80, protocol: "tcp", hostIp: "" }]
       : [],
   };
+  const update = drawUpdate(style.updates);
   return {
     name: name as ServiceName,
     specHash: "" as SpecHash,
@@ -193,9 +197,20 @@ function drawService(
     reservedMemoryBytes: chance.yes(0.3) ? chance.int(1, 4) * 64 * 1_048_576 : null,
     reservedNanoCpus: null,
     disconnect: drawDisconnect(chance, style, hasVolume),
-    ...drawUpdate(style.updates),
+    ...update,
+    ...drawExtras(style, update),
     probes: kind === "job" || style.extras?.yes(0.35) !== true ? null : drawProbes(style.extras),
   };
+}
+
+/** Windows and holds, and budgets by label or in percent: none for most. */
+function drawExtras({ extras: chance, timedShare }: AppStyle, { rollout }: ServiceUpdate): Partial<ServiceSpec> {
+  if (chance === null) return {};
+  const times = chance.yes(timedShare) ? { times: drawTimes(chance) } : {};
+  if (rollout.budget === null || !chance.yes(0.6)) return times;
+  const maxUnavailable = chance.yes(0.5) ? ({ kind: "percent", percent: 34 } as const) : rollout.budget.maxUnavailable;
+  const per = chance.yes(0.6) ? "site" : null;
+  return { ...times, rollout: { ...rollout, budget: { maxUnavailable, per } } };
 }
 
 function drawRestart(chance: Chance, kind: Kind): ContainerSpec["restart"] {

@@ -34,6 +34,8 @@ export interface ConfigWishes {
   readonly kinds?: readonly Kind[];
   readonly policies?: AppStyle["policies"];
   readonly roughMs?: number;
+  /** Every service has windows, or may hold its updates. */
+  readonly timed?: boolean;
   /** Every file says nothing of updates, and operators steer none. */
   readonly plainUpdates?: boolean;
 }
@@ -53,7 +55,14 @@ export function drawConfig(seed: number, wishes: ConfigWishes = {}): SiteConfig 
     chance.pick<AppStyle["policies"]>([["keep"], ["replace"], ["fence"], ["keep", "replace", "fence"]]);
   const updates = wishes.plainUpdates === true ? null : createChance(seed, "updates");
   const extras = wishes.plainUpdates === true ? null : createChance(seed, "extras");
-  const style: AppStyle = { kinds, policies, nodes: count, updates, extras };
+  const style: AppStyle = {
+    kinds,
+    policies,
+    nodes: count,
+    updates,
+    extras,
+    timedShare: wishes.timed === true ? 1 : 0.25,
+  };
   const nodes: NodeConfig[] = [];
   for (let number = 1; number <= count; number += 1) {
     const far = chance.yes(0.25);

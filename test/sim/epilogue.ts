@@ -24,8 +24,8 @@ const violation = (site: Site, invariant: string, message: string): Violation =>
 
 /** The longest pause between two tries to reach the hub, and what follows a connection. */
 const OTHER_HUB_MS = 75_000;
-/** A stop with its grace, a create and a start, the first pause of the back-off (1 s), and a health check that passes. */
-const DRIFT_MS = 20_000;
+/** A stop with its grace, a create and a start, the first pause of the back-off (1 s), and a health check and probes that pass. */
+const DRIFT_MS = 40_000;
 const DAY_MS = 86_400_000;
 /** [I9] gives a minute from when the engine is ready; health checks of the simulated images pass within seconds. */
 const AUTONOMY_MS = 60_000;

@@ -275,6 +275,8 @@ export function healEverything(site: Site): void {
     one.engine.unhang();
     one.calm();
     Object.assign(one.engine.faults, NO_FAULTS);
+    // Update windows go by it, and people set it right when one never opens.
+    if (site.config.style.extras !== null) one.host.setWallErrorMs(0);
     one.setDisk("ok");
     one.agent()?.resume();
     outsider.leave(one);

@@ -13,6 +13,8 @@ export interface Host {
   readonly powered: () => boolean;
   /** Its wall clock stands wrong by so much. */
   setWallErrorMs(errorMs: number): void;
+  /** True time of that, when it last made a difference. */
+  wallSetAtMs(): number;
   wallMs(): number;
   monotonicMs(): number;
   /** All processes die with it; its clock starts anew at the next boot. */
@@ -57,6 +59,7 @@ export function createHost({ scheduler, seed, name, rate, wrongClocks }: HostOpt
   let boots = 0;
   let bootId = "";
   let wallErrorMs = 0;
+  let wallSetAtMs = scheduler.nowMs();
   let spawned = 0;
   const freshBoot = (): void => {
     boots += 1;
@@ -70,8 +73,11 @@ export function createHost({ scheduler, seed, name, rate, wrongClocks }: HostOpt
     bootId: () => bootId,
     powered: () => powered,
     setWallErrorMs(errorMs) {
-      if (wrongClocks) wallErrorMs = errorMs;
+      if (!wrongClocks || wallErrorMs === errorMs) return;
+      wallErrorMs = errorMs;
+      wallSetAtMs = scheduler.nowMs();
     },
+    wallSetAtMs: () => wallSetAtMs,
     wallMs: () => Math.round(RIGHT_WALL_MS + scheduler.nowMs() + wallErrorMs),
     monotonicMs: () => (scheduler.nowMs() - bootedAtMs) * rate,
     powerOff() {

@@ -6,6 +6,8 @@ import { freshMemory } from "@skerry/agent/core/remember.ts";
 import type { Engine } from "@skerry/agent/engine/engine.ts";
 import { LABEL } from "@skerry/agent/engine/labels.ts";
 import type { Ledger, LedgerChange, LedgerContent } from "@skerry/agent/ledger/ledger.ts";
+import type { Ask } from "@skerry/agent/prober/prober.ts";
+import type { ChangeTimes } from "@skerry/agent/times/times.ts";
 import type { Command } from "@skerry/hub/core/command.ts";
 import type { Store } from "@skerry/hub/store/store.ts";
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
@@ -41,9 +43,28 @@ export type Bug =
   | "hub reads no budgets"
   | "hub tries again what failed"
   | "agent forgets what failed"
-  | "agent tries again what a lost ledger held";
+  | "agent tries again what a lost ledger held"
+  | "agent heeds no window"
+  | "agent believes every probe"
+  | "agent starts nothing a second time"
+  | "hub lets a hold last for ever"
+  | "hub forgets a drain's deadline"
+  | "node hears of no stop";
 
 type On = (bug: Bug) => boolean;
+const DAY_MS = 86_400_000;
+
+export function bugTimes(on: On, times: ChangeTimes): ChangeTimes {
+  if (!on("agent heeds no window")) return times;
+  const open = { kind: "open", closesAtMs: Number.MAX_SAFE_INTEGER } as const;
+  return {
+    ...times,
+    windows: (desired) => new Map([...times.windows(desired)].map(([id]) => [id, { download: open, apply: open }])),
+  };
+}
+
+export const bugAsk = (on: On, ask: Ask): Ask =>
+  on("agent believes every probe") ? () => Promise.resolve({ ok: true, what: "HTTP 200", detail: "" }) : ask;
 
 export function bugStore(on: On, store: Store): Store {
   return {
@@ -75,7 +96,16 @@ export function bugStore(on: On, store: Store): Store {
 }
 
 export function bugCommand(on: On, command: Command): Command {
+  if (command.kind === "set-availability" && command.drainForMs !== null && on("hub forgets a drain's deadline"))
+    return { ...command, drainForMs: null };
   if (command.kind !== "apply-app") return command;
+  if (on("hub lets a hold last for ever")) {
+    const endless = (service: ServiceSpec): ServiceSpec => ({
+      ...service,
+      times: { ...service.times, hold: service.times.hold && { maxMs: DAY_MS } },
+    });
+    return { ...command, spec: { ...command.spec, services: command.spec.services.map(endless) } };
+  }
   if (on("hub tries again what failed")) return { ...command, retry: true };
   if (on("hub reads no budgets")) {
     const rushed = (service: ServiceSpec): ServiceSpec => ({
@@ -117,6 +147,10 @@ export function bugLedger(on: On, ledger: Ledger, bootId: string): Ledger {
     if (change.kind !== "assignment") return change;
     first ??= change.assignment;
     taken += 1;
+    if (on("node hears of no stop")) {
+      const workloads = change.assignment.workloads.map((one) => ({ ...one, intent: { ...one.intent, run: true } }));
+      return { ...change, assignment: { ...change.assignment, workloads } };
+    }
     if (on("node goes back to its first assignment") && taken > 2) return { ...change, assignment: first };
     if (!on("node accepts what was never given")) return change;
     // Sixty-four hex digits are a hash by its schema.
@@ -188,6 +222,8 @@ export function bugEngine(on: On, engine: Engine, machine: Machine): Engine {
       return id;
     },
     async startContainer(id) {
+      const isSecond = (machine.find(id)?.startedAt ?? "0001").slice(0, 4) !== "0001";
+      if (isSecond && on("agent starts nothing a second time")) return;
       if (!on("agent believes that it started")) await engine.startContainer(id);
     },
     async removeContainer(id, force) {

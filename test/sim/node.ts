@@ -10,6 +10,7 @@ import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { startAgent } from "./agent.ts";
 import { needlessStop, type Wanted, wantedAfter } from "./checkers/needless.ts";
+import { outsideWindow, passedUnseen } from "./checkers/times.ts";
 import type { NodeConfig } from "./config.ts";
 import { createSimEngine, type Mutation, type SimEngine } from "./engine/client.ts";
 import { type ContainerFact, createMachine, type Machine, type SimContainer } from "./engine/machine.ts";
@@ -19,6 +20,7 @@ import type { SimHub } from "./hub.ts";
 import type { Link } from "./network.ts";
 import type { ProbedMachine } from "./probes.ts";
 import type { SitePart } from "./site.ts";
+import type { LeaseFiles } from "./times.ts";
 
 export interface SimNode {
   readonly name: string;
@@ -29,6 +31,7 @@ export interface SimNode {
   readonly machine: Machine;
   /** What its containers answer to probes. */
   readonly probed: ProbedMachine;
+  readonly leaseFiles: LeaseFiles;
   readonly disk: MemoryDisk;
   /** Kept where a reboot clears it. */
   readonly leases: LeaseKeeper;
@@ -61,6 +64,7 @@ interface State {
   readonly open: Map<string, Interval>;
   readonly disk: MemoryDisk;
   readonly machine: () => Machine;
+  readonly host: () => Host;
   wanted: Wanted;
   agent: Process | null;
   diskState: "ok" | "full" | "broken";
@@ -81,6 +85,7 @@ export function createNode(part: SitePart, config: NodeConfig, hub: SimHub): Sim
     open: new Map(),
     disk: new MemoryDisk(),
     machine: () => machine,
+    host: () => host,
     wanted: new Map(),
     agent: null,
     diskState: "ok",
@@ -150,6 +155,7 @@ export function createNode(part: SitePart, config: NodeConfig, hub: SimHub): Sim
     link,
     engine,
     machine,
+    leaseFiles: new Map(),
     probed: { chance: part.chance(`probes ${name}`), machine, rough: part.rough },
     disk: state.disk,
     credential: () => credential,
@@ -229,8 +235,11 @@ function diskAnswer(state: State, changes: readonly LedgerChange[], die: () => v
 }
 
 function noteCommit(state: State, changes: readonly LedgerChange[]): void {
-  const { part, config } = state;
+  const { part, config, disk } = state;
   const { history, scheduler, trace } = part;
+  history.violations.push(
+    ...passedUnseen(config.name, state.machine(), state.wanted, disk.content().memory, changes, scheduler.nowMs()),
+  );
   state.wanted = wantedAfter(state.wanted, changes, scheduler.nowMs());
   history.ledgerCommits.push({ atMs: scheduler.nowMs(), node: config.name, changes });
   trace.note(config.name, `ledger ${changes.map(({ kind }) => kind).join(" ")}`);
@@ -254,8 +263,13 @@ function noteEvents({ part, config, disk }: State, changes: readonly LedgerChang
 function noteMutation(state: State, mutation: Mutation): void {
   const { part, config } = state;
   part.history.mutations.push({ ...mutation, node: config.name });
-  const violation = needlessStop(config.name, state.machine(), state.wanted, mutation);
-  if (violation !== null) part.history.violations.push(violation);
+  const { wanted } = state;
+  const time = { wallMs: state.host().wallMs(), setAtMs: state.host().wallSetAtMs() };
+  const found = [
+    needlessStop(config.name, state.machine(), wanted, mutation),
+    outsideWindow(config.name, state.machine(), wanted, mutation, time),
+  ];
+  part.history.violations.push(...found.filter((one) => one !== null));
 }
 
 function noteFact(state: State, fact: ContainerFact): void {

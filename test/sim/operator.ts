@@ -1,5 +1,6 @@
 // The operator: applies apps, changes and removes them, labels, cordons and removes nodes, at random moments and without looking.
 import type { AppSpec } from "@skerry/shared/model/app.ts";
+import type { Revision } from "@skerry/shared/model/ids.ts";
 import { changeApp, drawApp, SITES, spoilApp } from "./apps.ts";
 import type { Chance } from "./chance.ts";
 import type { Site } from "./site.ts";
@@ -76,7 +77,7 @@ type Apply = (spec: AppSpec) => void;
 /** Bad revisions, and what an operator does about rollouts and beside the file. Drawn apart from the rest. */
 function createSteering(
   site: Site,
-  wanted: ReadonlyMap<string, AppSpec | null>,
+  wanted: Map<string, AppSpec | null>,
   apply: Apply,
 ): { plan(forMs: number): void; settle(): void } {
   const chance = site.chance("steering");
@@ -101,6 +102,9 @@ function createSteering(
     else if (turn < 0.92) submit({ kind: "restart", target, reason });
     else submit({ kind: "set-paused", app, paused: chance.yes(0.5), reason });
   };
+  const operations = createOperations(site, wanted, (spec, force) =>
+    submit({ kind: "apply-app", retry: false, force, spec, source: "sim", ifRevision: null }),
+  );
   return {
     plan(forMs) {
       if (site.config.style.updates === null) return;
@@ -110,6 +114,7 @@ function createSteering(
           if (site.rough()) act();
         });
       }
+      operations.plan(forMs);
     },
     /** Nothing stays paused; half of what stands stopped does. */
     settle() {
@@ -119,6 +124,72 @@ function createSteering(
         if (paused !== null) submit({ kind: "set-paused", app, paused: false, reason: "" });
         if (stopped === null || chance.yes(0.5)) continue;
         submit({ kind: "set-stopped", target: { app, service, slot }, stopped: false, reason: "" });
+      }
+    },
+  };
+}
+
+/** Scale, drain, slots by name, older revisions and --force. Drawn apart from the rest, so that none of it moves other draws. */
+function createOperations(
+  site: Site,
+  wanted: Map<string, AppSpec | null>,
+  applyAgain: (spec: AppSpec, force: boolean) => unknown,
+): { plan(forMs: number): void } {
+  const chance = site.chance("operations");
+  const { submit } = site.hub;
+  const reason = "";
+  const scale = (spec: AppSpec): void => {
+    const { name, mode } = chance.pick(spec.services);
+    const replicas = chance.int(0, 4);
+    const done = submit({ kind: "scale", app: spec.name, service: name, replicas, ifRevision: null });
+    if (done === null || mode.kind === "global") return;
+    // The hub scaled its own newest file, which may be another than the operator's.
+    const services = spec.services.map((one) =>
+      one.name === name ? { ...one, mode: { kind: "replicated" as const, replicas } } : one,
+    );
+    wanted.set(spec.name, { ...spec, services });
+  };
+  const drain = (): void => {
+    const node = chance.pick(site.nodes).id();
+    if (node === null) return;
+    const drainForMs = chance.pick([null, null, 0, 10_000, 60_000]);
+    const availability = chance.yes(0.6) ? "draining" : "active";
+    submit({
+      ...({ kind: "set-availability", node, availability, reason } as const),
+      drainForMs: availability === "draining" ? drainForMs : null,
+    });
+  };
+  const onSlot = (): void => {
+    const placements = [...(site.hub.loop()?.world.placements.values() ?? [])];
+    if (placements.length === 0) return;
+    const { app, service, slot } = chance.pick(placements);
+    const target = { app, service, slot };
+    if (chance.yes(0.4)) submit({ kind: "restart", target, reason });
+    else submit({ kind: "set-stopped", target, stopped: chance.yes(0.5), reason });
+  };
+  const act = (): void => {
+    const spec = wanted.get(chance.pick([...wanted.keys()].sort())) ?? null;
+    const turn = chance.random.next();
+    if (turn < 0.35) drain();
+    else if (turn < 0.6) onSlot();
+    else if (spec === null) return;
+    else if (turn < 0.8) scale(spec);
+    else if (turn < 0.9) applyAgain(spec, true);
+    else {
+      const newest = site.hub.loop()?.world.apps.get(spec.name)?.revision ?? 0;
+      // An older one, or none that there is.
+      const to = Math.max(1, newest - chance.int(1, 3)) as Revision;
+      submit({ kind: "undo-rollout", app: spec.name, to, reason });
+    }
+  };
+  return {
+    plan(forMs) {
+      if (site.config.style.extras === null) return;
+      const mean = Math.max(chance.pick([6_000, 20_000]), forMs / 60);
+      for (let atMs = chance.exponential(mean); atMs < forMs; atMs += chance.exponential(mean)) {
+        site.scheduler.after(atMs, () => {
+          if (site.rough()) act();
+        });
       }
     },
   };

@@ -18,6 +18,10 @@ const short = { kinds: ["steady"], policies: ["keep"], roughMs: 20_000, plainUpd
 /** Operators roll out, stop and start. */
 const steered = { kinds: ["steady"], policies: ["keep"], roughMs: 120_000 } as const;
 
+/** Windows and holds in every file; what waits for a window is waited for. */
+const timed = { ...steered, timed: true } as const;
+const patient = { faults: [], epilogue: null } as const;
+
 /** Clocks jump, and nothing ends by itself: how long a container ran is only known from the engine's own wall-clock stamps. */
 export const CLOCK_FAULTS = [
   "node clock jump",
@@ -116,11 +120,28 @@ export const PLANTED: Readonly<Record<Bug, Planted>> = {
     ...{ invariant: "I40", says: null, seed: 1 },
     options: { ...calm, wishes: steered },
   },
-  "hub reads no budgets": { invariant: "I19", says: null, seed: 8, options: { ...calm, wishes: steered } },
-  "hub tries again what failed": { invariant: "I42", says: null, seed: 28, options: { ...calm, wishes: steered } },
-  "agent forgets what failed": { invariant: "I41", says: null, seed: 37, options: { ...calm, wishes: steered } },
+  "hub reads no budgets": { invariant: "I19", says: null, seed: 11, options: { ...calm, wishes: steered } },
+  "hub tries again what failed": { invariant: "I42", says: null, seed: 48, options: { ...calm, wishes: steered } },
+  "agent heeds no window": { invariant: "I44", says: null, seed: 4, options: { ...patient, wishes: timed } },
+  "agent believes every probe": { invariant: "I45", says: null, seed: 4, options: { ...calm, wishes: steered } },
+  "agent starts nothing a second time": {
+    invariant: "I20",
+    says: null,
+    seed: 57,
+    options: { ...calm, wishes: steered },
+  },
+  "hub lets a hold last for ever": { invariant: "I46", says: null, seed: 3, options: { ...patient, wishes: timed } },
+  "hub forgets a drain's deadline": {
+    ...{ invariant: "I43", says: /drain is over/, seed: 6 },
+    options: { ...calm, wishes: steered },
+  },
+  "node hears of no stop": {
+    ...{ invariant: "I40", says: /an operator stopped it/, seed: 5 },
+    options: { ...calm, wishes: steered },
+  },
+  "agent forgets what failed": { invariant: "I41", says: null, seed: 12, options: { ...calm, wishes: steered } },
   "agent tries again what a lost ledger held": {
-    ...{ invariant: "I47", says: null, seed: 26 },
+    ...{ invariant: "I47", says: null, seed: 28 },
     options: {
       faults: LOST_LEDGERS,
       epilogue: null,

@@ -12,6 +12,7 @@ import { isHopeless } from "./engine/life.ts";
 import { runEpilogue } from "./epilogue.ts";
 import { drawFaultKinds, healEverything, planFaults } from "./faults.ts";
 import type { Violation } from "./history.ts";
+import { planHolders } from "./holders.ts";
 import { type ImpairedWatch, watchImpaired } from "./impaired.ts";
 import type { Bug } from "./mutants.ts";
 import { createOperator, type Operator } from "./operator.ts";
@@ -49,6 +50,8 @@ const SETTLE_MS = 480_000;
 const SETTLE_METERED_MS = 1_500_000;
 /** Ten minutes of uptime, by a clock that is one per cent slow, before a machine that restarted too often changes anything. */
 const SETTLE_SAFE_MODE_MS = 610_000;
+/** One batch after another, each in the next window for its images and the next one for its change. */
+const SETTLE_WINDOWS_MS = 1_200_000;
 const LOOK_MS = 5_000;
 /**
  * A boot of two minutes counts as steady, a run of one as stable, and what is remembered of failures is let go then; last reports and
@@ -123,6 +126,7 @@ async function roughTimes(site: Site, operator: Operator, options: RunOptions): 
   site.trace.note("fault", `kinds: ${kinds.join(", ")}`);
   planFaults(site, kinds, roughMs);
   operator.plan(roughMs);
+  planHolders(site, roughMs);
   const until = site.scheduler.nowMs() + roughMs;
   site.scheduler.after(roughMs / 2, site.hub.keepSnapshot);
   while (site.scheduler.nowMs() < until) {
@@ -142,15 +146,20 @@ export async function settle(site: Site, mostMs?: number): Promise<readonly Viol
   return gaps.slice(0, MAX_GAPS).map((gap) => violation(site, invariantOf(gap), `not settled: ${gap}`));
 }
 
-function settleMs({ config, nodes }: Site): number {
-  const base = config.nodes.some((node) => node.metered) ? SETTLE_METERED_MS : SETTLE_MS;
+function settleMs({ config, nodes, hub }: Site): number {
+  const linkMs = config.nodes.some((node) => node.metered) ? SETTLE_METERED_MS : SETTLE_MS;
+  const apps = [...(hub.loop()?.world.apps.values() ?? [])];
+  const timed = apps.some(({ spec }) => spec.services.some(({ times }) => times.apply ?? times.download ?? times.hold));
   const isSafe = nodes.some(({ disk }) => (disk.content().boots?.quickBefore ?? 0) >= QUICK_BOOTS_TO_SAFE_MODE);
-  return isSafe ? base + SETTLE_SAFE_MODE_MS : base;
+  return linkMs + (isSafe ? SETTLE_SAFE_MODE_MS : 0) + (timed ? SETTLE_WINDOWS_MS : 0);
 }
 
-/** [I13] Something is left over; [I23] the hub does not show what is; [I10] anything else that is missing. */
+/** [I13] Something is left over; [I40] [I43] what operators said has not come true; [I23] the hub does not show what is; [I10] anything else that is missing. */
 function invariantOf(gap: string): string {
   if (/orphan|has \d+ containers/.test(gap)) return "I13";
+  if (gap.includes("an operator stopped it")) return "I40";
+  if (gap.includes("is held by")) return "I46";
+  if (/whose drain is over|which is drained/.test(gap)) return "I43";
   return gap.startsWith("hub shows") ? "I23" : "I10";
 }
 
@@ -229,6 +238,7 @@ function historyChecks(site: Site, impaired: ImpairedWatch): readonly Violation[
     ...updates.goesBackOnce(history),
     ...updates.withinBudget(history),
     ...verdictsStand(history),
+    ...updates.waysBack(history, impaired.between, site.scheduler.nowMs()),
   ];
 }
 

@@ -2,7 +2,7 @@
 // the node's accepted assignment wants ever since it was started.
 import { LABEL } from "@skerry/agent/engine/labels.ts";
 import type { LedgerChange } from "@skerry/agent/ledger/ledger.ts";
-import type { Intent } from "@skerry/shared/model/assignment.ts";
+import type { Intent, Workload } from "@skerry/shared/model/assignment.ts";
 import type { Mutation } from "../engine/client.ts";
 import type { Machine, SimContainer } from "../engine/machine.ts";
 import type { Violation } from "../history.ts";
@@ -11,6 +11,7 @@ import type { Violation } from "../history.ts";
 export type Wanted = Map<
   string,
   {
+    readonly workload: Workload;
     readonly specHash: string;
     readonly fencingToken: number;
     readonly fenced: boolean;
@@ -32,7 +33,8 @@ export function wantedAfter(wanted: Wanted, changes: readonly LedgerChange[], no
     if (change.kind === "memory") current = judgedAfter(current, change);
     if (change.kind !== "assignment") continue;
     const next: Wanted = new Map();
-    for (const { id, specHash, fencingToken, disconnect, intent, changeOver } of change.assignment.workloads) {
+    for (const workload of change.assignment.workloads) {
+      const { id, specHash, fencingToken, disconnect, intent, changeOver } = workload;
       const { attempt } = changeOver;
       const before = current.get(id);
       const same =
@@ -43,7 +45,8 @@ export function wantedAfter(wanted: Wanted, changes: readonly LedgerChange[], no
         before.intent.restarts === intent.restarts;
       const fenced = disconnect.policy === "fence";
       const failed = same && before.failed;
-      next.set(id, { specHash, fencingToken, fenced, intent, attempt, failed, sinceMs: same ? before.sinceMs : nowMs });
+      const sinceMs = same ? before.sinceMs : nowMs;
+      next.set(id, { workload, specHash, fencingToken, fenced, intent, attempt, failed, sinceMs });
     }
     current = next;
   }
@@ -82,7 +85,7 @@ function servedBadly({ life, sickSinceMs }: SimContainer, askedAtMs: number): bo
   return life?.healthyAfterMs === null || (sickSinceMs !== null && sickSinceMs > askedAtMs - 2 * SEEING_MS);
 }
 
-function hasTwin(machine: Machine, target: SimContainer): boolean {
+export function hasTwin(machine: Machine, target: SimContainer): boolean {
   const workload = target.labels[LABEL.workload];
   return [...machine.containers.values()].some(
     (one) => one !== target && one.labels[LABEL.workload] === workload && one.status !== "removing",

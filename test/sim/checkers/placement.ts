@@ -48,6 +48,14 @@ export function isStuck(world: World, one: Placement): boolean {
   return ![...world.nodes.values()].some((node) => fits(world, node, service, placed));
 }
 
+/** The nodes that could take it from where it is. */
+export function takers(world: World, one: Placement, service: ServiceSpec): readonly Node[] {
+  const placed = [...world.placements.values()].filter(
+    (other) => other !== one && other.app === one.app && other.service === one.service,
+  );
+  return [...world.nodes.values()].filter((node) => node.id !== one.node && fits(world, node, service, placed));
+}
+
 /** A placement stays only where its constraints still hold. */
 function stayGaps(world: World, service: ServiceSpec, placed: readonly Placement[]): readonly string[] {
   return placed.flatMap((one) => {

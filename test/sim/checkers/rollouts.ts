@@ -7,15 +7,18 @@ import { isStuck } from "./placement.ts";
 import { type End, expectedEnds } from "./settled.ts";
 
 export function rolloutGaps(site: Site, world: World): readonly string[] {
-  const ends = endsOf(site);
+  const ends = endsOf(site, world);
   return [...verdictGaps(world, ends), ...[...world.apps.values()].flatMap((app) => progressGaps(world, app, ends))];
 }
 
-function endsOf(site: Site): ReadonlyMap<WorkloadId, End> {
+/** As the node that has it was told; one that was removed still holds what it had. */
+function endsOf(site: Site, world: World): ReadonlyMap<WorkloadId, End> {
   const ends = new Map<WorkloadId, End>();
   for (const node of site.nodes) {
     const workloads = node.disk.content().assignment?.workloads ?? [];
-    for (const [id, end] of expectedEnds(workloads)) ends.set(id, end);
+    for (const [id, end] of expectedEnds(workloads)) {
+      if (world.placements.get(id)?.node === node.id()) ends.set(id, end);
+    }
   }
   return ends;
 }

@@ -11,6 +11,7 @@ import { isHopeless, kindOf } from "../engine/life.ts";
 import type { SimContainer } from "../engine/machine.ts";
 import type { SimNode } from "../node.ts";
 import type { Site } from "../site.ts";
+import { intentGaps } from "./intents.ts";
 import { placementGaps } from "./placement.ts";
 import { rolloutGaps } from "./rollouts.ts";
 
@@ -108,7 +109,7 @@ export function siteGaps(site: Site): readonly string[] {
   const loop = site.hub.loop();
   if (loop === null) return ["the hub is not there"];
   const { world } = loop;
-  const gaps: string[] = [...placementGaps(world), ...rolloutGaps(site, world)];
+  const gaps: string[] = [...placementGaps(world), ...rolloutGaps(site, world), ...intentGaps(site, world)];
   for (const node of site.nodes) {
     const id = node.id();
     if (id === null) gaps.push(`${node.name}: never joined`);

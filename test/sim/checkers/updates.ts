@@ -1,9 +1,12 @@
 // What must hold of updates at every moment, from what nodes wrote down and from their engines' own truth.
 import { LABEL } from "@skerry/agent/engine/labels.ts";
 import type { LedgerChange } from "@skerry/agent/ledger/ledger.ts";
+import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { Mutation } from "../engine/client.ts";
-import type { History, Violation } from "../history.ts";
+import { isHopeless } from "../engine/life.ts";
+import { type History, runsKey, type Violation } from "../history.ts";
+import type { Impaired } from "./history.ts";
 
 type Told = History["ledgerCommits"][number];
 type Done = Mutation & { readonly node: string };
@@ -133,6 +136,7 @@ export function withinBudget(history: History): readonly Violation[] {
   const found: Violation[] = [];
   const held: Holdings = new Map();
   const down = new Map<string, string>();
+  const labels = labelsOf(history);
   for (const moment of moments(history)) {
     if (moment.kind === "told") {
       take(held, moment.told);
@@ -148,12 +152,14 @@ export function withinBudget(history: History): readonly Violation[] {
     // It went back: the one before runs again.
     if (call.startsWith("start ") && !isWanted) down.delete(key);
     if (!call.startsWith("stop ") || isWanted || target.status !== "running" || target.health === "unhealthy") continue;
-    const most = budgetAt(history, one.wanted, atMs);
-    if (most === null || !isTakenDown(one) || !wasHeard(history, one.wanted, atMs)) continue;
-    down.set(key, `${one.wanted.app}/${one.wanted.service}`);
+    const budget = budgetAt(history, labels, one.wanted, node, atMs);
+    if (budget === null || !isTakenDown(one) || !wasHeard(history, one.wanted, atMs)) continue;
+    const { most, group } = budget;
+    down.set(key, `${one.wanted.app}/${one.wanted.service} ${group}`);
     const others = [...down].filter(([, service]) => service === down.get(key)).map(([each]) => each);
     if (others.length <= most) continue;
-    const message = `${others.join(", ")} are down at once for an update; the budget is ${most}`;
+    const where = group === "" ? "" : ` in ${group}`;
+    const message = `${others.join(", ")} are down at once for an update${where}; the budget is ${most}`;
     found.push({ invariant: "I19", atMs, message });
   }
   return found;
@@ -165,18 +171,77 @@ const isTakenDown = ({ wanted, failed }: Held): boolean =>
 
 const isOver = (one: Held | undefined): boolean => one === undefined || one.passed || !one.wanted.intent.run;
 
-/** The largest that was ever asked for: which one holds in the middle of a change is the hub's to say. */
-function budgetAt(history: History, { app, service }: Workload, nowMs: number): number | null {
-  let most = 0;
-  for (const { atMs, command } of history.asked) {
-    if (atMs > nowMs || command.kind !== "apply-app" || command.spec.name !== app) continue;
-    const said = command.spec.services.find(({ name }) => name === service);
-    if (said === undefined) continue;
-    const { budget } = said.rollout;
-    if (budget === null || budget.per !== null || budget.maxUnavailable.kind !== "count") return null;
-    most = Math.max(most, budget.maxUnavailable.count);
+/** By node name: its labels as the hub last stored them, and the keys whose value was ever changed. */
+interface NodeLabels {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly changed: ReadonlySet<string>;
+}
+
+function labelsOf({ commits }: History): ReadonlyMap<string, NodeLabels> {
+  const known = new Map<string, { labels: Readonly<Record<string, string>>; changed: Set<string> }>();
+  for (const { commit } of commits) {
+    for (const change of commit.changes) {
+      if (change.kind !== "node-set") continue;
+      const { name, labels } = change.node;
+      const before = known.get(name);
+      const changed = before?.changed ?? new Set<string>();
+      for (const key of new Set([...Object.keys(labels), ...Object.keys(before?.labels ?? labels)]))
+        if (before !== undefined && before.labels[key] !== labels[key]) changed.add(key);
+      known.set(name, { labels, changed });
+    }
   }
-  return most === 0 ? null : most;
+  return known;
+}
+
+/**
+ * The largest that was ever asked for: which one holds in the middle of a change is the hub's to say. null: there is none, or groups that
+ * were made in different ways, or of which a node changed sides.
+ */
+function budgetAt(
+  history: History,
+  nodes: ReadonlyMap<string, NodeLabels>,
+  { app, service }: Workload,
+  node: string,
+  nowMs: number,
+): { readonly most: number; readonly group: string } | null {
+  const files = history.asked.flatMap(({ atMs, command }) =>
+    atMs <= nowMs && command.kind === "apply-app" && command.spec.name === app
+      ? command.spec.services.filter(({ name }) => name === service)
+      : [],
+  );
+  const per = files[0]?.rollout.budget?.per ?? null;
+  if (per !== null && [...nodes.values()].some(({ changed }) => changed.has(per))) return null;
+  const copies = mostCopies(history, files, app, service, nodes.size, nowMs);
+  let most = 0;
+  for (const { rollout } of files) {
+    const { budget } = rollout;
+    if (budget === null || budget.per !== per) return null;
+    const { maxUnavailable: amount } = budget;
+    most = Math.max(
+      most,
+      amount.kind === "count" ? amount.count : Math.max(1, Math.ceil((copies * amount.percent) / 100)),
+    );
+  }
+  const group = per === null ? "" : `${per} ${nodes.get(node)?.labels[per] ?? "(none)"}`;
+  return most === 0 ? null : { most, group };
+}
+
+/** No group ever had more. */
+function mostCopies(
+  { asked }: History,
+  files: readonly ServiceSpec[],
+  app: string,
+  service: string,
+  nodes: number,
+  nowMs: number,
+): number {
+  const wished = files.map(({ mode }) => (mode.kind === "global" ? nodes : mode.replicas));
+  const scaled = asked.flatMap(({ atMs, command }) =>
+    atMs <= nowMs && command.kind === "scale" && command.app === app && command.service === service
+      ? [command.replicas]
+      : [],
+  );
+  return Math.max(0, ...wished, ...scaled);
 }
 
 /** Let through while its node was there; one that was away gets the newest when it is back, whatever others do. */
@@ -185,3 +250,59 @@ function wasHeard(history: History, { id, specHash }: Workload, nowMs: number): 
     ? (history.placed.findLast((one) => one.workload === id && one.atMs <= nowMs)?.heard ?? false)
     : false;
 }
+
+/** Time for the container before to be stopped, made and started again, through a slow engine. */
+const WAY_BACK_MS = 90_000;
+
+/**
+ * [I20] What failed gives its place back: within WAY_BACK_MS the last good one runs again on that node, or has run and ended, unless
+ * something else is wanted there meanwhile, the engine could not do its part, or somebody meddled.
+ */
+export function waysBack(history: History, impaired: Impaired, untilMs: number): readonly Violation[] {
+  const found: Violation[] = [];
+  const held: Holdings = new Map();
+  for (const told of history.ledgerCommits) {
+    const { node, atMs, changes } = told;
+    take(held, told);
+    for (const change of changes) {
+      if (change.kind !== "event" || change.event.kind !== "reverted") continue;
+      const { workload } = change.event;
+      const wanted = held.get(`${node} ${workload}`)?.wanted;
+      const previous = wanted?.changeOver.previous ?? null;
+      if (wanted === undefined || previous === null || isExcused(history, node, wanted, atMs)) continue;
+      if (atMs + WAY_BACK_MS > untilMs || impaired(node, atMs - WAY_BACK_MS, atMs + WAY_BACK_MS)) continue;
+      const runs = history.runs.get(runsKey(node, workload)) ?? [];
+      const isBack = runs.some(
+        ({ specHash, sinceMs, untilMs: ended }) =>
+          specHash === previous.specHash && sinceMs <= atMs + WAY_BACK_MS && (ended ?? atMs) >= atMs,
+      );
+      if (isBack) continue;
+      const message = `${node}: ${workload} failed, and the one before does not run ${WAY_BACK_MS / 1_000} s later`;
+      found.push({ invariant: "I20", atMs, message });
+    }
+  }
+  return found;
+}
+
+/** Its file never ran well, it waits for others, or this node was told something else in that time. */
+function isExcused(history: History, node: string, { id, changeOver, disconnect }: Workload, atMs: number): boolean {
+  const spec = changeOver.previous?.spec;
+  if (spec === undefined || isHopeless(spec.image) || spec.dependsOn.length > 0 || spec.ports.length > 0) return true;
+  if (disconnect.policy === "fence") return true;
+  const isNear = (otherMs: number): boolean => otherMs >= atMs - 1_000 && otherMs <= atMs + WAY_BACK_MS;
+  const toldElse = history.ledgerCommits.some(
+    (one) =>
+      one.node === node &&
+      isNear(one.atMs) &&
+      one.changes.some(
+        (change) =>
+          change.kind === "assignment" &&
+          change.assignment.workloads.every((other) => other.id !== id || !sameWish(other, changeOver)),
+      ),
+  );
+  const meddled = history.facts.some((fact) => fact.node === node && fact.by === "outside" && isNear(fact.atMs));
+  return toldElse || meddled;
+}
+
+const sameWish = (other: Workload, { attempt }: Workload["changeOver"]): boolean =>
+  other.intent.run && other.changeOver.attempt === attempt;
