@@ -2,7 +2,7 @@
 // inside the container, and what is said when the engine is gone, hangs or is not to be reached.
 import { readFile } from "node:fs/promises";
 import { dockerEngine } from "@skerry/agent/engine/docker.ts";
-import { type Engine, EngineError } from "@skerry/agent/engine/engine.ts";
+import { type Engine, EngineError, type LogLine } from "@skerry/agent/engine/engine.ts";
 import { type ContainerSpec, defaultContainerSpec } from "@skerry/shared/model/container.ts";
 import { systemClock } from "@skerry/shared/runtime/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -301,6 +301,25 @@ describe("engine: Docker alone", () => {
       expect(await engine.tail(id, 50, 100)).toEqual(last.slice(-9));
       await engine.removeContainer(id, true);
     }
+  });
+
+  test("[E85] [E86] on a terminal a long line has its stamp in each piece, and a first byte that looks like a frame's is none", async () => {
+    const script = "printf '\\001first\\n'; head -c 40000 /dev/zero | tr '\\0' x; echo; echo last";
+    const spec = { ...defaultContainerSpec, networkMode: "none" as const, ...shell(script), tty: true };
+    const id = await engine.createContainer({ name: "alone-terminal", spec, labels: {}, environment: {} });
+    await engine.startContainer(id);
+    await until("it ends", async () => (await engine.inspectContainer(id)).status === "exited", SOON_MS);
+    const never = new AbortController().signal;
+    const read: LogLine[] = [];
+    for await (const line of engine.logs(id, { follow: false, tail: null, since: null }, never)) read.push(line);
+    expect(read.map(({ text }) => text)).toEqual([
+      "\u0001first",
+      ...[16_384, 16_384, 7_232].map((length) => "x".repeat(length)),
+      "last",
+    ]);
+    expect(read.every(({ at }) => Date.parse(at) > 0)).toBe(true);
+    expect((await engine.tail(id, 50, 100_000)).map((text) => text.slice(0, 5))).toEqual(["first", "xxxxx", "last"]);
+    await engine.removeContainer(id, true);
   });
 
   test("[E31] an engine that hangs is given up after a deadline, and answers again when it goes on", async () => {

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { agreedMinor, imageQuery } from "./docker.ts";
 import { type CallKind, errorKind, toEngineError } from "./docker-errors.ts";
 import { containerDetails, containerSummary } from "./docker-read.ts";
-import { PullTally, readJsonLines } from "./docker-stream.ts";
+import { PullTally, readBeginning, readJsonLines, readTail } from "./docker-stream.ts";
 import type { EngineErrorKind } from "./engine.ts";
 import { plainly } from "./engine-words.ts";
 
@@ -146,6 +146,24 @@ describe("what Docker says", () => {
     await expect(readJsonLines(Readable.from([`"${"x".repeat(1_100_000)}`]), () => undefined)).rejects.toThrow(
       /a line/,
     );
+  });
+
+  test.each([0, 1, 2])("[E86] a terminal's output that begins with byte %i is no frame", async (byte) => {
+    const output = Buffer.from([byte, ...Buffer.from("not a frame\nat all\n")]);
+    const options = { onTerminal: true, lines: 50, maxBytes: 8_192 };
+    expect(await readTail(Readable.from([output]), options)).toEqual(["not a frame", "at all"]);
+  });
+
+  test("[E86] without a terminal frames are taken off, in any pieces", async () => {
+    const frame = (text: string): Buffer => Buffer.from([1, 0, 0, 0, 0, 0, 0, text.length, ...Buffer.from(text)]);
+    const bytes = Buffer.concat([frame("one\n"), frame("tw"), frame("o\n")]);
+    for (const size of [1, 7, 1_000]) {
+      const chunks: Buffer[] = [];
+      for (let at = 0; at < bytes.length; at += size) chunks.push(bytes.subarray(at, at + size));
+      const options = { onTerminal: false, lines: 50, maxBytes: 8_192 };
+      expect(await readTail(Readable.from(chunks), options)).toEqual(["one", "two"]);
+      expect(await readBeginning(Readable.from(chunks), 5)).toBe("one\nt");
+    }
   });
 
   test("[E53] a pull's bytes are those of its layers, and an error in the stream is its outcome", () => {

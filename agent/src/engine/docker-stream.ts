@@ -93,15 +93,12 @@ function bytesOf(status: string, detail: unknown, layer: LayerTally): Partial<La
 /** Of each piece of output: one byte says which stream, three are nothing, four say how long it is. */
 const FRAME_HEADER_BYTES = 8;
 
-/** Takes the frames off what a container without a terminal writes; what one with a terminal writes has none and passes as it is. */
-export class Unframe {
-  #framed: boolean | null = null;
+/** Takes the frames off what is written without a terminal. What a terminal shows has none, and may look like one. */
+class Unframe {
   #header = Buffer.alloc(0);
   #left = 0;
 
   take(chunk: Buffer): Buffer {
-    this.#framed ??= chunk.length > 0 && (chunk[0] ?? 255) <= 2;
-    if (!this.#framed) return chunk;
     const parts: Buffer[] = [];
     let rest = chunk;
     while (rest.length > 0) {
@@ -123,7 +120,7 @@ export class Unframe {
   }
 }
 
-/** The first `maxBytes` of a stream of output; the rest is read and let go. */
+/** The first `maxBytes` of what is written without a terminal; the rest is read and let go. */
 export async function readBeginning(stream: Readable, maxBytes: number): Promise<string> {
   const frames = new Unframe();
   let held = Buffer.alloc(0);
@@ -134,13 +131,21 @@ export async function readBeginning(stream: Readable, maxBytes: number): Promise
   return held.toString("utf8");
 }
 
+interface TailOptions {
+  readonly onTerminal: boolean;
+  readonly lines: number;
+  readonly maxBytes: number;
+}
+
 /** The last lines of a stream of output, together at most `maxBytes`; of a line that is too long its end. */
-export async function readTail(stream: Readable, lines: number, maxBytes: number): Promise<readonly string[]> {
-  const frames = new Unframe();
+export async function readTail(stream: Readable, options: TailOptions): Promise<readonly string[]> {
+  const { onTerminal, lines, maxBytes } = options;
+  const frames = onTerminal ? null : new Unframe();
   let held = Buffer.alloc(0);
   let cut = false;
   for await (const chunk of stream) {
-    held = Buffer.concat([held, frames.take(asBuffer(chunk))]);
+    const bytes = asBuffer(chunk);
+    held = Buffer.concat([held, frames?.take(bytes) ?? bytes]);
     if (held.length <= maxBytes) continue;
     // A copy, so that the large one is not kept alive by a small part of it.
     held = Buffer.from(held.subarray(held.length - maxBytes));

@@ -282,6 +282,7 @@ class DockerEngine implements Engine {
   async #tail(containerId: string, lines: number, maxBytes: number): Promise<readonly string[]> {
     const what = `read the last lines of ${short(containerId)}`;
     return await this.#call(what, "read", READ_DEADLINE_MS, async ({ docker }, abortSignal) => {
+      const onTerminal = await isOnTerminal(docker, containerId, abortSignal);
       const answer = await new Promise<unknown>((resolve, reject) => {
         const call = {
           path: `/containers/${containerId}/logs?`,
@@ -292,7 +293,7 @@ class DockerEngine implements Engine {
         } as const;
         docker.modem.dial({ ...call, abortSignal }, (error, stream) => (error ? reject(error) : resolve(stream)));
       });
-      return await readTail(asReadable(answer), lines, maxBytes);
+      return await readTail(asReadable(answer), { onTerminal, lines, maxBytes });
     });
   }
 
@@ -414,10 +415,9 @@ class DockerEngine implements Engine {
 
   async *logs(id: string, options: LogOptions, signal: AbortSignal): AsyncGenerator<LogLine> {
     const what = `read the log of ${short(id)}`;
-    const onTerminal = await this.#call(what, "read", READ_DEADLINE_MS, async ({ docker }, abortSignal) => {
-      const answer = fieldsOf(await docker.getContainer(id).inspect({ abortSignal }), "inspect");
-      return fieldsOf(answer["Config"], "inspect")["Tty"] === true;
-    });
+    const onTerminal = await this.#call(what, "read", READ_DEADLINE_MS, ({ docker }, abortSignal) =>
+      isOnTerminal(docker, id, abortSignal),
+    );
     try {
       const { docker } = await this.#agreed();
       const stream = asReadable(await logStream(docker, id, options, signal));
@@ -642,6 +642,12 @@ async function unlessUnchanged(call: Promise<unknown>): Promise<void> {
     if (error instanceof Error && "statusCode" in error && error.statusCode === 304) return;
     throw error;
   }
+}
+
+/** Then its output comes without frames. */
+async function isOnTerminal(docker: DockerClient, id: string, abortSignal: AbortSignal): Promise<boolean> {
+  const answer = fieldsOf(await docker.getContainer(id).inspect({ abortSignal }), "inspect");
+  return fieldsOf(answer["Config"], "inspect")["Tty"] === true;
 }
 
 function asReadable(stream: unknown): Readable {
