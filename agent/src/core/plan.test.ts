@@ -202,6 +202,20 @@ describe("depends_on", () => {
     expect(kinds(look(node([dbHealth("healthy")], { desired: both })), app.id)).toBe("create start");
   });
 
+  test("[N20] probes of ours are waited for like a health check: by a first start until it is ready", () => {
+    const answered = (ready: boolean, startupDone: boolean): Parameters<typeof look>[1] => ({
+      readiness: new Map([[db.id, { ready, startupDone, alive: true, reason: "", answers: [] }]]),
+    });
+    const running = node([container(db)], { desired: both });
+    const unready = look(running, answered(false, true));
+    expect(unready.lanes).toEqual([]);
+    expect(statusOf(unready, app).state).toEqual({ kind: "waiting", reason: "waits for db to be ready" });
+    expect(kinds(look(running, answered(true, true)), app.id)).toBe("create start");
+    const appEnded = node([container(db), ended(app, 137, LONG_MS)], { desired: both });
+    expect(statusOf(look(appEnded, answered(false, false)), app).state.kind).toBe("waiting");
+    expect(statusOf(look(appEnded, answered(false, true)), app).state.kind).not.toBe("waiting");
+  });
+
   test("[N20] one that is being restarted is not waited out by a check that passes in its last seconds", () => {
     const restarting: Lane = {
       key: db.id,

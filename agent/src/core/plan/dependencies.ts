@@ -55,9 +55,15 @@ function isComingUp(scene: Scene, copy: Workload, beingMade: ReadonlySet<Workloa
   const memory = scene.memories.get(copy.id);
   // One failure is what every container has after a reboot in its first minute; a loop has more.
   if (matching === null || memory === undefined || memory.failures > 1 || memory.ended !== null) return false;
-  if (isUp(matching)) return matching.summary.health === "starting" || isBeingRestarted(scene, copy.id);
+  if (isUp(matching)) return isStartingUp(scene, matching, copy.id) || isBeingRestarted(scene, copy.id);
   const waits = memory.nextTry !== null && memory.nextTry.atMs > scene.now;
   return !waits && restOf(scene, copy.id) === null && startObstacle(scene, copy, matching) === null;
+}
+
+/** By the engine's check, or by its startup probe: a readiness probe that is not met may never be. */
+function isStartingUp({ context }: Scene, { summary }: OwnContainer, id: WorkloadId): boolean {
+  const probed = context.readiness.get(id);
+  return summary.health === "starting" || (probed !== undefined && !probed.startupDone && probed.alive);
 }
 
 function startObstacle(scene: Scene, copy: Workload, own: OwnContainer): string | null {
@@ -78,9 +84,10 @@ function unmetCondition(scene: Scene, copy: Workload, condition: Dependency["con
     case "service_healthy": {
       if (matching === null || !isUp(matching)) return `waits for ${copy.service} to start and to be healthy`;
       const { health } = matching.summary;
-      // Without a health check running is all that can be known; the file's compiler refuses the clear cases.
-      if (health === "healthy" || health === "none") return null;
-      return `waits for ${copy.service} to be healthy (it is ${health})`;
+      if (health === "starting" || health === "unhealthy")
+        return `waits for ${copy.service} to be healthy (it is ${health})`;
+      // Without a health check and probes running is all that can be known; the file's compiler refuses the clear cases.
+      return scene.context.readiness.get(copy.id)?.ready === false ? `waits for ${copy.service} to be ready` : null;
     }
     case "service_completed_successfully": {
       if (ended?.kind === "completed") return null;
