@@ -15,7 +15,7 @@ import { intentGaps } from "./intents.ts";
 import { placementGaps } from "./placement.ts";
 import { rolloutGaps } from "./rollouts.ts";
 
-/** hopeless: its image fails for ever, or it waits for one that does; any state is right, as long as it is one container at most. */
+/** hopeless: its image fails for ever, or it waits for one that does; any state is right, as long as it is one container at most, with the last good one beside it. */
 export type End = "running" | "completed" | "stopped" | "hopeless";
 
 export function expectedEnds(workloads: readonly Workload[]): ReadonlyMap<WorkloadId, End> {
@@ -73,7 +73,9 @@ function workloadGap(workload: Workload, own: readonly SimContainer[], end: End)
     const running = own.find(({ status }) => status === "running");
     return running === undefined ? null : `runs, and is to stand stopped: ${short(running)}`;
   }
-  if (more.length > 0) return `has ${own.length} containers: ${own.map(short).join(", ")}`;
+  // A trial that carries on, or waits for an operator, keeps the way back for as long as it does.
+  const isTrial = end === "hopeless" && workload.changeOver.previous !== null && more.length === 1;
+  if (more.length > 0 && !isTrial) return `has ${own.length} containers: ${own.map(short).join(", ")}`;
   switch (end) {
     case "hopeless":
       return null;
