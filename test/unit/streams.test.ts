@@ -496,6 +496,21 @@ test("[K43] a node has two stream sockets at most, whoever asks, and closes by i
   await until("the agent has closed it", () => streams.sockets() === 0);
 });
 
+test("[K48] what is called off before it has dialled dials nothing, and takes no place", async () => {
+  let dialled = 0;
+  server.on("connection", () => {
+    dialled += 1;
+  });
+  const told: string[] = [];
+  agent = agentSide({ log: { ...silentLog, warn: (message) => told.push(message) } });
+  for (let round = 0; round < 3; round += 1) {
+    agent.open("t");
+    agent.closeAll();
+  }
+  expect(await read()).toHaveLength(2);
+  expect({ dialled, told }).toEqual({ dialled: 1, told: [] });
+});
+
 test("[K43] on the node itself four look at once at most", async () => {
   const folder = mkdtempSync(join(tmpdir(), "skerry-look-"));
   const of = identity("");

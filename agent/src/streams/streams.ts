@@ -20,16 +20,15 @@ export interface Streams {
 
 export function createStreams(parts: LogParts & { readonly log: Log }, identity: Identity): Streams {
   const open = new Set<{ close(): void }>();
-  let asked = 0;
   return {
     open(ticket) {
-      if (asked >= MAX_SOCKETS) return parts.log.warn("a stream socket was refused: enough are open");
-      asked += 1;
+      if (open.size >= MAX_SOCKETS) return parts.log.warn("a stream socket was refused: enough are open");
+      // Has its place from now on, and can be called off while the code that dials is being loaded.
+      const loading = { close: () => void open.delete(loading) };
+      open.add(loading);
       void import("./dial.ts").then(({ dialStreams }) => {
-        const one = dialStreams(parts, identity, ticket, () => {
-          asked -= 1;
-          open.delete(one);
-        });
+        if (!open.delete(loading)) return;
+        const one = dialStreams(parts, identity, ticket, () => void open.delete(one));
         open.add(one);
       });
     },
