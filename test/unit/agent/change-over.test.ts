@@ -1,9 +1,11 @@
 // The change-over through the whole loop, on the simulated engine: killed at any point of it, power cut in it, ledger lost in it, hub
 // unreachable in it. What decides is tested in core; here it is carried out.
 import { initialLinkState } from "@skerry/agent/core/link-state.ts";
+import type { ChangeTimes } from "@skerry/agent/times/times.ts";
 import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
-import { PLAIN_CHANGE_OVER } from "@skerry/shared/model/plain.ts";
+import { NO_UPDATE_TIMES, PLAIN_CHANGE_OVER } from "@skerry/shared/model/plain.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Clock } from "@skerry/shared/runtime/clock.ts";
 import { describe, expect, test } from "vitest";
 import { assignment, workload } from "./scenario.ts";
 import { createSite, type Site } from "./site.ts";
@@ -209,5 +211,41 @@ describe("intent in the loop", () => {
     await site.run(20_000);
     expect(site.mutations.map(({ call }) => call.split(" ")[0])).toEqual(["stop", "start"]);
     expect(eventKinds(site).filter((kind) => kind === "restarted")).toHaveLength(1);
+  });
+});
+
+describe("a lease in the loop", () => {
+  /** For longer than the file allows; each agent counts it anew from its own start, as it first sees it then. */
+  const counted = (clock: Clock): ChangeTimes => {
+    const endsAtMs = clock.monotonicMs() + 86_400_000;
+    return {
+      look: () => Promise.resolve(),
+      windows: () => new Map(),
+      holds: () => new Map([[v1.id, { owner: "till", reason: "a sale is open", endsAtMs }]]),
+      holdMount: () => Promise.resolve(null),
+    };
+  };
+  const held = assignment(
+    GOOD.workloads.map((one) => ({ ...one, times: { ...NO_UPDATE_TIMES, hold: { maxMs: 3_600_000 } } })),
+    { position: GOOD.position },
+  );
+
+  test("[N117] an agent that is started again every few minutes holds an update no longer than one that runs on", async () => {
+    const site = await running();
+    site.times = counted;
+    await site.restartAgent();
+    site.assign(held);
+    for (let minutes = 0; minutes < 56; minutes += 7) {
+      await site.run(420_000);
+      expect(standing(site)).toEqual(ONLY_OLD);
+      await site.restartAgent();
+    }
+    await site.run(180_000);
+    expect(standing(site)).toEqual(ONLY_OLD);
+    await site.run(120_000);
+    expect(standing(site)).toEqual(ONLY_NEW);
+    expect(site.events().filter(({ kind }) => kind === "hold-ended")).toMatchObject([
+      { how: "it has held this update for as long as it may" },
+    ]);
   });
 });

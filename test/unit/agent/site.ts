@@ -10,9 +10,11 @@ import { MemoryDisk, openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
 import type { ProbeTarget } from "@skerry/agent/prober/prober.ts";
 import { createReconciler } from "@skerry/agent/reconciler/loop.ts";
 import type { Reconciler } from "@skerry/agent/reconciler/reconciler.ts";
+import type { ChangeTimes } from "@skerry/agent/times/times.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { Probe } from "@skerry/shared/model/update.ts";
+import type { Clock } from "@skerry/shared/runtime/clock.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { createChance } from "../../sim/chance.ts";
 import { createSimEngine, type Mutation, type SimEngine } from "../../sim/engine/client.ts";
@@ -44,6 +46,8 @@ export interface Site {
   ask: (target: ProbeTarget, probe: Probe) => Promise<Answer | null>;
   /** Set by a test in place of the engine's own; null: the engine's own. */
   tail: Engine["tail"] | null;
+  /** Set by a test that holds updates: one for each agent's process, by its clock. null: nothing is held. */
+  times: ((clock: Clock) => ChangeTimes) | null;
   /** Set by a test that plays the link. */
   link: LinkState;
   nowMs(): number;
@@ -91,7 +95,7 @@ export function createSite(): Site {
 
   const site: Site = {
     ...{ machine, engine, disk, key, mutations, calls },
-    tail: null,
+    ...{ tail: null, times: null },
     ask: () => Promise.resolve({ ok: true, what: "HTTP 200", detail: "" }),
     link: initialLinkState(host.bootId(), null, host.monotonicMs()),
     reconciler() {
@@ -125,6 +129,7 @@ export function createSite(): Site {
         engine: counting(withTail(engine.client(born), site), calls),
         link: () => site.link,
         ask: (target, probe) => site.ask(target, probe),
+        ...(site.times === null ? {} : { times: site.times(born.clock) }),
         metered: false,
         ledgerLost: opened.rebuilt,
       });
