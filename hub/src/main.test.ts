@@ -89,6 +89,24 @@ test("[A52] a hub starts in an empty place, serves API and agents on one port, s
   expect(installation((await get(`${second.url}/v1/version`, token)).text)).toBe(installation(version.text));
 });
 
+test("[A93] who reads logs is counted in the metrics, and who is gone is not", async () => {
+  const hub = await started();
+  const token = tokenIn(hub);
+  const metrics = async (): Promise<string> => (await get(`${hub.url}/metrics`, token)).text;
+  expect(await metrics()).toContain("\nskerry_hub_log_readers 0\n");
+  expect(await metrics()).toContain("\nskerry_hub_stream_sockets 0\n");
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const body = JSON.stringify({ compose: "services:\n  web:\n    image: web:1\n" });
+  expect((await fetch(`${hub.url}/v1/apps/shop`, { method: "PUT", headers, body })).ok).toBe(true);
+  const stop = new AbortController();
+  const { authorization } = headers;
+  await fetch(`${hub.url}/v1/apps/shop/logs?follow=true`, { headers: { authorization }, signal: stop.signal });
+  expect(await metrics()).toContain("\nskerry_hub_log_readers 1\n");
+  stop.abort();
+  // The hub sees the end of a connection a moment later.
+  await expect.poll(metrics).toContain("\nskerry_hub_log_readers 0\n");
+});
+
 test("[A4] --new-admin-token makes the old one worthless", async () => {
   const first = await started();
   const old = tokenIn(first);

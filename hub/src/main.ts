@@ -156,6 +156,8 @@ async function buildParts(store: Store, clock: Clock, log: Log, adminToken: Admi
     connectedAgents: () => link.connected(),
     waitingInputs: () => loop.waiting(),
     watchers: () => http.watch.size(),
+    logReaders: () => http.logs.size(),
+    streamSockets: () => streams.sockets(),
   });
   return { store, loop, link, http, streams, upgrades: attachUpgrade(http.app.server, link, streams), state };
 }

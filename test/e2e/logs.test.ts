@@ -77,11 +77,20 @@ test("[L70] [U25] logs of all copies of an app come with their names, and contro
   expect(items[0]).toMatchObject({ kind: "line", stream: "stdout", node: { name: fleet().node(1).name } });
 });
 
-test("[L71] followed logs go on after a restart of the container and of the hub, and say so", async () => {
+/** A gauge of the hub's. */
+async function metric(name: string): Promise<number> {
+  const headers = { authorization: `Bearer ${await fleet().hub.token()}` };
+  const text = await (await fetch(`${fleet().hub.url}/metrics`, { headers })).text();
+  return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
+}
+
+test("[L71] [A93] followed logs go on after a restart of the container and of the hub, and say so", async () => {
   const [node] = fleet().nodes;
   const { api } = fleet().node(1).engine;
   const one = await follow([`chat/web/${node?.name}`, "-f", "--tail", "1"]);
   await until("it follows", async () => one.text().split("tick").length > 5, SOON_MS);
+  expect(await metric("skerry_hub_log_readers")).toBe(1);
+  expect(await metric("skerry_hub_stream_sockets")).toBeGreaterThan(0);
   const restarts = (): number => one.text().split("I am here").length - 1;
   const before = restarts();
   await api.kill("chat-web-1");

@@ -56,6 +56,9 @@ export interface Surroundings {
   /** Words of nodes that wait for a commit. */
   readonly waitingInputs: () => number;
   readonly watchers: () => number;
+  readonly logReaders: () => number;
+  /** Nodes that somebody looks at. */
+  readonly streamSockets: () => number;
 }
 
 export function addSurroundings({ registry }: Metrics, surroundings: Surroundings): void {
@@ -72,6 +75,8 @@ export function addSurroundings({ registry }: Metrics, surroundings: Surrounding
   gauge("skerry_agents_connected", "Agents with a link to this hub.", surroundings.connectedAgents);
   gauge("skerry_hub_waiting_inputs", "Words of nodes that wait for a commit.", surroundings.waitingInputs);
   gauge("skerry_hub_watchers", "Clients of /v1/watch.", surroundings.watchers);
+  gauge("skerry_hub_log_readers", "Clients that read the logs of an app.", surroundings.logReaders);
+  gauge("skerry_hub_stream_sockets", "Nodes with a stream socket to this hub.", surroundings.streamSockets);
 }
 
 /** Sums of gauges that stand beside them, under names that only counters may have: Prometheus's own check refuses them. */

@@ -1,4 +1,5 @@
 // /metrics as Prometheus reads it, and the reader itself: each of its rules finds what breaks it.
+import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { addProcessMetrics, addSurroundings, createMetrics } from "@skerry/hub/http/metrics.ts";
 import { systemClock } from "@skerry/shared/runtime/clock.ts";
@@ -14,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => hub.close());
 
-test("[A46] what a working hub tells of itself keeps to the format and to the advice on names", async () => {
+test("[A46] [A93] what a working hub tells of itself keeps to the format and to the advice on names", async () => {
   const { loop, store, admin } = hub;
   const deps = {
     loop,
@@ -26,7 +27,10 @@ test("[A46] what a working hub tells of itself keeps to the format and to the ad
   };
   const metrics = createMetrics({ ...deps, adminTokenHash: admin, version: "0.0.0-test", stopping: () => false });
   addProcessMetrics(metrics);
-  addSurroundings(metrics, { connectedAgents: () => 1, waitingInputs: () => 0, watchers: () => 0 });
+  addSurroundings(metrics, {
+    ...{ connectedAgents: () => 1, waitingInputs: () => 0, watchers: () => 0 },
+    ...{ logReaders: () => 2, streamSockets: () => 3 },
+  });
   const node = await hub.join("pi-a");
   await hub.apply("shop", "services:\n  web:\n    image: web:1\n");
   await hub.reportAll(node, { kind: "running", health: "none" });
@@ -42,6 +46,13 @@ test("[A46] what a working hub tells of itself keeps to the format and to the ad
     expect(text).toContain(`# TYPE ${name} `);
   }
   expect(expositionProblems(text)).toEqual([]);
+  // [A93] Who reads logs and who is looked at.
+  expect(text).toContain("\nskerry_hub_log_readers 2\n");
+  expect(text).toContain("\nskerry_hub_stream_sockets 3\n");
+  // The guide has each of our own, and no other.
+  const guide = readFileSync(new URL("../../../docs/guide.md", import.meta.url), "utf8");
+  const ours = [...text.matchAll(/^# TYPE (skerry_\w+) /gm)].map(([, name]) => name);
+  expect([...guide.matchAll(/^\| `(skerry_\w+)`/gm)].map(([, name]) => name).sort()).toEqual(ours.sort());
 });
 
 const gauge = (name: string, line = `${name} 1`): string =>
