@@ -254,7 +254,7 @@ describe("engine: Docker alone", () => {
     const id = await engine.createContainer({ name: "alone-exec", spec, labels: {}, environment: {} });
     await engine.startContainer(id);
     const asked = engine.exec(id, ["/bin/sh", "-c", "touch /there; exec sleep 4711"], AbortSignal.timeout(2_000));
-    await expect(asked).rejects.toMatchObject({ kind: "retry" });
+    expect(await asked).toEqual({ exitCode: null, output: "" });
     const never = new AbortController().signal;
     expect(await engine.exec(id, ["ls", "/there"], never)).toMatchObject({ exitCode: 0 });
     const look = [
@@ -264,6 +264,25 @@ describe("engine: Docker alone", () => {
     ];
     await until("it has ended", async () => (await engine.exec(id, look, never)).output.trim() === "0", SOON_MS);
     expect((await engine.inspectContainer(id)).status).toBe("running");
+    await engine.removeContainer(id, true);
+  });
+
+  test("[E80] [N183] of a command that is late while the engine hangs nothing is known", async () => {
+    const spec = { ...defaultContainerSpec, networkMode: "none" as const, ...shell(STEADY) };
+    const id = await engine.createContainer({ name: "alone-hung", spec, labels: {}, environment: {} });
+    await engine.startContainer(id);
+    const hung = lab.node(1).engine;
+    const late = new AbortController();
+    const asked = engine.exec(id, ["/bin/sh", "-c", "touch /there; exec sleep 4712"], late.signal);
+    const never = new AbortController().signal;
+    await until("it runs", async () => (await engine.exec(id, ["ls", "/there"], never)).exitCode === 0, SOON_MS);
+    await hung.pause();
+    try {
+      late.abort();
+      await expect(asked).rejects.toMatchObject({ kind: "retry" });
+    } finally {
+      hung.resume();
+    }
     await engine.removeContainer(id, true);
   });
 

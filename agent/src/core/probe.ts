@@ -16,6 +16,11 @@ export interface Answer {
   readonly detail: string;
 }
 
+/** What is said of one whose time is up. */
+export const unanswered = ({ timeoutMs }: Pick<Probe, "timeoutMs">): Answer => ({
+  ...{ ok: false, what: `no answer within ${timeoutMs / 1_000} s`, detail: "" },
+});
+
 export interface ProbeState {
   readonly probe: Probe;
   /** `unknown`: neither threshold was ever reached. */

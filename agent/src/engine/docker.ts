@@ -251,21 +251,26 @@ class DockerEngine implements Engine {
         return { exitCode: number(ended["ExitCode"]), output };
       } catch (error) {
         if (!signal.aborted) throw error;
-        await this.#endCommand(run, containerId);
+        if (await this.#endCommand(run, containerId)) return { exitCode: null, output: "" };
         throw new EngineError("retry", `${what} was given up`, { cause: error });
       }
     });
   }
 
-  /** The engine has no call that ends a command, and one that hangs must not pile up with the next. */
-  async #endCommand(run: { inspect(options: { abortSignal: AbortSignal }): Promise<unknown> }, containerId: string) {
+  /** Whether it still ran. The engine has no call that ends a command, and one that hangs must not pile up with the next. */
+  async #endCommand(
+    run: { inspect(options: { abortSignal: AbortSignal }): Promise<unknown> },
+    containerId: string,
+  ): Promise<boolean> {
     try {
-      await withDeadline(this.#clock, "end a command", PING_DEADLINE_MS, async (abortSignal) => {
+      return await withDeadline(this.#clock, "end a command", PING_DEADLINE_MS, async (abortSignal) => {
         const { Running, Pid } = fieldsOf(await run.inspect({ abortSignal }), "inspect a command");
         if (Running === true) endProcessOf(containerId, number(Pid));
+        return Running === true;
       });
     } catch {
       // It could not be asked about: then it goes on until it ends by itself or with its container.
+      return false;
     }
   }
 

@@ -108,8 +108,9 @@ export interface EngineEvent {
 export type PullProgress = Readonly<Omit<Pull, "forMs">>;
 
 export interface ExecAnswer {
-  readonly exitCode: number;
-  /** The beginning of what it wrote. */
+  /** null: it was still running when it was given up. */
+  readonly exitCode: number | null;
+  /** The beginning of what it wrote; "" of one that was given up. */
   readonly output: string;
 }
 
@@ -162,7 +163,10 @@ export interface Engine {
   startContainer(id: string): Promise<void>;
   /** Sends the stop signal, waits `graceMs`, kills. null: the container's own. Resolves when it has stopped or was not running. */
   stopContainer(id: string, graceMs: number | null): Promise<void>;
-  /** Runs a command inside a running container to its end. When `signal` says stop, rejects as `retry`, and ends the command if it can. */
+  /**
+   * Runs a command inside a running container to its end. When `signal` says stop, it is ended if it still runs; rejects as `retry` when
+   * the engine does not say within seconds whether it does.
+   */
   exec(containerId: string, command: readonly string[], signal: AbortSignal): Promise<ExecAnswer>;
   /** The last lines that it wrote, oldest first, also when it has ended. Empty where its logging driver cannot be read. */
   tail(containerId: string, lines: number, maxBytes: number): Promise<readonly string[]>;

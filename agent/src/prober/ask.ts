@@ -3,8 +3,8 @@
 // Loaded when the first probe runs, so that a node without probes does not hold it in memory.
 import { request } from "node:http";
 import { connect, type Socket } from "node:net";
-import type { ProbeCheck } from "@skerry/shared/model/update.ts";
-import type { Answer } from "../core/probe.ts";
+import type { Probe, ProbeCheck } from "@skerry/shared/model/update.ts";
+import { type Answer, unanswered } from "../core/probe.ts";
 import { oneLine } from "../engine/docker-errors.ts";
 import { type Engine, EngineError } from "../engine/engine.ts";
 import type { Ask, ProbeTarget } from "./prober.ts";
@@ -29,10 +29,11 @@ interface Place {
 export function asksThrough(engine: Pick<Engine, "exec">): Ask {
   return async (target, probe, signal) => {
     const { check } = probe;
-    if (check.kind === "exec") return await execAnswer(engine, target, check, signal);
+    if (check.kind === "exec") return await execAnswer(engine, target, check, probe, signal);
     const places = placesOf(target, check.port);
     for (const [at, place] of places.entries()) {
       const answer = await (check.kind === "http" ? httpAnswer(place, check, signal) : tcpAnswer(place, signal));
+      if (answer === null) return unanswered(probe);
       if (answer !== "no way" || at === places.length - 1) return answer === "no way" ? noWay(check.port) : answer;
     }
     return noWay(check.port);
@@ -62,14 +63,16 @@ async function execAnswer(
   engine: Pick<Engine, "exec">,
   { containerId }: ProbeTarget,
   { command }: Extract<ProbeCheck, { kind: "exec" }>,
+  probe: Probe,
   signal: AbortSignal,
 ): Promise<Answer | null> {
   try {
     const { exitCode, output } = await engine.exec(containerId, command, signal);
+    if (exitCode === null) return unanswered(probe);
     return { ok: exitCode === 0, what: `exit ${exitCode}`, detail: output.trim() === "" ? "" : detailOf(output) };
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    // The engine is away, the container is just ending, or nobody waits any more: that says nothing of its health.
+    // The engine is away or hangs, or the container is just ending: that says nothing of its health.
     if (error.kind !== "invalid" && error.kind !== "retry") return null;
     return signal.aborted ? null : { ok: false, what: "its command cannot be run", detail: detailOf(error.message) };
   }

@@ -59,7 +59,7 @@ describe("prober", () => {
     expect(site.asked.filter(({ service }) => service === "works").length).toBe(6);
     expect(site.asked.filter(({ service }) => service === "hangs").length).toBe(1);
     expect(follow().get(hangs.id)).toMatchObject({ alive: true });
-    await site.clock.pass(6_000);
+    await site.clock.pass(11_500);
     expect(follow().get(hangs.id)).toMatchObject({ alive: false, reason: expect.stringContaining("within 60 s") });
     expect(follow().get(works.id)).toMatchObject({ alive: true });
     expect(site.bugs).toEqual([]);
@@ -116,7 +116,7 @@ describe("asking", () => {
   const host = workload("web", { spec: { networkMode: "host" } });
   const target: ProbeTarget = { workload: host, containerId: "c1", addresses: [] };
   const signal = new AbortController().signal;
-  const engine = (exec: () => Promise<{ exitCode: number; output: string }>) => ({ exec });
+  const engine = (exec: () => Promise<{ exitCode: number | null; output: string }>) => ({ exec });
   const noExec = engine(() => Promise.reject(new EngineError("unreachable", "away")));
   const probe = (check: ProbeCheck): Probe => ({ ...PROBE, check });
   const http = (port: number, more: Partial<Extract<ProbeCheck, { kind: "http" }>> = {}): Probe =>
@@ -177,6 +177,17 @@ describe("asking", () => {
     expect(await ask(() => Promise.reject(new EngineError("conflict", "not running")))).toBeNull();
     const missing = await ask(() => Promise.reject(new EngineError("invalid", "exec: no such file")));
     expect(missing).toMatchObject({ ok: false, detail: "exec: no such file" });
+  });
+
+  test("[N183] a command that is late fails only when the engine says that it still runs", async () => {
+    const command = probe({ kind: "exec", command: ["check"] });
+    const late = AbortSignal.abort();
+    const ask = (exec: () => Promise<{ exitCode: number | null; output: string }>) =>
+      asksThrough(engine(exec))(target, command, late);
+    expect(await ask(() => Promise.resolve({ exitCode: null, output: "" }))).toMatchObject({
+      ...{ ok: false, what: "no answer within 1 s" },
+    });
+    expect(await ask(() => Promise.reject(new EngineError("retry", "it was given up")))).toBeNull();
   });
 
   test("[N184] a container is asked at its own address, then where its port is published; on the host's network at 127.0.0.1", () => {

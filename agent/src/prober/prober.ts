@@ -18,6 +18,7 @@ import {
   type ProbedRun,
   type ProbeName,
   readinessOf,
+  unanswered,
 } from "../core/probe.ts";
 import { runKey } from "../core/remember.ts";
 
@@ -26,6 +27,8 @@ export const MAX_STARTS_PER_S = 100;
 const START_GAP_MS = 1_000 / MAX_STARTS_PER_S;
 /** Each holds a socket: a machine full of hanging services must not run out of files. One probe has at most one in flight. */
 export const MAX_IN_FLIGHT = 256;
+/** From a time-out to what it means: an engine that is asked about a command has five seconds. */
+const SETTLED_WITHIN_MS = 6_000;
 
 /** What a probe is about: one container while it runs. */
 export interface ProbeTarget {
@@ -34,7 +37,10 @@ export interface ProbeTarget {
   readonly addresses: readonly string[];
 }
 
-/** Asks once; never rejects, but on a bug. null: nobody could ask. `signal` is aborted when nobody waits for it any more. */
+/**
+ * Asks once; never rejects, but on a bug. null: nobody could ask. `signal` is aborted when its time is up: then it answers soon what that
+ * means, for a command that an engine has not even started is no answer of the container's.
+ */
 export type Ask = (target: ProbeTarget, probe: Probe, signal: AbortSignal) => Promise<Answer | null>;
 
 export interface ProberParts {
@@ -170,13 +176,13 @@ export class Prober {
       .catch((error: unknown) => this.#parts.onBug(error));
   }
 
-  /** Ends with the probe's time-out, whatever is being asked does. */
+  /** Ends soon after the probe's time-out, whatever is being asked does. */
   async #askOnce(held: Followed, probe: Probe): Promise<Answer | null> {
     const { clock, ask } = this.#parts;
     const late = new AbortController();
     const timedOut = Promise.withResolvers<Answer>();
-    const timer = clock.setTimer(probe.timeoutMs, () => {
-      timedOut.resolve({ ok: false, what: `no answer within ${probe.timeoutMs / 1_000} s`, detail: "" });
+    let timer = clock.setTimer(probe.timeoutMs, () => {
+      timer = clock.setTimer(SETTLED_WITHIN_MS, () => timedOut.resolve(unanswered(probe)));
       late.abort();
     });
     try {

@@ -283,13 +283,17 @@ function clientFor(state: State, process: Process): Engine {
         },
       }),
     stopContainer: (id, graceMs) => stop(state, process, id, graceMs),
-    exec: (id, command) =>
-      aside(state, process, `run ${command[0] ?? "nothing"} in ${short(id)}`, () => {
+    exec: (id, command, signal) => {
+      const what = `run ${command[0] ?? "nothing"} in ${short(id)}`;
+      const asked = aside(state, process, what, () => {
         const container = mustFind(machine, id);
         if (container.status !== "running") throw new EngineError("conflict", "it is not running");
         if (command[0] === "echo") return { exitCode: 0, output: `${command.slice(1).join(" ")}\n` };
         return { exitCode: command[0] === PROBE_COMMAND && machine.serves(container) ? 0 : 1, output: "" };
-      }),
+      });
+      // No command here takes long: what is late is the engine.
+      return orGivenUp(asked, signal, what);
+    },
     tail: (id, lines, maxBytes) =>
       aside(state, process, `tail ${short(id)}`, () => lastOf(mustFind(machine, id).lines, lines, maxBytes)),
     removeContainer: (id, force) =>
@@ -352,6 +356,13 @@ function aside<T>(state: State, process: Process, name: string, look: () => T): 
         }
       });
     state.options.scheduler.after(ASIDE_MS, go);
+  });
+}
+
+function orGivenUp<T>(asked: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    asked.then(resolve, reject);
+    signal.addEventListener("abort", () => reject(new EngineError("retry", `${what} was given up`)));
   });
 }
 
