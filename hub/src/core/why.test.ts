@@ -1,5 +1,6 @@
 // Every text of `skerry why`, as files in test/golden/why: Worlds built step by step, the answer as the terminal shows it at 80 columns.
 // After a wanted change: vitest run -u, and read the difference.
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { NodeId, ServiceName } from "@skerry/shared/model/ids.ts";
@@ -462,6 +463,13 @@ describe("[A84] what operators want is told with since when, by whom and why", (
     });
     const draining = shop(1, { name: "web", disconnect: REPLACE });
     draining.send({ kind: "set-availability", node, availability: "draining", reason: "", drainForMs: 600_000 });
+    const both = shop(1, { name: "web", disconnect: REPLACE });
+    both.send({ kind: "set-paused", app: appName("shop"), paused: true, reason: "" });
+    both.send({ kind: "set-availability", node, availability: "draining", reason: "", drainForMs: null });
+    const everywhere = shop(1, { name: "web", replicas: "global" });
+    everywhere.say(node, {
+      [`shop/web/${node}`]: { state: { kind: "failed", reason: "no such device", exit: null } },
+    });
     return golden("intent", {
       "to be stopped": before,
       stopped: stopped.why("shop/web/1"),
@@ -469,8 +477,18 @@ describe("[A84] what operators want is told with since when, by whom and why", (
       paused: paused.why("shop"),
       cordoned: cordoned.why("pi-1"),
       draining: draining.why("pi-1"),
+      "draining, with a paused app": both.why("pi-1"),
+      "failed, one copy on each node": everywhere.why("pi-1"),
     });
   });
+});
+
+test("[A94] every command that is told names what it is about, so that it can be run as it stands", () => {
+  const texts = readdirSync(GOLDEN).map((name) => readFileSync(join(GOLDEN, name), "utf8").replaceAll(/\n +/g, " "));
+  const told = texts.flatMap((text) => [...text.matchAll(/: skerry (?!agent|token)((?:rollout )?\S+)( \S+)?/g)]);
+  const commands = new Set(told.map(([, command]) => command));
+  expect([...commands]).toEqual(expect.arrayContaining(["apply", "restart", "start", "unpause", "uncordon", "logs"]));
+  for (const [text] of told) expect(text, text).toMatch(/ (shop|pi-1|node\/pi-1)\b\S*$/);
 });
 
 test("[A84] copies that stand stopped on purpose are summed up apart from those that are not good, and make no node bad", () => {

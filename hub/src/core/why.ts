@@ -423,7 +423,7 @@ function drainGrounds(world: World, node: Node, now: Millis): readonly Ground[] 
   return [
     ...all
       .slice(0, MAX_WORKLOAD_LINES)
-      .map(({ workload, stay }) => ground(workload, stayText(world, stay), stayHint(stay))),
+      .map(({ workload, stay }) => ground(workload, stayText(world, stay), stayHint(workload, stay))),
     ...moreGround(all.length - MAX_WORKLOAD_LINES, "still on it"),
   ];
 }

@@ -1,4 +1,6 @@
 // Why a workload is still on a node that is being drained, in words, and what to do. Pure.
+import type { WorkloadId } from "@skerry/shared/model/ids.ts";
+import { workloadParts } from "@skerry/shared/model/names.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Stay } from "../drain.ts";
 import { refusalSummary } from "../refusal-text.ts";
@@ -36,13 +38,13 @@ export function stayText(world: World, stay: Stay): string {
   }
 }
 
-export function stayHint(stay: Stay): string | null {
+export function stayHint(workload: WorkloadId, stay: Stay): string | null {
   switch (stay.kind) {
     case "global":
     case "bound":
       return "A drain with --deadline stops it; what has a volume is moved by hand.";
     case "paused":
-      return "To go on: skerry unpause APP";
+      return `To go on: skerry unpause ${workloadParts(workload).app}`;
     case "no-room":
       return "Add a node or free some room, or give the drain a --deadline.";
     case "silent":

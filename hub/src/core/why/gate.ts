@@ -1,4 +1,5 @@
 // A node's judgement of what it should run now, in words: what the change-over or the gate waits for, or why it failed. Pure.
+import type { AppName } from "@skerry/shared/model/ids.ts";
 import type { Gate, Hold } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { gateIsOf } from "../condition.ts";
@@ -30,6 +31,7 @@ const replacing = ({ placement, status }: Said, reason: string): string =>
 
 function failed({ node, placement, status }: Said, told: Told, gate: Extract<Gate, { kind: "failed" }>): Told {
   const { pullFailure } = status;
+  const retry = retryHint(placement.app);
   const now = gate.reverted
     ? `revision ${status.revision} is there again (${told.reason})`
     : told.reason === gate.reason
@@ -38,10 +40,11 @@ function failed({ node, placement, status }: Said, told: Told, gate: Extract<Gat
   return {
     ...told,
     reason: `revision ${placement.revision} failed here: ${gate.reason}; ${now}`,
-    hint: gate.reverted ? RETRY : pullFailure === null ? (told.hint ?? RETRY) : pullHint({ node }, pullFailure),
+    hint: gate.reverted ? retry : pullFailure === null ? (told.hint ?? retry) : pullHint({ node }, pullFailure),
   };
 }
-const RETRY = "Correct it and apply. The same content is tried again only with: skerry apply --retry";
+export const retryHint = (app: AppName): string =>
+  `Correct it and apply. The same content is tried again only with: skerry apply ${app} --retry`;
 
 type Open = Extract<Gate, { readonly kind: "open" }>;
 
@@ -93,13 +96,13 @@ function heldText({ owner, reason, leftMs }: Hold, ageMs: number): string {
   return `its update is held by ${owner} ${until}: ${reason}`;
 }
 
-function openHint({ waits }: Open, { node, status }: Pick<Said, "node" | "status">): string | null {
+function openHint({ waits }: Open, { node, placement, status }: Said): string | null {
   switch (waits) {
     case "image":
       return status.pullFailure === null || status.pull !== null ? null : pullHint({ node }, status.pullFailure);
     case "window":
     case "hold":
-      return "It goes on by itself. To change it at once: skerry apply --force";
+      return `It goes on by itself. To change it at once: skerry apply ${placement.app} --force`;
     case "safe-mode":
       return "See to the machine's power; it ends by itself after a while without a restart, or on the node with: skerry agent safe-mode off";
     case "start":

@@ -7,6 +7,7 @@ import { outlookOf, type ServiceOutlook, type SlotOutlook } from "../rollout/out
 import type { Rollout } from "../rollout-state.ts";
 import type { App, World } from "../world.ts";
 import { type Ground, ground } from "./account.ts";
+import { retryHint } from "./gate.ts";
 import { workloadAccount } from "./slot.ts";
 import { counted, listed } from "./words.ts";
 
@@ -29,7 +30,10 @@ export function rolloutGrounds(world: World, app: App, now: Millis, only: Servic
     case "failed": {
       const { reason, next } = rollout.state;
       const then = next === null ? "" : `; it was followed by revision ${next}`;
-      return [ground("rollout", `revision ${rollout.revision} failed: ${reason}${then}`, RETRY), ...failed];
+      return [
+        ground("rollout", `revision ${rollout.revision} failed: ${reason}${then}`, retryHint(app.name)),
+        ...failed,
+      ];
     }
     case "superseded":
       return [ground("rollout", `revision ${rollout.revision} gave way to revision ${rollout.state.next}`), ...failed];
@@ -40,14 +44,16 @@ export function rolloutGrounds(world: World, app: App, now: Millis, only: Servic
   }
 }
 
-const RETRY = "Correct it and apply. The same content is tried again only with: skerry apply --retry";
-
 /** What was tried and failed is told as long as nothing else was applied. */
 function failedGrounds(app: App, only: ServiceSpec | null): readonly Ground[] {
   return app.failedSpecs
     .filter(({ service }) => only === null || only.name === service)
     .map(({ service, revision, reason }) =>
-      ground(`${app.name}/${service}`, `revision ${revision} failed and is not tried again: ${reason}`, RETRY),
+      ground(
+        `${app.name}/${service}`,
+        `revision ${revision} failed and is not tried again: ${reason}`,
+        retryHint(app.name),
+      ),
     );
 }
 

@@ -6,6 +6,7 @@ import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { serviceAt } from "../lookup.ts";
 import type { Node, Placement, World } from "../world.ts";
 import type { Told } from "./account.ts";
+import { shownTarget } from "./wishes.ts";
 import { counted, durationInWords, megabytes, megabytesExactly, rateText } from "./words.ts";
 
 export interface Said {
@@ -45,7 +46,7 @@ export function stateTold(said: Said): Told {
         state: "failed",
         reason: state.reason,
         notes: endNotes(said.status, state.reason),
-        hint: "It is not tried again until the file changes: correct it and apply, or skerry restart.",
+        hint: `It is not tried again until the file changes: correct it and apply. To try it as it is: skerry restart ${targetOf(said)}`,
       };
     case "stopped":
       return { state: "stopped", reason: "stopped, as an operator wants" };
@@ -234,9 +235,15 @@ function memoryHint({ world, placement }: Said): string {
   return `${more} with deploy.resources.limits.memory, or make it need less, and apply.`;
 }
 
+/** As commands take it. */
+const targetOf = ({ world, placement }: Said): string => shownTarget(world, placement.workload);
+
 /** How to see what the container wrote. */
-const look = ({ node, placement: { app, service, slot } }: Said): string =>
-  `See what it said: skerry logs ${app}/${service}/${slot.startsWith("n") ? node.name : slot} (on ${node.name}: docker logs ${containerName(app, service, slot)}).`;
+function look(said: Said): string {
+  const { node, placement } = said;
+  const { app, service, slot } = placement;
+  return `See what it said: skerry logs ${targetOf(said)} (on ${node.name}: docker logs ${containerName(app, service, slot)}).`;
+}
 
 /** So many ends are no accident. */
 const CRASH_LOOP = 3;

@@ -20,7 +20,7 @@ export function drainView(world: World, node: Node, now: Millis): NodeView["drai
     workload,
     kind: stay.kind,
     why: stayText(world, stay),
-    hint: stayHint(stay),
+    hint: stayHint(workload, stay),
   }));
   const leaving = new Set<string>();
   for (const tombstone of world.tombstonesByNode.get(node.id) ?? [])
