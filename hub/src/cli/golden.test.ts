@@ -543,6 +543,22 @@ test("[U3] ages, sizes and times in few characters", () => {
   expect(wrap("- ", "one two three four", 9, "  ")).toBe("- one two\n  three\n  four");
 });
 
+test("[U35] a command that is told to be run is not broken over lines where it fits on one", () => {
+  const text = "To go on: skerry rollout resume shop; to go back: skerry rollout undo shop";
+  expect(wrap("→ ", text, 30, "  ")).toBe(
+    "→ To go on:\n  skerry rollout resume shop;\n  to go back:\n  skerry rollout undo shop",
+  );
+  expect(
+    wrap("→ ", text, 20, "  ")
+      .split("\n")
+      .every((line) => line.length <= 20),
+  ).toBe(true);
+  expect(wrap("→ ", text, 20, "  ").replaceAll(/\n +/g, " ")).toBe(`→ ${text}`);
+  expect(wrap("", "See it: skerry logs shop/web/1 (on pi-1: docker logs shop-web-1).", 40, "  ")).toBe(
+    "See it: skerry logs shop/web/1 (on pi-1:\n  docker logs shop-web-1).",
+  );
+});
+
 test("[U8] a created token is shown with the command to run", () => {
   const token = {
     id: "ab",

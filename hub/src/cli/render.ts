@@ -108,13 +108,32 @@ function cut(text: string, size: number, keepsEnd: boolean): string {
   return keepsEnd ? `…${[...text].slice(-kept).join("")}` : `${[...text].slice(0, kept).join("")}…`;
 }
 
-/** `prefix` and prose, broken at spaces so that no line is longer than `width`; further lines begin with `indent`. */
+/** After a colon, and to the end of its clause: what is told to be run. */
+const COMMAND = /(?<=: )skerry(?: [^\s;(]+)+/;
+
+/** A command that fits on a line is one word, so that it can be copied from there. */
+function words(text: string, most: number): readonly string[] {
+  const found = COMMAND.exec(text);
+  if (found === null) return text.split(" ");
+  const [command] = found;
+  const after = found.index + command.length;
+  // What stands right behind it (";") is of its word.
+  const [tail = "", ...rest] = text.slice(after).split(" ");
+  const whole = length(command + tail) <= most ? [command + tail] : `${command}${tail}`.split(" ");
+  const before = text.slice(0, found.index - 1).split(" ");
+  return [...before, ...whole, ...(rest.length === 0 ? [] : words(rest.join(" "), most))];
+}
+
+/**
+ * `prefix` and prose, broken at spaces so that no line is longer than `width`; further lines begin with `indent`. No command is broken that
+ * fits on a line.
+ */
 export function wrap(prefix: string, text: string, width: number | null, indent: string): string {
   if (width === null) return prefix + text;
   const lines: string[] = [];
   let line = prefix;
   let isFresh = true;
-  for (const word of text.split(" ")) {
+  for (const word of words(text, width - length(indent))) {
     if (!isFresh && length(line) + 1 + length(word) > width) {
       lines.push(line);
       line = indent + word;
