@@ -543,6 +543,19 @@ describe("what holds a change back", () => {
     expect(over.events).toMatchObject([{ kind: "hold-ended", how: "it has held this update for as long as it may" }]);
   });
 
+  test("[N117] a machine that reboots again and again holds an update no longer than its file allows", () => {
+    const patient = { ...holding, times: { ...holding.times, hold: { maxMs: 3_600_000 } } };
+    let held = step(changing(patient), lease(9e9)).node;
+    let boots = 0;
+    // Nine minutes are too short for anything of it to be written down.
+    for (; look(held, { ...lease(9e9), bootId: `boot-${boots + 2}` }).lanes.length === 0; boots += 1) {
+      held = step(held, { ...lease(9e9), bootId: `boot-${boots + 2}` }).node;
+      held = step({ ...held, now: held.now + 540_000 }, { ...lease(9e9), bootId: `boot-${boots + 2}` }).node;
+      expect(boots).toBeLessThan(7);
+    }
+    expect(boots).toBe(5);
+  });
+
   test("[N118] in safe mode nothing new is pulled or begun, what runs is healed, and a trial may still go back", () => {
     const safe = { safeMode: true };
     expect(look(changing(v2()), safe).lanes).toEqual([]);

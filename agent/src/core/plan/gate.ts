@@ -8,7 +8,7 @@ import type { GateMemory, WorkloadMemory } from "../memory.ts";
 import type { OwnContainer } from "../observed.ts";
 import { freshMemory, runKey } from "../remember.ts";
 import { stableRunMs } from "../retry.ts";
-import { NOTHING_SPENT, runOn, type SpentMoment, spentAt, standStill } from "../spent.ts";
+import { atLeast, atMost, NOTHING_SPENT, runOn, type SpentMoment, spentAt, standStill } from "../spent.ts";
 import type { Case, Decision } from "./decision.ts";
 import { type Existing, hasRun, matches } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
@@ -86,6 +86,7 @@ function kept(one: Judging, gate: GateMemory): Judged {
 
 function withTimes(one: Judging, gate: GateMemory): GateMemory {
   const moment = momentOf(one);
+  const heldMoment = atMost(moment.bootId, moment.now);
   const counts = previousOf(one.wanted) !== null && !standsStill(one);
   const heldNow = one.held?.waits === "hold";
   const lease = one.context.holds.get(one.wanted.id);
@@ -93,10 +94,7 @@ function withTimes(one: Judging, gate: GateMemory): GateMemory {
     ...gate,
     good: goodSince(one, gate),
     own: counts ? runOn(gate.own, moment) : standStill(gate.own, moment),
-    // A lease runs whether the engine is looked at or not.
-    held: heldNow
-      ? runOn(gate.held, { ...moment, unbrokenSinceMs: 0 })
-      : standStill(gate.held, { ...moment, unbrokenSinceMs: 0 }),
+    held: heldNow ? runOn(gate.held, heldMoment) : standStill(gate.held, heldMoment),
     heldBy: heldNow
       ? (lease?.owner ?? gate.heldBy)
       : one.held === null
@@ -107,11 +105,7 @@ function withTimes(one: Judging, gate: GateMemory): GateMemory {
   };
 }
 
-const momentOf = ({ context, now }: Judging): SpentMoment => ({
-  bootId: context.bootId,
-  now,
-  unbrokenSinceMs: context.unbrokenSinceMs,
-});
+const momentOf = ({ context, now }: Judging): SpentMoment => atLeast(context.bootId, now, context.unbrokenSinceMs);
 
 /** Not its own time: held back, stopped, fenced, or while its image comes (a pull that is silent for long fails). */
 function standsStill({ held, wanted, context, now }: Judging): boolean {

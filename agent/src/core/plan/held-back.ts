@@ -3,7 +3,7 @@
 import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { WorkloadMemory } from "../memory.ts";
-import { spentAt } from "../spent.ts";
+import { atMost, spentAt } from "../spent.ts";
 import { type Existing, isUp } from "./existing.ts";
 import { imageNeed } from "./images.ts";
 import type { HoldLease, Scene, WindowNow } from "./scene.ts";
@@ -68,8 +68,7 @@ export function leaseLeft(
   const { hold } = wanted.times;
   const lease = context.holds.get(wanted.id);
   if (hold === null || lease === undefined) return null;
-  const moment = { bootId: context.bootId, now, unbrokenSinceMs: 0 };
-  const mostMs = hold.maxMs - spentAt(gateOf(memory, wanted).held, moment);
+  const mostMs = hold.maxMs - spentAt(gateOf(memory, wanted).held, atMost(context.bootId, now));
   const leftMs = Math.round(Math.min(lease.endsAtMs - now, mostMs));
   return leftMs <= 0 ? null : { ...lease, leftMs };
 }
