@@ -199,9 +199,9 @@ class WiredAgent implements Agent {
   }
 
   #told(): Told {
-    const { ledger, facts } = this.#parts;
+    const { facts } = this.#parts;
     return {
-      observed: ledger.content().assignment?.position ?? NOWHERE,
+      observed: this.#reconciler.judged() ?? NOWHERE,
       workloads: this.#reconciler.statuses(),
       facts: facts.facts(),
       figures: facts.figures(),

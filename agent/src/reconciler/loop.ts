@@ -2,7 +2,7 @@
 // of them make one turn. It knows nothing of the hub but what the ledger holds and how long the hub has been silent.
 // Boring on purpose: everything that decides is in core.
 
-import type { Assignment } from "@skerry/shared/model/assignment.ts";
+import type { Assignment, Position } from "@skerry/shared/model/assignment.ts";
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { Condition, PortInUse } from "@skerry/shared/model/node.ts";
@@ -63,6 +63,7 @@ class Loop implements Reconciler {
   #timeline: Timeline = new Map();
   #planConditions: readonly Condition[] = [];
   #ports: readonly PortInUse[] = [];
+  #judged: Position | null = null;
   /** Rises with every change of a status that is not an age. */
   #statusVersion = 0;
   #told = "";
@@ -146,6 +147,10 @@ class Loop implements Reconciler {
 
   ports(): readonly PortInUse[] {
     return this.#ports;
+  }
+
+  judged(): Position | null {
+    return this.#judged;
   }
 
   conditions(): readonly Condition[] {
@@ -243,6 +248,7 @@ class Loop implements Reconciler {
     if (advanced.changed) this.#statusVersion += 1;
     this.#planConditions = planned.conditions;
     this.#ports = look.observed.ports;
+    this.#judged = desired?.position ?? null;
     this.#write([...this.#ownershipChanges(look), ...memoryChanges(planned)], [...planned.events, ...advanced.events]);
     for (const lane of planned.lanes) this.#lanes.launch(lane, desired);
     this.#setNextTurn(planned.wakeAtMs);
@@ -405,7 +411,7 @@ class Loop implements Reconciler {
   }
 
   #tell(): void {
-    const now = canonicalJson([this.#statusVersion, this.conditions(), this.#ports]);
+    const now = canonicalJson([this.#statusVersion, this.conditions(), this.#ports, this.#judged]);
     if (now === this.#told) return;
     this.#told = now;
     for (const listener of this.#statusListeners) listener();

@@ -1,4 +1,5 @@
 // Reconciler: what the rest of the agent sees of the loop. `createReconciler` in `loop.ts` builds it.
+import type { Position } from "@skerry/shared/model/assignment.ts";
 import type { Condition, PortInUse } from "@skerry/shared/model/node.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
@@ -46,7 +47,9 @@ export interface Reconciler {
   statuses(): readonly WorkloadStatus[];
   conditions(): readonly Condition[];
   ports(): readonly PortInUse[];
-  /** Called after a look or an outcome changed a status, a condition or a port (ages are no change). Returns the way to end it. */
+  /** Of the assignment that the statuses are about; null: before the first look, or without an assignment. */
+  judged(): Position | null;
+  /** Called after a look or an outcome changed a status, a condition, a port or `judged` (ages are no change). Returns the way to end it. */
   onStatus(listener: () => void): () => void;
   /** Called after events were put into the outbox. Returns the way to end it. */
   onEvents(listener: () => void): () => void;

@@ -219,6 +219,23 @@ describe("disconnect", () => {
     expect(s.placed()).toEqual({ "a/web/1": 2, "b/web/1": 1 });
   });
 
+  test("[H56] an order to remove stays until the node has said that nothing of the copy is left", () => {
+    const s = fleet(1);
+    const node = nodeId(1);
+    const retired = (): readonly string[] => s.assignment(node)?.retired.map(({ id }) => id) ?? [];
+    s.applyApp("a", {});
+    s.obeyAll();
+    s.removeApp("a");
+    s.accept(node);
+    s.report(node, [status(workload("a/web/1"), { kind: "stopping" })]);
+    s.applyApp("b", {});
+    // A ledger that is lost now forgets the order; it is given again.
+    expect(retired()).toEqual(["a/web/1"]);
+    s.obey(node);
+    s.applyApp("c", {});
+    expect(retired()).toEqual([]);
+  });
+
   test("[H33] fence: a shorter wait counts only once the node has accepted it", () => {
     const s = fleet(2);
     s.applyApp("a", fence(30_000));

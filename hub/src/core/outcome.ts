@@ -8,10 +8,10 @@ import type { Change } from "./change.ts";
 import type { Failure } from "./decide.ts";
 import type { Draft } from "./draft.ts";
 import type { Judgement } from "./judge.ts";
-import { acceptedTombstone, saidGone, silentRunMs, stoppedByMs } from "./liveness.ts";
+import { saidGone, silentRunMs, stoppedByMs } from "./liveness.ts";
 import { byText, serviceAt, sorted } from "./lookup.ts";
 import { refusalSummary } from "./refusal-text.ts";
-import type { Placement, Tombstone, Unplaced, World } from "./world.ts";
+import type { Placement, Unplaced, World } from "./world.ts";
 
 export function outcomeChanges(
   seen: World,
@@ -87,7 +87,7 @@ function positionChanges(seen: World, draft: Draft, id: NodeId): readonly Change
   const node = seen.nodes.get(id);
   assert(node !== undefined, `placements of node ${id} changed, and it is not there`);
   const done = (seen.tombstonesByNode.get(id) ?? []).filter(
-    (tombstone) => draft.placement(tombstone.workload)?.node !== id && isDone(seen, tombstone),
+    (tombstone) => draft.placement(tombstone.workload)?.node !== id && saidGone(seen, tombstone),
   );
   const position = { epoch: seen.epoch, generation: node.assigned.generation + 1 };
   return [
@@ -97,11 +97,6 @@ function positionChanges(seen: World, draft: Draft, id: NodeId): readonly Change
       .map((workload): Change => ({ kind: "tombstone-removed", node: id, workload })),
     { kind: "node-set", node: { ...node, assigned: position } },
   ];
-}
-
-/** A fenced copy must be gone, not only asked to go: its slot waits for that. */
-function isDone(seen: World, tombstone: Tombstone): boolean {
-  return seen.fencingTokens.has(tombstone.workload) ? saidGone(seen, tombstone) : acceptedTombstone(seen, tombstone);
 }
 
 /** Once a node has accepted a revision, what it held before no longer says how long it may run in silence. */

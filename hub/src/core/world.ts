@@ -66,7 +66,7 @@ export interface Node {
   readonly drainOverMs: WallMillis | null;
 }
 
-/** One slot on one node. A slot has at most one placement; what may still stand elsewhere is a tombstone not yet accepted. */
+/** One slot on one node. A slot has at most one placement; what may still stand elsewhere is a tombstone not yet carried out. */
 export interface Placement {
   readonly workload: WorkloadId;
   readonly app: AppName;

@@ -131,7 +131,7 @@ export type WorkloadStatus = z.infer<typeof workloadStatusSchema>;
 /** Only what changed since the last report on this connection; the first one on a connection is `whole`. */
 export const reportSchema = z.object({
   whole: z.boolean(),
-  /** The last generation made durable: DESIGN's observed generation. */
+  /** The assignment by which the engine was last looked at, and `workloads` judged; 0.0: the agent has not looked yet. */
   observed: positionSchema,
   workloads: z.array(workloadStatusSchema),
   /** Ids that were reported before and are no longer there. */

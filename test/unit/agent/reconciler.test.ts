@@ -136,6 +136,37 @@ describe("reconciler", () => {
     expect(site.reconciler().conditions()).toEqual([]);
   });
 
+  test("[N204] statuses are about an assignment only after a look at the engine by it", async () => {
+    const site = await settled();
+    expect(site.reconciler().judged()).toEqual(one.position);
+    site.killAgent();
+    site.disk.damage();
+    site.engine.down();
+    site.startAgent();
+    const retired = assignment([], { position: { epoch: 1, generation: 2 }, retired: [tombstone(web.id)] });
+    site.assign(retired);
+    await site.run(10_000);
+    // Nothing is listed, and yet the container stands.
+    expect(site.reconciler().statuses()).toEqual([]);
+    expect(site.reconciler().judged()).toBeNull();
+    site.engine.up(false);
+    await site.run(20_000);
+    expect([...site.machine.containers.keys()]).toEqual([]);
+    expect(site.reconciler().judged()).toEqual(retired.position);
+  });
+
+  test("[N204] that nothing changed by another assignment is told too", async () => {
+    const site = await settled();
+    let told = 0;
+    site.reconciler().onStatus(() => {
+      told += 1;
+    });
+    site.assign({ ...one, position: { epoch: 1, generation: 2 } });
+    await site.run(20_000);
+    expect(told).toBe(1);
+    expect(site.reconciler().judged()).toEqual({ epoch: 1, generation: 2 });
+  });
+
   test("[N57] labels without a fitting seal, or under another name than was sealed, make nothing ours", async () => {
     const site = await settled();
     const spec = { ...defaultContainerSpec, image: "sim/steady:1" };
