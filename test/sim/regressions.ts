@@ -38,4 +38,14 @@ export const REGRESSIONS: readonly Regression[] = [
     of: "agent",
     why: "a spec that had passed was judged anew after a lost ledger, and an end in between took the node back to an older one",
   },
+  {
+    seed: 288,
+    of: "agent",
+    why: "an agent without a ledger, whose engine was down, was taken to say that nothing was left of what was to go",
+  },
+  {
+    seed: 248,
+    of: "simulator",
+    why: "a copy that stays behind, for its new revision fits nowhere, was expected to be shown as good",
+  },
 ];

@@ -1,7 +1,9 @@
 // What goes where, and why not: examples.
 import { describe, expect, test } from "vitest";
 import { GIB, nodeId, Scenario, workload } from "../../../test/unit/hub/scenario.ts";
+import { workloadCondition } from "./condition.ts";
 import { refusalSummary } from "./refusal-text.ts";
+import { workloadAccount } from "./why/slot.ts";
 
 const why = (scenario: Scenario, id: string): string =>
   refusalSummary(scenario.world.unplaced.get(workload(id))?.refusals ?? []);
@@ -219,6 +221,9 @@ describe("stability", () => {
     s.applyApp("a", { memoryBytes: 2 * GIB });
     expect(s.placement("a/web/1")).toMatchObject({ node: nodeId(1), revision: 1 });
     expect(why(s, "a/web/1")).toBe("1 node: needs 2048 MB, 1024 MB free");
+    s.obeyAll();
+    expect(workloadAccount(s.world, workload("a/web/1"), s.now)?.state).toBe("running");
+    expect(workloadCondition(s.world, workload("a/web/1"))).toBe("troubled");
     s.join({ facts: { memoryBytes: 4 * GIB } });
     expect(s.placement("a/web/1")).toMatchObject({ node: nodeId(2), revision: 2 });
     expect(s.world.tombstonesByNode.get(nodeId(1))).toHaveLength(1);

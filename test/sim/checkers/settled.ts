@@ -12,7 +12,7 @@ import type { SimContainer } from "../engine/machine.ts";
 import type { SimNode } from "../node.ts";
 import type { Site } from "../site.ts";
 import { intentGaps } from "./intents.ts";
-import { placementGaps } from "./placement.ts";
+import { isStuck, placementGaps } from "./placement.ts";
 import { rolloutGaps } from "./rollouts.ts";
 
 /** hopeless: its image fails for ever, or it waits for one that does; any state is right, as long as it is one container at most, with the last good one beside it. */
@@ -155,14 +155,16 @@ function assignmentGaps(world: World, node: SimNode, id: NodeId, assignment: Ass
   return placed.join() === held.join() ? [] : [`${node.name}: placed ${placed.join()}; assigned ${held.join()}`];
 }
 
-/** The hub must know, and say, that what runs well does. */
+/** The hub must know, and say, that what runs well does. What stays behind for want of room is not good ([H16]), and yet shown as running. */
 function viewGaps(site: Site, world: World, { workloads }: Assignment): readonly string[] {
   const now = site.hub.host.monotonicMs();
   const ends = expectedEnds(workloads);
   return workloads.flatMap(({ id, revision }) => {
     if (ends.get(id) !== "running") return [];
     const view = workloadView(world, id, now);
-    if (view?.good === true && view.seenRevision === revision) return [];
+    const placement = world.placements.get(id);
+    const isBehind = placement !== undefined && isStuck(world, placement) && view?.state === "running";
+    if ((view?.good === true || isBehind) && view.seenRevision === revision) return [];
     return [`hub shows ${id} as ${view?.state} (${view?.reason}) at revision ${view?.seenRevision}, not ${revision}`];
   });
 }
