@@ -13,7 +13,7 @@ import { advanceSeq, applyChange, copyWorld, worldFrom } from "./core/apply-chan
 import type { Change, DurableChange, HubEvent, VolatileChange } from "./core/change.ts";
 import { type Command, type CommandContext, type CommandOutcome, type CommandRefusal, handle } from "./core/command.ts";
 import { decide, type Settings } from "./core/decide.ts";
-import { nextDrainDeadlineMs, overdueDrains } from "./core/drain.ts";
+import { type DrainEnds, drainEnds, nextDrainEndMs, overdueDrains } from "./core/drain.ts";
 import { disconnected, greeted, received } from "./core/received.ts";
 import type { App, AppRevision, World } from "./core/world.ts";
 import type { Frame, HashMatches, Hub, InputResult, Listener, StorageState } from "./link/hub.ts";
@@ -33,8 +33,6 @@ export const SAVE_OBSERVED_MS = 60_000;
 const SAVED_PER_TURN = 10;
 /** … with a pause between turns. */
 const SAVE_PAUSE_MS = 20;
-/** A drain's deadline is looked at at least so often, as the wall clock may be set meanwhile. */
-const DRAIN_LOOK_MS = 30_000;
 /** Older revisions that an undo without a number looks at: what was good longer ago is asked for by its number. */
 const MAX_UNDO_LOOKS = 100;
 
@@ -124,6 +122,7 @@ class Loop implements ControlLoop {
   #storage: StorageState = { kind: "ok" };
   #phase: "new" | "running" | "stopped" = "new";
   #turn: Timer | null = null;
+  #drainEnds: DrainEnds = new Map();
   #wake: { readonly timer: Timer; readonly atMs: Millis } | null = null;
   #retry: Timer | null = null;
   #saving: Timer | null = null;
@@ -365,13 +364,20 @@ class Loop implements ControlLoop {
   }
 
   #decideNow(): StoreError | null {
-    const overdue = overdueDrains(this.world, this.#options.clock.wallMs());
-    if (overdue.length > 0) {
-      const notStored = this.#commit(overdue, "hub", null);
-      if (notStored !== null) return notStored;
-    }
+    const notStored = this.#endDrains();
+    if (notStored !== null) return notStored;
     const failed = this.#commit(this.#decided(this.#options.clock.monotonicMs()), "hub", null);
     this.#wakeWhenDue();
+    return failed;
+  }
+
+  #endDrains(): StoreError | null {
+    const { clock } = this.#options;
+    const [wallMs, now] = [clock.wallMs(), clock.monotonicMs()];
+    this.#drainEnds = drainEnds(this.world, this.#drainEnds, wallMs, now);
+    const overdue = overdueDrains(this.world, this.#drainEnds, wallMs, now);
+    const failed = overdue.length === 0 ? null : this.#commit(overdue, "hub", null);
+    if (failed === null) this.#drainEnds = drainEnds(this.world, this.#drainEnds, wallMs, now);
     return failed;
   }
 
@@ -391,13 +397,10 @@ class Loop implements ControlLoop {
     this.#wake = atMs === null ? null : { atMs, timer: this.#wakeAt(atMs) };
   }
 
-  /** What the World waits for by the monotonic clock, and the next drain's deadline, which is one of the wall clock. */
+  /** What the World waits for, and the next drain's deadline. */
   #dueMs(): Millis | null {
-    const { clock } = this.#options;
-    const deadlineMs = nextDrainDeadlineMs(this.world);
-    if (deadlineMs === null) return this.world.dueMs;
-    const inMs = Math.min(Math.max(0, deadlineMs - clock.wallMs()), DRAIN_LOOK_MS);
-    return Math.min(this.world.dueMs ?? Number.POSITIVE_INFINITY, clock.monotonicMs() + inMs);
+    const endMs = nextDrainEndMs(this.#drainEnds);
+    return endMs === null ? this.world.dueMs : Math.min(this.world.dueMs ?? Number.POSITIVE_INFINITY, endMs);
   }
 
   #wakeAt(atMs: Millis): Timer {

@@ -27,6 +27,7 @@ export interface SimHub {
   store(): Store;
   process(): Process | null;
   start(): void;
+  startedAtMs(): number;
   kill(): void;
   /** Stands still, while frames wait unread; and goes on. */
   pause(): void;
@@ -62,6 +63,7 @@ export function createHub(part: SitePart, rate: number): SimHub {
   let running: { process: Process; loop: ControlLoop; server: LinkServer | null } | null = null;
   let crash: "before" | "after" | null = null;
   let full = false;
+  let startedAtMs = Number.NEGATIVE_INFINITY;
   let resumedAtMs = Number.NEGATIVE_INFINITY;
   let snapshot: MemoryDisk | null = null;
   const die = (why: string): void => {
@@ -129,6 +131,7 @@ export function createHub(part: SitePart, rate: number): SimHub {
     start() {
       if (running !== null || !host.powered()) return;
       trace.note("hub", "starts");
+      startedAtMs = scheduler.nowMs();
       const process = host.spawn("hub", (error) => {
         if (part.crashed("hub", error)) crashed("hub crashed");
       });
@@ -144,6 +147,7 @@ export function createHub(part: SitePart, rate: number): SimHub {
         if (process.alive()) running = { process, loop, server };
       });
     },
+    startedAtMs: () => startedAtMs,
     kill: () => die("hub is killed"),
     pause: () => running?.process.pause(),
     resume() {

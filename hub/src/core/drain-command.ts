@@ -1,13 +1,10 @@
 // Cordon, uncordon, drain: what becomes of the command. Pure. What a drain moves is `drain`'s matter.
 import { err, ok } from "@skerry/shared/runtime/result.ts";
 import type { Command, CommandContext, HandleResult } from "./command.ts";
-import { mayMoveFrom } from "./drain.ts";
+import { MAX_DRAIN_MS, mayMoveFrom } from "./drain.ts";
 import type { Node, World } from "./world.ts";
 
 type SetAvailability = Extract<Command, { readonly kind: "set-availability" }>;
-
-/** A month: whoever gives a node longer means no deadline. */
-export const MAX_DRAIN_MS = 31 * 24 * 3_600_000;
 
 /** null: the deadline may be kept. 0: what may not move is stopped at once. */
 export function drainProblem({ availability, drainForMs }: SetAvailability): HandleResult | null {

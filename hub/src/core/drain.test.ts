@@ -3,8 +3,8 @@ import type { NodeId } from "@skerry/shared/model/ids.ts";
 import { expect, test } from "vitest";
 import { GIB, nodeId, Scenario, type ServiceShape, workload } from "../../../test/unit/hub/scenario.ts";
 import { worldFrom } from "./apply-change.ts";
-import { nextDrainDeadlineMs, overdueDrains, staying } from "./drain.ts";
-import type { Node } from "./world.ts";
+import { drainEnds, MAX_DRAIN_MS, nextDrainEndMs, overdueDrains, staying } from "./drain.ts";
+import type { Node, World } from "./world.ts";
 
 const REPLACE = { policy: "replace", afterMs: 30_000 } as const;
 const FENCE = { policy: "fence", afterMs: 30_000 } as const;
@@ -26,6 +26,9 @@ const drain = (s: Scenario, node: NodeId, drainForMs: number | null = null): voi
 const uncordon = (s: Scenario, node: NodeId): void => {
   s.send({ kind: "set-availability", node, availability: "active", reason: "", drainForMs: null });
 };
+/** As a hub does that was just started: the wall clock says how long still. */
+const overdue = (world: World, wallMs: number) =>
+  overdueDrains(world, drainEnds(world, new Map(), wallMs, 0), wallMs, 0);
 const on = (s: Scenario, node: NodeId): readonly string[] => [...(s.world.placementsByNode.get(node) ?? [])].sort();
 const stays = (s: Scenario, id: NodeId): Readonly<Record<string, string>> =>
   Object.fromEntries(
@@ -154,15 +157,15 @@ test("[H135] at the deadline what is left is stopped, and runs again when the no
   const s = fleet(2, { name: "data", replicas: 2, disconnect: { policy: "keep" } });
   const first = nodeId(1);
   drain(s, first, 60_000);
-  expect(nextDrainDeadlineMs(s.world)).toBe(61_000);
-  expect(overdueDrains(s.world, 60_999)).toEqual([]);
-  s.apply(overdueDrains(s.world, 61_000));
+  const ends = drainEnds(s.world, new Map(), 1_000, 7);
+  expect(nextDrainEndMs(ends)).toBe(60_007);
+  expect(overdueDrains(s.world, ends, 60_999, 60_006)).toEqual([]);
+  s.apply(overdueDrains(s.world, ends, 61_000, 60_007));
   s.decide();
   const intentsOn = (node: NodeId) => on(s, node).map((id) => s.placement(id)?.intent.run);
   expect(intentsOn(first)).toEqual([false]);
   expect(intentsOn(nodeId(2))).toEqual([true]);
-  expect(overdueDrains(s.world, 99_000)).toEqual([]);
-  expect(nextDrainDeadlineMs(s.world)).toBe(null);
+  expect(nextDrainEndMs(drainEnds(s.world, ends, 99_000, 99_000))).toBe(null);
   uncordon(s, first);
   expect(intentsOn(first)).toEqual([true]);
 });
@@ -183,15 +186,28 @@ test("[H135] the deadline outlives the hub's restart, and so does what it stoppe
     observed: new Map(),
   };
   const anew = worldFrom(loaded, 5);
-  expect(overdueDrains(anew, 61_000)).toContainEqual(
+  expect(overdue(anew, 60_999)).toEqual([]);
+  expect(overdue(anew, 61_000)).toContainEqual(
     expect.objectContaining({ kind: "node-set", node: expect.objectContaining({ drainOverMs: 61_000 }) }),
   );
+});
+
+test("[H135] a wall clock that is set moves no deadline that was seen, and puts off none for longer than there is", () => {
+  const s = fleet(1, { name: "data", disconnect: { policy: "keep" } });
+  drain(s, nodeId(1), 60_000);
+  const seen = drainEnds(s.world, new Map(), 1_000, 0);
+  for (const wallMs of [-1e12, 0, 1e12]) expect(drainEnds(s.world, seen, wallMs, 30_000)).toEqual(seen);
+  // A new deadline is another.
+  drain(s, nodeId(1), 90_000);
+  expect(nextDrainEndMs(drainEnds(s.world, seen, 1_000, 30_000))).toBe(120_000);
+  // A hub that starts with a clock of decades ago.
+  expect(nextDrainEndMs(drainEnds(s.world, new Map(), -1e12, 0))).toBe(MAX_DRAIN_MS);
 });
 
 test("[H135] what finds room after the deadline moves, and runs there", () => {
   const s = fleet(1, { name: "web", replicas: 1, disconnect: REPLACE });
   drain(s, nodeId(1), 0);
-  s.apply(overdueDrains(s.world, 1_000));
+  s.apply(overdue(s.world, 1_000));
   s.decide();
   expect(s.placement("shop/web/1")?.intent.run).toBe(false);
   s.join();

@@ -155,12 +155,39 @@ export function staying(world: World, { id }: Node, now: Millis): readonly { wor
   });
 }
 
-/** Drains whose deadline has passed: from here on what is left there stands stopped. By the hub's wall clock, so a restart of the hub does not put it off. */
-export function overdueDrains(world: World, wallMs: WallMillis): readonly Change[] {
-  const changes: Change[] = [];
+/** A month: whoever gives a node longer means no deadline. */
+export const MAX_DRAIN_MS = 31 * 24 * 3_600_000;
+
+/** When a drain's deadline comes on this process's monotonic clock, and the deadline by the wall clock that this was taken from. */
+export interface DrainEnd {
+  readonly deadlineMs: WallMillis;
+  readonly atMs: Millis;
+}
+export type DrainEnds = ReadonlyMap<NodeId, DrainEnd>;
+
+/**
+ * The deadlines to come. The wall clock is asked once for each, when it is first seen: at the command, or at the hub's start. Whatever the
+ * wall clock does from then on moves none of them, and a start with a wrong one puts none off by more than the longest there is.
+ */
+export function drainEnds(world: World, known: DrainEnds, wallMs: WallMillis, now: Millis): DrainEnds {
+  const ends = new Map<NodeId, DrainEnd>();
   for (const id of sorted(world.drainingNodes)) {
     const node = world.nodes.get(id);
-    if (node === undefined || !isOverdue(node, wallMs)) continue;
+    if (node === undefined || node.drainDeadlineMs === null || node.drainOverMs !== null) continue;
+    const { drainDeadlineMs: deadlineMs } = node;
+    const before = known.get(id);
+    const leftMs = Math.min(Math.max(0, deadlineMs - wallMs), MAX_DRAIN_MS);
+    ends.set(id, before?.deadlineMs === deadlineMs ? before : { deadlineMs, atMs: now + leftMs });
+  }
+  return ends;
+}
+
+/** Drains whose deadline has passed: from here on what is left there stands stopped. `wallMs` is for people. */
+export function overdueDrains(world: World, ends: DrainEnds, wallMs: WallMillis, now: Millis): readonly Change[] {
+  const changes: Change[] = [];
+  for (const [id, { atMs }] of ends) {
+    const node = world.nodes.get(id);
+    if (node === undefined || atMs > now) continue;
     const what = "the drain's deadline has passed: what could not move is stopped until it is uncordoned";
     changes.push(
       { kind: "node-set", node: { ...node, drainOverMs: wallMs } },
@@ -171,17 +198,8 @@ export function overdueDrains(world: World, wallMs: WallMillis): readonly Change
   return changes;
 }
 
-function isOverdue({ drainDeadlineMs, drainOverMs }: Node, wallMs: WallMillis): boolean {
-  return drainDeadlineMs !== null && drainOverMs === null && drainDeadlineMs <= wallMs;
-}
-
 /** The next deadline to come; null: none. */
-export function nextDrainDeadlineMs(world: World): WallMillis | null {
-  let next: WallMillis | null = null;
-  for (const id of world.drainingNodes) {
-    const node = world.nodes.get(id);
-    if (node === undefined || node.drainDeadlineMs === null || node.drainOverMs !== null) continue;
-    if (next === null || node.drainDeadlineMs < next) next = node.drainDeadlineMs;
-  }
-  return next;
+export function nextDrainEndMs(ends: DrainEnds): Millis | null {
+  const times = [...ends.values()].map(({ atMs }) => atMs);
+  return times.length === 0 ? null : Math.min(...times);
 }

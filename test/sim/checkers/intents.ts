@@ -47,16 +47,16 @@ function stoppedGaps({ nodes }: Site, world: World): readonly string[] {
   });
 }
 
-/** By the hub's wall clock, and told by that of people: one that was set meanwhile says nothing. */
+/** A hub that was started meanwhile goes by its wall clock: one that was ever set says nothing then. */
 function isOver({ history, hub, scheduler }: Site, node: Node): boolean {
   const asked = history.acked.flatMap(({ atMs, command }) =>
     command.kind === "set-availability" && command.node === node.id && command.availability === "draining"
       ? [{ atMs, forMs: command.drainForMs }]
       : [],
   );
-  const forMs = asked.at(-1)?.forMs ?? null;
-  if (forMs === null || hub.host.wallSetAtMs() > 0) return false;
-  return (asked.at(-1)?.atMs ?? 0) + forMs + DECIDED_MS < scheduler.nowMs();
+  const { atMs, forMs } = asked.at(-1) ?? { atMs: 0, forMs: null };
+  if (forMs === null || (hub.host.wallSetAtMs() > 0 && hub.startedAtMs() > atMs)) return false;
+  return atMs + forMs + DECIDED_MS < scheduler.nowMs();
 }
 
 /** The hub looks at its drains now and then. */

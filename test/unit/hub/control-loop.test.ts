@@ -281,3 +281,22 @@ test("[H246] an undo after a rollback goes past what failed, to what was good be
   expect(hub.submit({ ...undo, to: 3 }).ok).toBe(true);
   expect(image()).toBe("web:bad");
 });
+
+test("[H135] a drain ends after as long as was said, whatever the wall clock does meanwhile", () => {
+  const decade = 10 * 365 * 86_400_000;
+  for (const errorMs of [0, -decade, decade]) {
+    const hub = smallHub();
+    const node = hub.join("pi");
+    hub.apply(web);
+    const [id = workload("")] = hub.loop.world.placements.keys();
+    const said = { availability: "draining", reason: "", drainForMs: 60_000 } as const;
+    hub.submit({ kind: "set-availability", node, ...said });
+    hub.clock.setWallErrorMs(errorMs);
+    hub.clock.run(59_999);
+    // Something is decided in between.
+    hub.apply(appSpec("other", { name: "web" }));
+    expect(hub.loop.world.placements.get(id)?.intent.run).toBe(true);
+    hub.clock.run(1);
+    expect(hub.loop.world.placements.get(id)?.intent.run).toBe(false);
+  }
+});

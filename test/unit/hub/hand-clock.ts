@@ -6,17 +6,20 @@ export interface HandClock extends Clock {
   run(ms: number): void;
   /** Moves on without firing anything: a process that stood still. Overdue timers fire with the next `run`. */
   stall(ms: number): void;
+  /** Sets the wall clock wrong by so much; nothing else moves. */
+  setWallErrorMs(ms: number): void;
 }
 
 export function handClock(): HandClock {
   const due = new Map<number, { readonly atMs: number; readonly fire: () => void }>();
   let now = 0;
   let made = 0;
+  let wallErrorMs = 0;
   const next = (untilMs: number) =>
     [...due].filter(([, { atMs }]) => atMs <= untilMs).sort(([i, a], [j, b]) => a.atMs - b.atMs || i - j)[0];
   return {
     monotonicMs: () => now,
-    wallMs: () => 1_700_000_000_000 + now,
+    wallMs: () => 1_700_000_000_000 + now + wallErrorMs,
     setTimer(delayMs, fire) {
       made += 1;
       const id = made;
@@ -35,6 +38,9 @@ export function handClock(): HandClock {
     },
     stall(ms) {
       now += ms;
+    },
+    setWallErrorMs(ms) {
+      wallErrorMs = ms;
     },
   };
 }
