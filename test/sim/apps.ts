@@ -5,6 +5,7 @@ import type { AppSpec, AppVolume, Disconnect, ServiceSpec } from "@skerry/shared
 import { specHashInput } from "@skerry/shared/model/assignment-hash.ts";
 import { type ContainerSpec, defaultContainerSpec } from "@skerry/shared/model/container.ts";
 import type { AppName, ServiceName, SpecHash } from "@skerry/shared/model/ids.ts";
+import type { RolloutPolicy } from "@skerry/shared/model/update.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Chance } from "./chance.ts";
 import { imageOf, type Kind, MISSING_IMAGE, NOT_TO_BE_HAD } from "./engine/life.ts";
@@ -22,6 +23,8 @@ export interface AppStyle {
   readonly extras: Chance | null;
   /** Of the services: so many have windows or holds. */
   readonly timedShare: number;
+  /** Of every service; null: as drawn. */
+  readonly budget: RolloutPolicy["budget"];
 }
 
 /** Label values that nodes and constraints are drawn from. */
@@ -203,8 +206,18 @@ function drawService(
   };
 }
 
+/** What was wished for instead of what was drawn changes no other draw. */
+function drawExtras(style: AppStyle, update: ServiceUpdate): Partial<ServiceSpec> {
+  const drawn = drawTimesAndBudget(style, update);
+  const { rollout = update.rollout } = drawn;
+  return style.budget === null ? drawn : { ...drawn, rollout: { ...rollout, budget: style.budget } };
+}
+
 /** Windows and holds, and budgets by label or in percent: none for most. */
-function drawExtras({ extras: chance, timedShare }: AppStyle, { rollout }: ServiceUpdate): Partial<ServiceSpec> {
+function drawTimesAndBudget(
+  { extras: chance, timedShare }: AppStyle,
+  { rollout }: ServiceUpdate,
+): Partial<ServiceSpec> {
   if (chance === null) return {};
   const times = chance.yes(timedShare) ? { times: drawTimes(chance) } : {};
   if (rollout.budget === null || !chance.yes(0.6)) return times;

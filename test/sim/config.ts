@@ -36,6 +36,8 @@ export interface ConfigWishes {
   readonly roughMs?: number;
   /** Every service has windows, or may hold its updates. */
   readonly timed?: boolean;
+  /** Of every service, instead of what is drawn. */
+  readonly budget?: AppStyle["budget"];
   /** Every file says nothing of updates, and operators steer none. */
   readonly plainUpdates?: boolean;
 }
@@ -62,6 +64,7 @@ export function drawConfig(seed: number, wishes: ConfigWishes = {}): SiteConfig 
     updates,
     extras,
     timedShare: wishes.timed === true ? 1 : 0.25,
+    budget: wishes.budget ?? null,
   };
   const nodes: NodeConfig[] = [];
   for (let number = 1; number <= count; number += 1) {

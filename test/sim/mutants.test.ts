@@ -32,6 +32,8 @@ const SEEN: Readonly<Record<Bug, string>> = {
   "agent lives by the wall clock": "[I24] a decision by the wall clock is seen",
   "agent starts whatever stands still": "[I40] a start of what is to stand stopped is seen",
   "hub reads no budgets": "[I19] too many down at once are seen",
+  "hub reads no budgets in percent": "[I19] too many down at once for a budget in percent are seen",
+  "hub reads no budgets by label": "[I19] too many down at once at one site are seen",
   "hub tries again what failed": "[I42] another try of what failed is seen",
   "agent heeds no window": "[I44] a change outside its window is seen",
   "agent believes every probe": "[I45] a gate that passes what never served is seen",

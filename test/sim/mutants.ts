@@ -41,6 +41,8 @@ export type Bug =
   | "agent takes an unknown node for an order"
   | "agent starts whatever stands still"
   | "hub reads no budgets"
+  | "hub reads no budgets in percent"
+  | "hub reads no budgets by label"
   | "hub tries again what failed"
   | "agent forgets what failed"
   | "agent tries again what a lost ledger held"
@@ -95,6 +97,21 @@ export function bugStore(on: On, store: Store): Store {
   };
 }
 
+/** null: every budget is read. */
+function unreadBudgets(on: On): ((service: ServiceSpec) => boolean) | null {
+  if (on("hub reads no budgets")) return () => true;
+  if (on("hub reads no budgets in percent"))
+    return ({ rollout }) => rollout.budget?.maxUnavailable.kind === "percent" && rollout.budget.per === null;
+  if (on("hub reads no budgets by label")) return ({ rollout }) => (rollout.budget?.per ?? null) !== null;
+  return null;
+}
+
+const rushed = (service: ServiceSpec): ServiceSpec => ({
+  ...service,
+  rollout: { ...service.rollout, budget: null, canary: null, batchBy: null },
+  update: { ...service.update, parallelism: { kind: "count", count: 0 } },
+});
+
 export function bugCommand(on: On, command: Command): Command {
   if (command.kind === "set-availability" && command.drainForMs !== null && on("hub forgets a drain's deadline"))
     return { ...command, drainForMs: null };
@@ -107,13 +124,10 @@ export function bugCommand(on: On, command: Command): Command {
     return { ...command, spec: { ...command.spec, services: command.spec.services.map(endless) } };
   }
   if (on("hub tries again what failed")) return { ...command, retry: true };
-  if (on("hub reads no budgets")) {
-    const rushed = (service: ServiceSpec): ServiceSpec => ({
-      ...service,
-      rollout: { ...service.rollout, budget: null, canary: null, batchBy: null },
-      update: { ...service.update, parallelism: { kind: "count", count: 0 } },
-    });
-    return { ...command, spec: { ...command.spec, services: command.spec.services.map(rushed) } };
+  const isUnread = unreadBudgets(on);
+  if (isUnread !== null) {
+    const services = command.spec.services.map((one) => (isUnread(one) ? rushed(one) : one));
+    return { ...command, spec: { ...command.spec, services } };
   }
   if (!on("hub moves what says keep")) return command;
   const services = command.spec.services.map((service) =>

@@ -18,6 +18,10 @@ const short = { kinds: ["steady"], policies: ["keep"], roughMs: 20_000, plainUpd
 /** Operators roll out, stop and start. */
 const steered = { kinds: ["steady"], policies: ["keep"], roughMs: 120_000 } as const;
 
+/** Budgets of every service. */
+const inPercent = { ...steered, budget: { maxUnavailable: { kind: "percent", percent: 34 }, per: null } } as const;
+const byLabel = { ...steered, budget: { maxUnavailable: { kind: "count", count: 1 }, per: "site" } } as const;
+
 /** Windows and holds in every file; what waits for a window is waited for. */
 const timed = { ...steered, timed: true } as const;
 const patient = { faults: [], epilogue: null } as const;
@@ -121,6 +125,14 @@ export const PLANTED: Readonly<Record<Bug, Planted>> = {
     options: { ...calm, wishes: steered },
   },
   "hub reads no budgets": { invariant: "I19", says: null, seed: 11, options: { ...calm, wishes: steered } },
+  "hub reads no budgets in percent": {
+    ...{ invariant: "I19", says: /the budget is 2/, seed: 11 },
+    options: { ...calm, wishes: inPercent },
+  },
+  "hub reads no budgets by label": {
+    ...{ invariant: "I19", says: /in site/, seed: 13 },
+    options: { ...calm, wishes: byLabel },
+  },
   "hub tries again what failed": { invariant: "I42", says: null, seed: 48, options: { ...calm, wishes: steered } },
   "agent heeds no window": { invariant: "I44", says: null, seed: 4, options: { ...patient, wishes: timed } },
   "agent believes every probe": { invariant: "I45", says: null, seed: 4, options: { ...calm, wishes: steered } },
