@@ -18,7 +18,7 @@ import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { type ControlLoop, createControlLoop } from "../../hub/src/control-loop.ts";
 import { DEFAULT_SETTINGS } from "../../hub/src/core/decide.ts";
 import { ensureAdminToken } from "../../hub/src/http/admin-token.ts";
-import type { LogSource } from "../../hub/src/http/logs.ts";
+import type { LogSource } from "../../hub/src/http/deps.ts";
 import { createHttpServer, type HttpServer } from "../../hub/src/http/server.ts";
 import { openSqliteStore } from "../../hub/src/store/sqlite/store.ts";
 import type { Store } from "../../hub/src/store/store.ts";

@@ -11,11 +11,12 @@ import { drainedEvents, drainMoves } from "./drain.ts";
 import { type Judgement, judge, nextDueMs } from "./judge.ts";
 import { byText, sorted, wantedService } from "./lookup.ts";
 import { outcomeChanges } from "./outcome.ts";
-import { nodeOfSlot, Placer, type Want } from "./place.ts";
+import { nodeOfSlot, Placer } from "./place.ts";
 import { lowestPriority } from "./preempt.ts";
 import { advanceRollouts, rolloutTimes } from "./rollout/advance.ts";
 import { appsInRollout, doneChanges, isDone, letThrough, stragglers } from "./rollout/let-through.ts";
 import type { Rollout } from "./rollout-state.ts";
+import type { Failure, Want } from "./want.ts";
 import {
   dueToMoveMs,
   missingOn,
@@ -45,12 +46,6 @@ export const DEFAULT_SETTINGS: Settings = { brakeShare: 0.55, maxRounds: 1_000 }
 /** How much was looked at; for the test that cost follows the change. */
 export interface Effort {
   nodeChecks: number;
-}
-
-/** A slot that found no node in this pass. */
-export interface Failure {
-  readonly want: Want;
-  readonly refusals: readonly Refusal[];
 }
 
 /**

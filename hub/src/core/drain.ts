@@ -8,9 +8,10 @@ import type { Change } from "./change.ts";
 import { Draft } from "./draft.ts";
 import { isGood } from "./good.ts";
 import { byText, isMovable, sorted, wantedService } from "./lookup.ts";
-import { Placer, type Want } from "./place.ts";
+import { Placer } from "./place.ts";
 import { amountOf, labelValue, mostDown } from "./rollout/policy.ts";
 import { startsElsewhere } from "./rollout/start-at.ts";
+import type { Failure, Want } from "./want.ts";
 import { pausedOf } from "./wishes.ts";
 import type { Node, Placement, Refusal, World } from "./world.ts";
 
@@ -41,17 +42,12 @@ function isMovableNow(world: World, placement: Placement | undefined): boolean {
   return service !== null && isMovable(service);
 }
 
-interface DrainFailure {
-  readonly want: Want;
-  readonly refusals: readonly Refusal[];
-}
-
 /**
  * Moves what may move now. Returns the slots that were taken from their node and wait for a fence before another takes them; what
  * found no room stays where it is.
  */
-export function drainMoves(world: World, draft: Draft, placer: Placer): readonly DrainFailure[] {
-  const failures: DrainFailure[] = [];
+export function drainMoves(world: World, draft: Draft, placer: Placer): readonly Failure[] {
+  const failures: Failure[] = [];
   /** Copies of one service are refused alike. */
   const hopeless = new Set<string>();
   for (const node of sorted(world.drainingNodes))

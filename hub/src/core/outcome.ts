@@ -5,12 +5,12 @@ import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "./change.ts";
-import type { Failure } from "./decide.ts";
 import type { Draft } from "./draft.ts";
 import type { Judgement } from "./judge.ts";
 import { saidGone, silentRunMs, stoppedByMs } from "./liveness.ts";
 import { byText, serviceAt, sorted } from "./lookup.ts";
 import { refusalSummary } from "./refusal-text.ts";
+import type { Failure } from "./want.ts";
 import type { Placement, Unplaced, World } from "./world.ts";
 
 export function outcomeChanges(

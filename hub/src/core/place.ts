@@ -2,7 +2,7 @@
 // It never takes a slot from a node that serves it, unless it is asked to and another node takes it.
 
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
-import type { AppName, NodeId, Revision, Slot, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { NodeId, Slot, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Draft } from "./draft.ts";
@@ -22,26 +22,10 @@ import {
   type Tally,
   talliesOf,
 } from "./schedule.ts";
+import type { Want } from "./want.ts";
 import { intentOf } from "./wishes.ts";
-import type { Node, Placement, Refusal, Step, Usage, World } from "./world.ts";
+import type { Node, Placement, Refusal, Usage, World } from "./world.ts";
 import { FIRST_STEP } from "./world.ts";
-
-/**
- * A slot that wants a node. `update`: it stands at an older revision; `move`: it stands on a node that was silent for too long; `drain`:
- * on one that is being drained.
- */
-export interface Want {
-  readonly kind: "new" | "update" | "move" | "drain";
-  readonly workload: WorkloadId;
-  readonly app: AppName;
-  readonly revision: Revision;
-  readonly service: ServiceSpec;
-  readonly slot: Slot;
-  readonly standing: Placement | null;
-  readonly reason: string;
-  /** How it comes to its revision; null: it starts there. */
-  readonly step: Step | null;
-}
 
 interface Candidate {
   readonly node: Node;

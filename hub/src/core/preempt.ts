@@ -3,8 +3,8 @@
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import type { Draft } from "./draft.ts";
 import { byText, isMovable, serviceAt, wantedService } from "./lookup.ts";
-import type { Want } from "./place.ts";
 import { withoutWorkload } from "./usage.ts";
+import type { Want } from "./want.ts";
 import { pausedOf } from "./wishes.ts";
 import type { Node, Placement, Usage, World } from "./world.ts";
 

@@ -8,10 +8,11 @@ import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Draft } from "./draft.ts";
 import { moveAtMs, silentSinceMs } from "./liveness.ts";
 import { byText, serviceAt, serviceOf, sorted, wantedService } from "./lookup.ts";
-import { nodeOfSlot, type Placer, type Want } from "./place.ts";
+import { nodeOfSlot, type Placer } from "./place.ts";
 import { stepOf } from "./rollout/let-through.ts";
 import { judgedBy, mayCatchUp, startsAt, startsElsewhere } from "./rollout/start-at.ts";
 import { constraintRefusal, constraintText } from "./schedule.ts";
+import type { Want } from "./want.ts";
 import type { App, Placement, Step, Unplaced, World } from "./world.ts";
 
 const slotOrder = (a: Placement, b: Placement): number => Number(a.slot) - Number(b.slot) || byText(a.slot, b.slot);

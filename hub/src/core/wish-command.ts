@@ -5,17 +5,11 @@ import type { AppName, ServiceName } from "@skerry/shared/model/ids.ts";
 import { workloadId } from "@skerry/shared/model/names.ts";
 import { err, ok } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
-import type { CommandContext, HandleResult } from "./command.ts";
+import type { CommandContext, HandleResult, WishCommand } from "./command.ts";
 import { serviceOf, sorted } from "./lookup.ts";
 import { type Said, type Wish, wishKey } from "./rollout-state.ts";
 import { stopOfService, type WishTarget, wishesOf } from "./wishes.ts";
 import type { World } from "./world.ts";
-
-/** `reason`: the operator's own words; "" when none were given. */
-export type WishCommand =
-  | { readonly kind: "set-stopped"; readonly target: WishTarget; readonly stopped: boolean; readonly reason: string }
-  | { readonly kind: "restart"; readonly target: WishTarget; readonly reason: string }
-  | { readonly kind: "set-paused"; readonly app: AppName; readonly paused: boolean; readonly reason: string };
 
 /** A sentence fits; more belongs elsewhere, for it is told with every view. */
 export const MAX_REASON_CHARACTERS = 256;

@@ -1,10 +1,18 @@
 // What the HTTP door needs of the hub behind it. Built by main.ts and by tests; nothing in http/ reaches further than this.
+import type { NodeId } from "@skerry/shared/model/ids.ts";
+import type { LogAsk, LogItem } from "@skerry/shared/protocol/streams.ts";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import type { ControlLoop } from "../control-loop.ts";
 import type { Store } from "../store/store.ts";
-import type { LogSource } from "./logs.ts";
+
+/** Where logs come from. */
+export interface LogSource {
+  isHeard(node: NodeId): boolean;
+  /** Rejects with an error whose message goes on after the node's name ("does not answer"). */
+  read(node: NodeId, ask: LogAsk, signal: AbortSignal): AsyncIterable<LogItem>;
+}
 
 export interface HttpDeps {
   /** Changes go through it; its World is read. */

@@ -3,7 +3,7 @@
 import type { ServerResponse } from "node:http";
 import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
-import type { LogAsk, LogItem } from "@skerry/shared/protocol/streams.ts";
+import type { LogItem } from "@skerry/shared/protocol/streams.ts";
 import { sleep, type Timer } from "@skerry/shared/runtime/clock.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { World } from "../core/world.ts";
@@ -25,13 +25,6 @@ const BEAT_MS = 15_000;
 
 /** Who reads in a pager stops for minutes; one whose machine is gone must not hold his place for hours. */
 export const READER_IDLE_MS = 900_000;
-
-/** Where logs come from. */
-export interface LogSource {
-  isHeard(node: NodeId): boolean;
-  /** Rejects with an error whose message goes on after the node's name ("does not answer"). */
-  read(node: NodeId, ask: LogAsk, signal: AbortSignal): AsyncIterable<LogItem>;
-}
 
 export interface Logs {
   open(request: FastifyRequest, reply: FastifyReply): void;

@@ -7,7 +7,7 @@ import type { World } from "../core/world.ts";
 import type { WatchItem } from "../store/store.ts";
 import type { WatchedEvent, WatchNews } from "./schemas/events.ts";
 import { watchedHubEvent, watchedNodeEvent } from "./views/events.ts";
-import { nodeRef } from "./views/nodes.ts";
+import { nodeRef } from "./views/node-ref.ts";
 
 /** null: any. */
 export interface WatchFilter {

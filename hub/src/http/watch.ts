@@ -13,7 +13,8 @@ import { HttpError } from "./errors.ts";
 import { EventStream, message, parsePosition, type StreamSource, type WatchPosition } from "./event-stream.ts";
 import { findNode } from "./lookup.ts";
 import type { WatchNews } from "./schemas/events.ts";
-import { nodeRef, reachabilityView } from "./views/nodes.ts";
+import { nodeRef } from "./views/node-ref.ts";
+import { reachabilityView } from "./views/nodes.ts";
 import { workloadView } from "./views/workloads.ts";
 import { durableNews, type WatchFilter } from "./watch-news.ts";
 

@@ -4,8 +4,9 @@
 import { applyChange, emptyWorld } from "@skerry/hub/core/apply-change.ts";
 import { buildAssignment } from "@skerry/hub/core/assign.ts";
 import type { Change, HubEvent } from "@skerry/hub/core/change.ts";
-import { type Command, type CommandContext, type CommandRefusal, handle } from "@skerry/hub/core/command.ts";
+import type { Command, CommandContext, CommandRefusal } from "@skerry/hub/core/command.ts";
 import { DEFAULT_SETTINGS, decide, type Settings } from "@skerry/hub/core/decide.ts";
+import { handle } from "@skerry/hub/core/handle.ts";
 import { mayRenewLease } from "@skerry/hub/core/liveness.ts";
 import { disconnected, greeted, received } from "@skerry/hub/core/received.ts";
 import type { Placement, World } from "@skerry/hub/core/world.ts";

@@ -3,19 +3,13 @@ import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { AppName, Revision } from "@skerry/shared/model/ids.ts";
 import { err, ok } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "../change.ts";
-import type { CommandContext, HandleResult, RefusalCode } from "../command.ts";
+import type { CommandContext, HandleResult, RefusalCode, RolloutCommand } from "../command.ts";
 import { copiesByService } from "../lookup.ts";
 import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, Placement, World } from "../world.ts";
 import { beginRollout, keptRevisions } from "./begin.ts";
 import { activeRollout } from "./policy.ts";
 import { gateOf } from "./slots.ts";
-
-/** `to` null: the last good revision; when that is the present one, what was good before it. `reason`: the operator's own words, or "". */
-export type RolloutCommand =
-  | { readonly kind: "pause-rollout"; readonly app: AppName; readonly reason: string }
-  | { readonly kind: "resume-rollout"; readonly app: AppName }
-  | { readonly kind: "undo-rollout"; readonly app: AppName; readonly to: Revision | null; readonly reason: string };
 
 const refuse = (code: RefusalCode, message: string, hint: string, path: string | null = null): HandleResult =>
   err({ code, message, hint, path });

@@ -10,13 +10,13 @@ import { sorted } from "../../core/lookup.ts";
 import type { CheckedOf } from "../api.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
-import type { HandlersOf } from "../handlers.ts";
+import type { HandlersOf } from "../handler.ts";
 import { findApp } from "../lookup.ts";
 import { pageOfKeys } from "../paging.ts";
 import type { Applied, DryRun, RemovedApp, RevisionPage, RevisionView } from "../schemas/apps.ts";
 import { appSummary, appView, serviceChanges } from "../views/apps.ts";
 import { plannedBatches, plannedSteps } from "../views/dry-run.ts";
-import { nodeRef } from "../views/nodes.ts";
+import { nodeRef } from "../views/node-ref.ts";
 import { refusalError, write } from "../write.ts";
 
 type AppRoutes = "applyApp" | "listApps" | "getApp" | "removeApp" | "listRevisions" | "getRevision";

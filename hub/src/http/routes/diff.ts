@@ -2,7 +2,7 @@
 import type { AppName } from "@skerry/shared/model/ids.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
-import type { HandlersOf } from "../handlers.ts";
+import type { HandlersOf } from "../handler.ts";
 import { findApp } from "../lookup.ts";
 import type { RevisionDiff } from "../schemas/diff.ts";
 import { serviceChanges } from "../views/apps.ts";

@@ -1,7 +1,7 @@
 // Events, from the store's history.
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { HttpDeps } from "../deps.ts";
-import type { HandlersOf } from "../handlers.ts";
+import type { HandlersOf } from "../handler.ts";
 import { findNode } from "../lookup.ts";
 import { eventView } from "../views/events.ts";
 

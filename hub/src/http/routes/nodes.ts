@@ -11,11 +11,12 @@ import type { Node, World } from "../../core/world.ts";
 import type { CheckedOf } from "../api.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
-import type { HandlersOf } from "../handlers.ts";
+import type { HandlersOf } from "../handler.ts";
 import { findNode } from "../lookup.ts";
 import { pageOfKeys } from "../paging.ts";
 import type { ChangedNode, RemovedNode } from "../schemas/nodes.ts";
-import { nodeRef, nodeSummary, nodeView } from "../views/nodes.ts";
+import { nodeRef } from "../views/node-ref.ts";
+import { nodeSummary, nodeView } from "../views/nodes.ts";
 import { identityOf, refusalError, write } from "../write.ts";
 
 export function nodeHandlers(

@@ -2,10 +2,10 @@
 import type { AppName } from "@skerry/shared/model/ids.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { FastifyRequest } from "fastify";
-import type { RolloutCommand } from "../../core/rollout/commands.ts";
+import type { RolloutCommand } from "../../core/command.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
-import type { HandlersOf } from "../handlers.ts";
+import type { HandlersOf } from "../handler.ts";
 import { findApp } from "../lookup.ts";
 import type { RolloutChanged, RolloutView } from "../schemas/rollouts.ts";
 import { rolloutSummary, rolloutView } from "../views/rollouts.ts";

@@ -1,7 +1,7 @@
 // The hub itself: health, version, and "why".
 import { PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
 import type { HttpDeps } from "../deps.ts";
-import type { HandlersOf } from "../handlers.ts";
+import type { HandlersOf } from "../handler.ts";
 import { health } from "../health.ts";
 import { whyAnswer } from "../views/why.ts";
 

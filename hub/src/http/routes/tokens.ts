@@ -6,7 +6,7 @@ import type { JoinToken } from "../../core/change.ts";
 import { joinSecretHash, joinToken } from "../auth.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
-import type { HandlersOf } from "../handlers.ts";
+import type { HandlersOf } from "../handler.ts";
 import { byCodeUnits, pageOfKeys } from "../paging.ts";
 import type { TokenView } from "../schemas/tokens.ts";
 import { write } from "../write.ts";

@@ -12,11 +12,11 @@ import type { World } from "../../core/world.ts";
 import type { CheckedOf } from "../api.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
-import type { HandlersOf } from "../handlers.ts";
+import type { HandlersOf } from "../handler.ts";
 import { findApp, nodeNamed } from "../lookup.ts";
 import type { Scaled, Wished } from "../schemas/wishes.ts";
 import { workloadsOf } from "../views/apps.ts";
-import { nodeRef } from "../views/nodes.ts";
+import { nodeRef } from "../views/node-ref.ts";
 import { write } from "../write.ts";
 
 type WishRoutes = "stopApp" | "startApp" | "restartApp" | "pauseApp" | "unpauseApp" | "scaleApp";

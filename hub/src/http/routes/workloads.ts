@@ -5,7 +5,7 @@ import { sorted } from "../../core/lookup.ts";
 import type { World } from "../../core/world.ts";
 import type { CheckedOf } from "../api.ts";
 import type { HttpDeps } from "../deps.ts";
-import type { HandlersOf } from "../handlers.ts";
+import type { HandlersOf } from "../handler.ts";
 import { findApp, findNode } from "../lookup.ts";
 import { pageOfKeys } from "../paging.ts";
 import { workloadsOf } from "../views/apps.ts";

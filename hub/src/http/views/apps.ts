@@ -11,7 +11,7 @@ import { pausedOf, stopOfService } from "../../core/wishes.ts";
 import type { App, World } from "../../core/world.ts";
 import type { AppCondition, AppSummary, AppView, ServiceView } from "../schemas/apps.ts";
 import type { WorkloadView } from "../schemas/workloads.ts";
-import { nodeRef } from "./nodes.ts";
+import { nodeRef } from "./node-ref.ts";
 import { rolloutBrief } from "./rollouts.ts";
 import { stopView } from "./wishes.ts";
 import { workloadView } from "./workloads.ts";

@@ -13,7 +13,7 @@ import { durationInWords } from "../../core/why/words.ts";
 import type { Placement, World } from "../../core/world.ts";
 import type { DryRun, ServiceAhead } from "../schemas/apps.ts";
 import { workloadsOf } from "./apps.ts";
-import { nodeRef } from "./nodes.ts";
+import { nodeRef } from "./node-ref.ts";
 
 type Step = DryRun["nodes"][number]["steps"][number];
 

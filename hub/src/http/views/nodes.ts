@@ -5,12 +5,9 @@ import { shownCondition } from "../../core/condition.ts";
 import { sorted } from "../../core/lookup.ts";
 import { reachOf } from "../../core/why/reach.ts";
 import type { Node, World } from "../../core/world.ts";
-import type { NodeRef } from "../schemas/common.ts";
 import type { NodeSummary, NodeView, ReachabilityView } from "../schemas/nodes.ts";
 import { drainView } from "./wishes.ts";
 import { workloadView } from "./workloads.ts";
-
-export const nodeRef = (node: Node): NodeRef => ({ id: node.id, name: node.name });
 
 export const reachabilityView = (world: World, id: NodeId, now: Millis): ReachabilityView => reachOf(world, id, now);
 

@@ -6,7 +6,7 @@ import { outlookOf, type ServiceOutlook, type SlotOutlook } from "../../core/rol
 import type { Rollout } from "../../core/rollout-state.ts";
 import type { App, World } from "../../core/world.ts";
 import type { RolloutBrief, RolloutService, RolloutSlot, RolloutSummary, RolloutView } from "../schemas/rollouts.ts";
-import { nodeRef } from "./nodes.ts";
+import { nodeRef } from "./node-ref.ts";
 
 /** Slots told of one by one in each service; the rest is counted. */
 const MAX_SLOTS = 100;

@@ -10,7 +10,7 @@ import { workloadAccount } from "../../core/why/slot.ts";
 import { stopOf } from "../../core/wishes.ts";
 import type { Placement, World } from "../../core/world.ts";
 import type { WorkloadView } from "../schemas/workloads.ts";
-import { nodeRef } from "./nodes.ts";
+import { nodeRef } from "./node-ref.ts";
 import { stopView } from "./wishes.ts";
 
 /** null: no such slot is wanted. */

@@ -2,7 +2,8 @@
 import type { NodeName, SpecHash } from "@skerry/shared/model/ids.ts";
 import { describe, expect, test } from "vitest";
 import { appName, appSpec, facts, nodeId, Scenario } from "../../../test/unit/hub/scenario.ts";
-import { type Command, type CommandContext, handle } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { handle } from "./handle.ts";
 
 const join = (name: string, labels: Readonly<Record<string, string>> = {}): Command => ({
   kind: "join-node",
