@@ -34,7 +34,7 @@ export interface ConfigWishes {
   readonly kinds?: readonly Kind[];
   readonly policies?: AppStyle["policies"];
   readonly roughMs?: number;
-  /** Every service has windows, or may hold its updates. */
+  /** Every service has windows, or may hold its updates; false: none; undefined: some. */
   readonly timed?: boolean;
   /** Of every service, instead of what is drawn. */
   readonly budget?: AppStyle["budget"];
@@ -63,7 +63,7 @@ export function drawConfig(seed: number, wishes: ConfigWishes = {}): SiteConfig 
     nodes: count,
     updates,
     extras,
-    timedShare: wishes.timed === true ? 1 : 0.25,
+    timedShare: wishes.timed === undefined ? 0.25 : wishes.timed ? 1 : 0,
     budget: wishes.budget ?? null,
   };
   const nodes: NodeConfig[] = [];

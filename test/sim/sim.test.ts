@@ -61,6 +61,16 @@ test("[I24] wall clocks that jump by decades change nothing that is done", async
   for (const seed of [1, 2, 3]) expect(await dependsOnClocks(seed, options)).toEqual([]);
 });
 
+test("[I24] wall clocks that jump by decades change nothing in the middle of updates, good ones and bad ones", async () => {
+  const options = {
+    // A hub that is started goes by its wall clock for what is left of a drain's deadline, and update windows are those of wall clocks.
+    faults: CLOCK_FAULTS.filter((fault) => fault !== "hub killed"),
+    epilogue: null,
+    wishes: { kinds: ["steady"], policies: ["keep"], roughMs: 60_000, timed: false },
+  } as const;
+  for (const seed of [5, 6, 7, 10, 11]) expect(await dependsOnClocks(seed, options)).toEqual([]);
+});
+
 test("[I12] what is done does not hang on messages: with every engine event lost and connections reset all is as it should be", async () => {
   const faults = [
     "engine events lost",

@@ -123,7 +123,8 @@ export class Prober {
     }
     held?.gone.abort();
     const { clock, chance } = this.#parts;
-    const key = (name: string): number => chance(`probe ${run} ${name}`);
+    // Not by the run: its key holds a stamp of the wall clock.
+    const key = (name: string): number => chance(`probe ${details.id} ${name}`);
     const state = beginRun(probes, details.ranMs ?? 0, clock.monotonicMs(), key);
     const gone = new AbortController();
     this.#followed.set(workload.id, {
@@ -169,7 +170,10 @@ export class Prober {
     const probe = held.state.states[name]?.probe;
     if (probe === undefined) return;
     held.asks += 1;
-    put(held, asking(held.state, name, now, this.#parts.chance(`probe ${held.run} ${name} ${held.asks}`)));
+    put(
+      held,
+      asking(held.state, name, now, this.#parts.chance(`probe ${held.target.containerId} ${name} ${held.asks}`)),
+    );
     this.#inFlight += 1;
     this.#askOnce(held, probe)
       .then((answer) => this.#onAnswer(held, name, answer))
