@@ -44,6 +44,11 @@ export const REGRESSIONS: readonly Regression[] = [
     why: "an agent without a ledger, whose engine was down, was taken to say that nothing was left of what was to go",
   },
   {
+    seed: 290,
+    of: "agent",
+    why: "a container that never started was taken for started, for it had outlived its startup probe while no agent asked",
+  },
+  {
     seed: 248,
     of: "simulator",
     why: "a copy that stays behind, for its new revision fits nowhere, was expected to be shown as good",

@@ -24,8 +24,8 @@ const PROBE: Probe = {
   successThreshold: 1,
 };
 const none: Probes = { startup: null, readiness: null, liveness: null };
-const begin = (probes: Partial<Probes>, ageMs = 0, now = 0): ProbedRun =>
-  beginRun({ ...none, ...probes }, ageMs, now, () => 0);
+const begin = (probes: Partial<Probes>, ageMs = 0, now = 0, isProven = true): ProbedRun =>
+  beginRun({ ...none, ...probes }, ageMs, isProven, now, () => 0);
 
 function after(run: ProbedRun, name: ProbeName, ...answers: readonly Answer[]): ProbedRun {
   return answers.reduce((held, answer) => answered(asking(held, name, 0, 0.5), name, answer), run);
@@ -94,6 +94,14 @@ describe("liveness and startup", () => {
     const slow = { ...PROBE, initialDelayMs: 5_000 };
     expect(readinessOf(begin({ startup: slow }, 35_000)).startupDone).toBe(false);
     expect(readinessOf(begin({ startup: slow }, 35_001)).startupDone).toBe(true);
+  });
+
+  test("[N174] what is not proven must still answer its startup probe, and is not given up when it does not", () => {
+    const found = begin({ startup: PROBE }, 3_600_000, 0, false);
+    expect(readinessOf(found)).toMatchObject({ startupDone: false, ready: false, alive: true });
+    const silent = after(found, "startup", ...Array.from({ length: 20 }, () => BAD));
+    expect(readinessOf(silent)).toMatchObject({ startupDone: false, ready: false, alive: true });
+    expect(readinessOf(after(silent, "startup", GOOD))).toMatchObject({ startupDone: true, ready: true });
   });
 });
 

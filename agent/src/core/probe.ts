@@ -41,8 +41,14 @@ export interface ProbedRun {
 /** Asked this much earlier or later than an interval says, so that probes that began together drift apart. */
 const JITTER_SHARE = 0.05;
 
-/** `ageMs`: for how long the run has been running. `chance`: in [0, 1). */
-export function beginRun(probes: Probes, ageMs: number, now: Millis, chance: (key: string) => number): ProbedRun {
+/** `ageMs`: for how long the run has been running. `isProven`: its spec has passed its gate on this node. `chance`: in [0, 1). */
+export function beginRun(
+  probes: Probes,
+  ageMs: number,
+  isProven: boolean,
+  now: Millis,
+  chance: (key: string) => number,
+): ProbedRun {
   const state = (name: ProbeName): ProbeState | null => {
     const probe = probes[name];
     if (probe === null) return null;
@@ -50,15 +56,24 @@ export function beginRun(probes: Probes, ageMs: number, now: Millis, chance: (ke
     return { probe, verdict: "unknown", failures: 0, successes: 0, last: null, dueMs: now + waitMs, asked: false };
   };
   const startup = state("startup");
-  const started = startup !== null && ageMs > longestStartMs(startup.probe);
+  const isOld = startup !== null && ageMs > longestStartMs(startup.probe);
   return {
     states: {
-      // What has outlived everything that its startup probe allows has started: an agent that comes anew does not ask again.
-      startup: started ? { ...startup, verdict: "good" } : startup,
+      startup: isOld ? outlived(startup, isProven) : startup,
       readiness: state("readiness"),
       liveness: state("liveness"),
     },
   };
+}
+
+/**
+ * Found running for longer than its startup probe allows, by an agent that comes anew. What is proven has started, and is not asked again;
+ * nobody may have asked the other while no agent was there: it must still answer, and is not restarted when it does not.
+ */
+function outlived(startup: ProbeState, isProven: boolean): ProbeState {
+  return isProven
+    ? { ...startup, verdict: "good" }
+    : { ...startup, probe: { ...startup.probe, failureThreshold: Number.POSITIVE_INFINITY } };
 }
 
 function longestStartMs({ initialDelayMs, intervalMs, timeoutMs, failureThreshold }: Probe): number {

@@ -1,10 +1,12 @@
 // The prober on a clock that a test turns by hand: who is asked when, how many at once, and who waits for whom.
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import type { Probe, ProbeCheck, Probes } from "@skerry/shared/model/update.ts";
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../../test/unit/agent/manual-clock.ts";
 import { assignment, container, workload } from "../../../test/unit/agent/scenario.ts";
+import type { OwnContainer } from "../core/observed.ts";
 import type { Answer } from "../core/probe.ts";
 import { EngineError } from "../engine/engine.ts";
 import { asksThrough, placesOf } from "./ask.ts";
@@ -38,14 +40,15 @@ function start(answer: (target: ProbeTarget) => Promise<Answer | null>) {
     },
     onBug: (error) => bugs.push(error),
   });
-  return { clock, asked, prober, news: () => news, bugs };
+  const follow = (desired: Assignment, own: readonly OwnContainer[]) => prober.follow(desired, own, () => true);
+  return { clock, asked, follow, news: () => news, bugs };
 }
 
 describe("prober", () => {
   test("[N177] where nothing is probed no timer is set and nothing is held", () => {
-    const { clock, prober } = start(() => never);
+    const { clock, follow } = start(() => never);
     const plain = workload("plain");
-    expect(prober.follow(assignment([plain]), [container(plain)]).size).toBe(0);
+    expect(follow(assignment([plain]), [container(plain)]).size).toBe(0);
     expect(clock.pending()).toEqual([]);
   });
 
@@ -53,7 +56,7 @@ describe("prober", () => {
     const hangs = workload("hangs", { probes: only("liveness", { timeoutMs: 60_000, failureThreshold: 1 }) });
     const works = workload("works", { probes: only("liveness") });
     const site = start((target) => (target.workload.service === "hangs" ? never : Promise.resolve(GOOD)));
-    const follow = () => site.prober.follow(assignment([hangs, works]), [container(hangs), container(works)]);
+    const follow = () => site.follow(assignment([hangs, works]), [container(hangs), container(works)]);
     follow();
     await site.clock.pass(55_000);
     expect(site.asked.filter(({ service }) => service === "works").length).toBe(6);
@@ -70,7 +73,7 @@ describe("prober", () => {
       workload(`many${at}`, { probes: only("liveness", { intervalMs: 1_000 }) }),
     );
     const site = start(() => Promise.resolve(GOOD));
-    site.prober.follow(
+    site.follow(
       assignment(many),
       many.map((one) => container(one)),
     );
@@ -89,23 +92,23 @@ describe("prober", () => {
     const answers: ((answer: Answer) => void)[] = [];
     const site = start(() => new Promise((resolve) => answers.push(resolve)));
     const one = of(only("liveness"));
-    site.prober.follow(assignment([one]), [container(one)]);
+    site.follow(assignment([one]), [container(one)]);
     await site.clock.pass(1_000);
     const later = container(one, { details: { startedAt: "2026-11-21T11:00:00Z" } });
-    site.prober.follow(assignment([one]), [later]);
+    site.follow(assignment([one]), [later]);
     answers[0]?.({ ok: false, what: "connection refused", detail: "" });
     await site.clock.pass(0);
-    expect(site.prober.follow(assignment([one]), [later]).get(one.id)).toMatchObject({ alive: true });
+    expect(site.follow(assignment([one]), [later]).get(one.id)).toMatchObject({ alive: true });
     const other = of(only("readiness"));
-    expect(site.prober.follow(assignment([other]), [later]).get(one.id)).toMatchObject({ ready: false, answers: [] });
-    expect(site.prober.follow(assignment([other]), []).size).toBe(0);
+    expect(site.follow(assignment([other]), [later]).get(one.id)).toMatchObject({ ready: false, answers: [] });
+    expect(site.follow(assignment([other]), []).size).toBe(0);
     expect(site.clock.pending()).toEqual([]);
   });
 
   test("[N176] only news wakes the reconciler", async () => {
     const web = workload("web", { probes: only("readiness") });
     const site = start(() => Promise.resolve(GOOD));
-    site.prober.follow(assignment([web]), [container(web)]);
+    site.follow(assignment([web]), [container(web)]);
     await site.clock.pass(100_000);
     expect(site.asked.length).toBeGreaterThan(8);
     expect(site.news()).toBe(1);

@@ -83,8 +83,12 @@ export class Prober {
     this.#parts = parts;
   }
 
-  /** What runs now, as the last look saw it. The answer is what `plan` is told. */
-  follow(desired: Assignment | null, own: readonly OwnContainer[]): ReadonlyMap<WorkloadId, Readiness> {
+  /** What runs now, as the last look saw it, and whose spec has passed its gate here. The answer is what `plan` is told. */
+  follow(
+    desired: Assignment | null,
+    own: readonly OwnContainer[],
+    isProven: (workload: Workload) => boolean,
+  ): ReadonlyMap<WorkloadId, Readiness> {
     const wanted = new Map((desired?.workloads ?? []).map((one) => [one.id, one]));
     const running = new Map<WorkloadId, OwnContainer>();
     for (const one of own) {
@@ -99,7 +103,7 @@ export class Prober {
     }
     for (const [id, one] of running) {
       const workload = wanted.get(id);
-      if (workload !== undefined && workload.probes !== null) this.#take(workload, workload.probes, one);
+      if (workload !== undefined && workload.probes !== null) this.#take(workload, workload.probes, one, isProven);
     }
     this.#schedule();
     return new Map([...this.#followed].map(([id, { told }]) => [id, told]));
@@ -112,7 +116,12 @@ export class Prober {
     this.#followed.clear();
   }
 
-  #take(workload: Workload, probes: Probes, { details }: OwnContainer): void {
+  #take(
+    workload: Workload,
+    probes: Probes,
+    { details }: OwnContainer,
+    isProven: (workload: Workload) => boolean,
+  ): void {
     const target: ProbeTarget = { workload, containerId: details.id, addresses: details.addresses };
     const run = runKey(details);
     const probesText = JSON.stringify(probes);
@@ -125,7 +134,7 @@ export class Prober {
     const { clock, chance } = this.#parts;
     // Not by the run: its key holds a stamp of the wall clock.
     const key = (name: string): number => chance(`probe ${details.id} ${name}`);
-    const state = beginRun(probes, details.ranMs ?? 0, clock.monotonicMs(), key);
+    const state = beginRun(probes, details.ranMs ?? 0, isProven(workload), clock.monotonicMs(), key);
     const gone = new AbortController();
     this.#followed.set(workload.id, {
       ...{ run, probes, probesText, target, state, next: firstDue(state), told: readinessOf(state), gone, asks: 0 },

@@ -2,7 +2,7 @@
 // of them make one turn. It knows nothing of the hub but what the ledger holds and how long the hub has been silent.
 // Boring on purpose: everything that decides is in core.
 
-import type { Assignment, Position } from "@skerry/shared/model/assignment.ts";
+import type { Assignment, Position, Workload } from "@skerry/shared/model/assignment.ts";
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { Condition, PortInUse } from "@skerry/shared/model/node.ts";
@@ -12,7 +12,7 @@ import { type Millis, sleep } from "@skerry/shared/runtime/clock.ts";
 import type { Action, Lane, Plan } from "../core/action.ts";
 import { chanceFrom } from "../core/chance.ts";
 import type { PlanContext } from "../core/plan/scene.ts";
-import { imagesOf, targetsOf } from "../core/plan/target.ts";
+import { gateOf, imagesOf, targetsOf } from "../core/plan/target.ts";
 import { plan } from "../core/plan.ts";
 import { type Outcome, rememberOutcome } from "../core/remember.ts";
 import { advance, statusesAt, type Timeline } from "../core/timeline.ts";
@@ -314,7 +314,9 @@ class Loop implements Reconciler {
 
   #context(desired: Assignment | null, { observed, inFlight, ends }: Seen, unbrokenSinceMs: Millis): PlanContext {
     this.#former = takeIn(this.#former, desired, new Set(observed.own.map(({ workload }) => workload)));
-    const aimed = desired === null ? null : targetsOf(desired, this.#journal.memory());
+    const memory = this.#journal.memory();
+    const aimed = desired === null ? null : targetsOf(desired, memory);
+    const isProven = (wanted: Workload): boolean => gateOf(memory.get(wanted.id), wanted).verdict.kind === "passed";
     return {
       busy: inFlight,
       pulls: this.#lanes.pulls(),
@@ -323,7 +325,7 @@ class Loop implements Reconciler {
       bootId: this.#parts.bootId,
       chance: this.#chance,
       formerDependencies: formerDependencies(this.#former),
-      readiness: this.#prober.follow(aimed, observed.own),
+      readiness: this.#prober.follow(aimed, observed.own, isProven),
       ends,
       metered: this.#parts.metered,
       safeMode: this.#parts.safeMode(),
