@@ -34,6 +34,8 @@ export const SAVE_OBSERVED_MS = 60_000;
 const SAVED_PER_TURN = 10;
 /** … with a pause between turns. */
 const SAVE_PAUSE_MS = 20;
+/** The longest that a decision waits because the last one took long: a batch may come so much later. */
+const MAX_PAUSE_MS = 250;
 /** Older revisions that an undo without a number looks at: what was good longer ago is asked for by its number. */
 const MAX_UNDO_LOOKS = 100;
 
@@ -123,6 +125,9 @@ class Loop implements ControlLoop {
   #storage: StorageState = { kind: "ok" };
   #phase: "new" | "running" | "stopped" = "new";
   #turn: Timer | null = null;
+  /** A decision that waits because the last one took long. */
+  #deciding: Timer | null = null;
+  #notDecidedBeforeMs: Millis = Number.NEGATIVE_INFINITY;
   #drainEnds: DrainEnds = new Map();
   #wake: { readonly timer: Timer; readonly atMs: Millis } | null = null;
   #retry: Timer | null = null;
@@ -144,7 +149,7 @@ class Loop implements ControlLoop {
     if (this.#phase === "stopped") return;
     while (this.#waiting.length > 0 && this.#storage.kind === "ok") this.#commitWaiting();
     this.#phase = "stopped";
-    for (const timer of [this.#turn, this.#wake?.timer, this.#retry, this.#saving]) timer?.cancel();
+    for (const timer of [this.#turn, this.#deciding, this.#wake?.timer, this.#retry, this.#saving]) timer?.cancel();
     for (const input of this.#takeWaiting()) input.done({ kind: "lost" });
     this.#saveObserved(Number.POSITIVE_INFINITY);
   }
@@ -307,7 +312,7 @@ class Loop implements ControlLoop {
     this.#turn = this.#options.clock.setTimer(0, () => {
       this.#turn = null;
       this.#commitWaiting();
-      this.#decide();
+      this.#decideInTurn();
       if (this.#waiting.length > 0) this.#turnSoon();
     });
   }
@@ -358,10 +363,25 @@ class Loop implements ControlLoop {
     return waiting;
   }
 
+  /** What nodes say waits for as long as the last decision took: in a large fleet at most half of the time goes into deciding. */
+  #decideInTurn(): void {
+    if (this.#deciding !== null) return;
+    const { clock } = this.#options;
+    const waitMs = this.#notDecidedBeforeMs - clock.monotonicMs();
+    if (waitMs <= 0) return this.#decide();
+    this.#deciding = clock.setTimer(Math.ceil(waitMs), () => this.#decide());
+  }
+
   /** While the disk is full nothing is decided, for it could not be stored: see `#tryAgain`. */
   #decide(): void {
+    this.#deciding?.cancel();
+    this.#deciding = null;
     if (this.#phase !== "running" || this.#storage.kind !== "ok") return;
+    const { clock } = this.#options;
+    const startedAtMs = clock.monotonicMs();
     this.#decideNow();
+    const endedAtMs = clock.monotonicMs();
+    this.#notDecidedBeforeMs = endedAtMs + Math.min(endedAtMs - startedAtMs, MAX_PAUSE_MS);
   }
 
   #decideNow(): StoreError | null {
