@@ -258,7 +258,7 @@ class Loop implements ControlLoop {
     const ends = new Map(store.rollouts(name, MAX_UNDO_LOOKS).map(({ revision, state }) => [revision, state.kind]));
     const older = store.revisions(name).filter(({ revision }) => revision < present);
     for (const { revision } of older.slice(-MAX_UNDO_LOOKS).reverse()) {
-      // Without a rollout: it stood before rollouts were recorded. With nothing good yet, the one before is as good as any.
+      // One without a rollout was applied by a hub that recorded none: as the migration does, it is taken for good, or no upgraded hub could undo.
       if (lastGood !== null && (ends.get(revision) ?? "done") !== "done") continue;
       const found = this.#stored(name, revision);
       if (found !== null && !sameJson(found.spec, spec)) return found;

@@ -15,7 +15,7 @@ import { startsFirst } from "./target.ts";
  */
 const SETTLE_MS = 2_000;
 
-/** Published ports change with the names: one that has any keeps its names as it keeps those. */
+/** Not where ports are published: to be attached anew gives a port that the engine chose another number, and cuts off whoever uses it. */
 function handsNamesOver(workload: Workload): boolean {
   const { networkMode, ports } = workload.spec;
   return startsFirst(workload) && networkMode === "networks" && ports.length === 0;
