@@ -1,6 +1,5 @@
 // The only writer of the hub: input → pure handler → one durable commit → World → answer, watchers, nodes; then the same for what `decide` adds.
 // Nothing is acknowledged, sent or shown before it is durable. It must never await, queue without a bound, or write to the World elsewhere.
-import { sameJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId, Revision } from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
 import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
@@ -16,7 +15,8 @@ import { decide, type Settings } from "./core/decide.ts";
 import { type DrainEnds, drainEnds, nextDrainEndMs, overdueDrains } from "./core/drain.ts";
 import { handle } from "./core/handle.ts";
 import { disconnected, greeted, received } from "./core/received.ts";
-import type { App, AppRevision, World } from "./core/world.ts";
+import { undoTarget } from "./core/rollout/undo.ts";
+import type { AppRevision, World } from "./core/world.ts";
 import type { Frame, HashMatches, Hub, InputResult, Listener, StorageState } from "./link/hub.ts";
 import { type Commit, type Store, StoreError } from "./store/store.ts";
 
@@ -36,8 +36,6 @@ const SAVED_PER_TURN = 10;
 const SAVE_PAUSE_MS = 20;
 /** The longest that a decision waits because the last one took long: a batch may come so much later. */
 const MAX_PAUSE_MS = 250;
-/** Older revisions that an undo without a number looks at: what was good longer ago is asked for by its number. */
-const MAX_UNDO_LOOKS = 100;
 
 export interface ControlLoopOptions {
   readonly clock: Clock;
@@ -243,32 +241,15 @@ class Loop implements ControlLoop {
     };
   }
 
-  /** What was asked for by its number; else the last good one; and when that is the present one, what was good before it. */
   #undoTo(name: AppName, asked: Revision | null): AppRevision | null {
     const app = this.world.apps.get(name);
     if (app === undefined) return null;
-    const isPresent = app.lastGood === null || app.lastGood === app.revision;
-    const to = asked ?? (isPresent ? null : app.lastGood);
-    return to === null ? this.#goodBefore(app) : this.#stored(name, to);
-  }
-
-  /** The newest older revision that was good and asks for something else: a rollback has the content of the one that it went back to. */
-  #goodBefore({ name, revision: present, spec, lastGood }: App): AppRevision | null {
     const { store } = this.#options;
-    const ends = new Map(store.rollouts(name, MAX_UNDO_LOOKS).map(({ revision, state }) => [revision, state.kind]));
-    const older = store.revisions(name).filter(({ revision }) => revision < present);
-    for (const { revision } of older.slice(-MAX_UNDO_LOOKS).reverse()) {
-      // One without a rollout was applied by a hub that recorded none: as the migration does, it is taken for good, or no upgraded hub could undo.
-      if (lastGood !== null && (ends.get(revision) ?? "done") !== "done") continue;
-      const found = this.#stored(name, revision);
-      if (found !== null && !sameJson(found.spec, spec)) return found;
-    }
-    return null;
-  }
-
-  #stored(name: AppName, revision: Revision): AppRevision | null {
-    const stored = this.#options.store.revision(name, revision);
-    return stored === null ? null : { revision, spec: stored.spec };
+    return undoTarget(app, asked, {
+      revisions: () => store.revisions(name).map(({ revision }) => revision),
+      rollouts: (most) => store.rollouts(name, most),
+      spec: (revision) => store.revision(name, revision)?.spec ?? null,
+    });
   }
 
   /** Volatile news is applied at once; what must be durable waits for the next commit, together with what other nodes say meanwhile. */
