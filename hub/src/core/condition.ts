@@ -45,9 +45,12 @@ export function blindness(world: World, node: NodeId): Condition | null {
   return world.observations.get(node)?.conditions.find(({ kind }) => kind === "engine-unreachable") ?? null;
 }
 
-/** true: what the node says of its gate is about what it should run now. */
+/**
+ * true: what the node says of its gate is about what it should run now. Like the node: what was judged at a larger attempt is not judged
+ * again at a smaller one.
+ */
 export const gateIsOf = ({ specHash, step }: Placement, { gateFor }: WorkloadStatus): boolean =>
-  gateFor !== null && gateFor.specHash === specHash && gateFor.attempt === step.attempt;
+  gateFor !== null && gateFor.specHash === specHash && gateFor.attempt >= step.attempt;
 
 /** A change that replaces a good one is good when its gate has passed; a first start, as soon as it runs. */
 function gateCondition(placement: Placement, status: WorkloadStatus): AppCondition {

@@ -5,6 +5,7 @@ import { comparePositions } from "@skerry/shared/model/assignment-hash.ts";
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import type { Report, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Change } from "../change.ts";
+import { gateIsOf } from "../condition.ts";
 import type { GateResult } from "../rollout-state.ts";
 import type { Placement, World } from "../world.ts";
 import { activeRollout } from "./policy.ts";
@@ -53,9 +54,9 @@ function resultOf(
   const { gate } = status;
   switch (gate.kind) {
     case "passed":
-      return isAbout(placement, status) ? { kind: "passed" } : null;
+      return gateIsOf(placement, status) ? { kind: "passed" } : null;
     case "failed":
-      return isAbout(placement, status) ? { kind: "failed", reason: gate.reason.slice(0, MAX_REASON) } : null;
+      return gateIsOf(placement, status) ? { kind: "failed", reason: gate.reason.slice(0, MAX_REASON) } : null;
     case "none":
       // It has nothing to judge, for what is wanted is what ran before; that it runs is good.
       return status.specHash === placement.specHash && status.state.kind === "running" ? { kind: "passed" } : null;
@@ -63,10 +64,6 @@ function resultOf(
       return null;
   }
 }
-
-/** Like the node: what was judged at a larger attempt is not judged again at a smaller one. */
-const isAbout = ({ specHash, step }: Placement, { gateFor }: WorkloadStatus): boolean =>
-  gateFor !== null && gateFor.specHash === specHash && gateFor.attempt >= step.attempt;
 
 function hasAccepted(world: World, placement: Placement, { observed }: Report): boolean {
   return observed.epoch === world.epoch && observed.generation >= placement.sinceGeneration;

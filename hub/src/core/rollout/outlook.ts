@@ -4,6 +4,7 @@ import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
+import { gateIsOf } from "../condition.ts";
 import { copiesByService } from "../lookup.ts";
 import { refusalSummary } from "../refusal-text.ts";
 import type { Rollout, ServiceRollout } from "../rollout-state.ts";
@@ -104,7 +105,7 @@ const STOPPED = "stands stopped, as an operator wants";
 /** The node's own words for what its gate waits for. */
 function gateReason(world: World, { placement }: Slot): string {
   const status = world.observations.get(placement.node)?.workloads.get(placement.workload)?.status;
-  if (status === undefined || status.gateFor?.specHash !== placement.specHash) return "on its way to the node";
+  if (status === undefined || !gateIsOf(placement, status)) return "on its way to the node";
   return status.gate.kind === "open" ? status.gate.reason : "being judged by its node";
 }
 
