@@ -3,7 +3,7 @@
 import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { ContainerSpec, Mount } from "@skerry/shared/model/container.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
-import { type Clock, DeadlineError, withDeadline } from "@skerry/shared/runtime/clock.ts";
+import { type Clock, DeadlineError, sleep, withDeadline } from "@skerry/shared/runtime/clock.ts";
 import type { Action } from "../core/action.ts";
 import { expectedLimits, limitsText } from "../core/compare.ts";
 import type { Outcome } from "../core/remember.ts";
@@ -95,7 +95,7 @@ async function call(parts: ExecuteParts, action: Action, context: ActionContext)
       return containerId;
     }
     case "let-settle":
-      await settled(clock, action.forMs, context.signal);
+      await sleep(clock, action.forMs, context.signal);
       return action.containerId;
     default:
       return assertNever(action);
@@ -117,20 +117,6 @@ async function create(
 
 function withoutAliases(spec: ContainerSpec): ContainerSpec {
   return { ...spec, networks: spec.networks.map((attachment) => ({ ...attachment, aliases: [] })) };
-}
-
-/** Ends early when nothing more is to be done. */
-function settled(clock: Clock, forMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      timer.cancel();
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = clock.setTimer(forMs, done);
-    if (signal.aborted) done();
-    else signal.addEventListener("abort", done);
-  });
 }
 
 /** Not part of the spec, so it comes with the next container when it is turned on. */

@@ -1,6 +1,7 @@
 // The hub's HTTP API as commands use it: one request, one answer, deadlines on everything, failures in words.
 // It must never send a token to another hub than the one it is for, nor show it.
 import type { IncomingMessage, RequestOptions } from "node:http";
+import { sleep } from "@skerry/shared/runtime/clock.ts";
 import type { RequestOf, ResponseOf } from "../http/api.ts";
 import { type RouteName, routes } from "../http/routes.ts";
 import { visible } from "./escape.ts";
@@ -106,7 +107,7 @@ async function withTries<T>(io: Io, attempt: () => Promise<T>): Promise<T> {
     } catch (error) {
       const isBroken = error instanceof CliFailure && BROKEN.has(codeOf(error.cause));
       if (!isBroken || tried === TRIES) throw error;
-      await new Promise<void>((resolve) => io.clock.setTimer(TRY_AGAIN_AFTER_MS, resolve));
+      await sleep(io.clock, TRY_AGAIN_AFTER_MS);
     }
   }
 }

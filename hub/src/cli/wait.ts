@@ -1,4 +1,5 @@
 // Waits until an app is as it should be, showing how it comes along, and ends with the truth: done, not in time, or overtaken.
+import { sleep } from "@skerry/shared/runtime/clock.ts";
 import type { AppView } from "../http/schemas/apps.ts";
 import type { RolloutView } from "../http/schemas/rollouts.ts";
 import type { WorkloadView } from "../http/schemas/workloads.ts";
@@ -52,7 +53,7 @@ export async function waitForApp(
     }
     if (app !== null) progress?.show(progressLines(app, paint, rollout));
     else progress?.show([HUB_AWAY, ...(last === null ? ["  nothing yet"] : progressLines(last, paint))]);
-    await new Promise<void>((resolve) => io.clock.setTimer(Math.min(LOOK_EVERY_MS, leftMs), resolve));
+    await sleep(io.clock, Math.min(LOOK_EVERY_MS, leftMs));
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type PullProgress,
 } from "@skerry/agent/engine/engine.ts";
 import type { PullFailure } from "@skerry/shared/model/report.ts";
+import { sleep } from "@skerry/shared/runtime/clock.ts";
 import type { Chance } from "../chance.ts";
 import type { Process } from "../host.ts";
 import type { Scheduler } from "../scheduler.ts";
@@ -400,7 +401,7 @@ async function* logs(
     told = lines.length;
     yield* first && tail !== null ? fresh.slice(Math.max(0, fresh.length - tail)) : fresh;
     if (!follow || ends || signal.aborted) return;
-    await new Promise<void>((resolve) => process.clock.setTimer(LOG_LOOK_MS, resolve));
+    await sleep(process.clock, LOG_LOOK_MS);
     if (signal.aborted) return;
   }
 }

@@ -1,4 +1,5 @@
 // `skerry drain NODE`: nothing new comes, what may move goes elsewhere; says what stays, and why. --wait shows it until it is done.
+import { sleep } from "@skerry/shared/runtime/clock.ts";
 import { parseDurationMs } from "../../compose/values.ts";
 import type { NodeView } from "../../http/schemas/nodes.ts";
 import { type Client, HubRefusal } from "../client.ts";
@@ -98,7 +99,7 @@ async function waitForDrain(
     const now = view === null ? `${HUB_AWAY} ${last || "nothing yet"}` : last;
     if (!quiet && now !== said) io.out(`${now}\n`);
     said = now;
-    await new Promise<void>((resolve) => io.clock.setTimer(LOOK_EVERY_MS, resolve));
+    await sleep(io.clock, LOOK_EVERY_MS);
   }
 }
 

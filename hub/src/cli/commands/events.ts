@@ -1,5 +1,6 @@
 // `skerry events [-f]`: what happened, and with -f what happens. A broken link is taken up again where it broke; a hole is said.
 
+import { sleep } from "@skerry/shared/runtime/clock.ts";
 import type { EventView, WatchedEvent, WatchNews } from "../../http/schemas/events.ts";
 import type { Client } from "../client.ts";
 import { HubRefusal } from "../client.ts";
@@ -80,7 +81,7 @@ async function follow(
       if (!isBroken) io.err(`skerry: ${visible(error.message)} Trying again.\n`);
       isBroken = true;
     }
-    await new Promise<void>((resolve) => io.clock.setTimer(AGAIN_AFTER_MS, resolve));
+    await sleep(io.clock, AGAIN_AFTER_MS);
   }
 }
 

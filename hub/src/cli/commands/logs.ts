@@ -1,5 +1,6 @@
 // `skerry logs APP[/SERVICE[/SLOT]] [-f]`: what containers wrote and write, from all nodes. Their words are data: unless --raw is given,
 // nothing in them reaches the terminal as a command. A hub that restarts is waited for, and that is said.
+import { sleep } from "@skerry/shared/runtime/clock.ts";
 import type { LogNews } from "../../http/schemas/logs.ts";
 import { type Client, HubRefusal } from "../client.ts";
 import { safeJson, visible } from "../escape.ts";
@@ -75,7 +76,7 @@ async function follow(
       isBroken = true;
       shown.expectAgain();
     }
-    await new Promise<void>((resolve) => io.clock.setTimer(AGAIN_AFTER_MS, resolve));
+    await sleep(io.clock, AGAIN_AFTER_MS);
   }
 }
 

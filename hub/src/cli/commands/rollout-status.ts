@@ -1,5 +1,6 @@
 // `skerry rollout status APP`: how far the newest revision has got, and what each copy waits for. With -w it goes on until the rollout
 // has ended or needs somebody, and ends with the truth: 0 done, 1 failed, 3 not done.
+import { sleep } from "@skerry/shared/runtime/clock.ts";
 import { parseDurationMs } from "../../compose/values.ts";
 import type { RolloutView } from "../../http/schemas/rollouts.ts";
 import type { Client } from "../client.ts";
@@ -62,7 +63,7 @@ async function watchRollout(
     }
     const lines = watchLines(rollout, io.columns, painter(io));
     progress?.show(isHeard ? lines : [HUB_AWAY, ...lines]);
-    await new Promise<void>((resolve) => io.clock.setTimer(Math.min(LOOK_EVERY_MS, leftMs), resolve));
+    await sleep(io.clock, Math.min(LOOK_EVERY_MS, leftMs));
     const seen = await look(client, rollout);
     isHeard = seen !== null;
     rollout = seen ?? rollout;
