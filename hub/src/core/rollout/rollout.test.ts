@@ -1,4 +1,5 @@
 // Rollouts by example: six nodes, one service, and what is let through when. The laws that hold for every rollout are in laws.test.ts.
+import type { Amount } from "@skerry/shared/model/update.ts";
 import { describe, expect, test } from "vitest";
 import { APP, RolloutFleet } from "../../../../test/unit/hub/rollout-fleet.ts";
 import { appSpec, nodeId, type ServiceShape } from "../../../../test/unit/hub/scenario.ts";
@@ -11,6 +12,12 @@ const ONE_BY_ONE: ServiceShape = {
   update: { parallelism: { kind: "count", count: 1 }, monitorMs: 0, delayMs: 0, failureAction: "pause" },
 };
 const ALL = [1, 2, 3, 4, 5, 6];
+/** All at once, as far as the budget of each site allows. */
+const perSite = (maxUnavailable: Amount): ServiceShape => ({
+  ...ONE_BY_ONE,
+  update: { ...ONE_BY_ONE.update, parallelism: { kind: "count", count: 0 } },
+  rollout: { budget: { maxUnavailable, per: "site" } },
+});
 
 /** Six nodes with `service` at revision 1, good on all of them. Odd ones are at site shop, even ones at site farm. */
 function fleet(service: ServiceShape): RolloutFleet {
@@ -130,12 +137,7 @@ describe("batches", () => {
   });
 
   test("[H206] a budget counts everything that is not good, on silent nodes too", () => {
-    const budget = { maxUnavailable: { kind: "count", count: 1 }, per: "site" } as const;
-    const service = {
-      ...ONE_BY_ONE,
-      update: { ...ONE_BY_ONE.update, parallelism: { kind: "count", count: 0 } },
-      rollout: { budget },
-    } as const;
+    const service = perSite({ kind: "count", count: 1 });
     const s = fleet(service);
     s.pass(61_000, ...ALL.filter((number) => number !== 2).map(nodeId));
     apply(s, service, "y:1");
@@ -148,12 +150,7 @@ describe("batches", () => {
   });
 
   test("[H206] a budget in percent is rounded up and at least 1, so that no rollout waits for it for ever", () => {
-    const budget = { maxUnavailable: { kind: "percent", percent: 25 }, per: "site" } as const;
-    const service = {
-      ...ONE_BY_ONE,
-      update: { ...ONE_BY_ONE.update, parallelism: { kind: "count", count: 0 } },
-      rollout: { budget },
-    } as const;
+    const service = perSite({ kind: "percent", percent: 25 });
     const s = fleet(service);
     apply(s, service, "y:1");
     expect(through(s)).toEqual([1, 2]);
