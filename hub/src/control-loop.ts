@@ -34,8 +34,6 @@ export const SAVE_OBSERVED_MS = 60_000;
 const SAVED_PER_TURN = 10;
 /** … with a pause between turns. */
 const SAVE_PAUSE_MS = 20;
-/** The longest that a decision waits because the last one took long: a batch may come so much later. */
-const MAX_PAUSE_MS = 250;
 
 export interface ControlLoopOptions {
   readonly clock: Clock;
@@ -123,9 +121,6 @@ class Loop implements ControlLoop {
   #storage: StorageState = { kind: "ok" };
   #phase: "new" | "running" | "stopped" = "new";
   #turn: Timer | null = null;
-  /** A decision that waits because the last one took long. */
-  #deciding: Timer | null = null;
-  #notDecidedBeforeMs: Millis = Number.NEGATIVE_INFINITY;
   #drainEnds: DrainEnds = new Map();
   #wake: { readonly timer: Timer; readonly atMs: Millis } | null = null;
   #retry: Timer | null = null;
@@ -147,7 +142,7 @@ class Loop implements ControlLoop {
     if (this.#phase === "stopped") return;
     while (this.#waiting.length > 0 && this.#storage.kind === "ok") this.#commitWaiting();
     this.#phase = "stopped";
-    for (const timer of [this.#turn, this.#deciding, this.#wake?.timer, this.#retry, this.#saving]) timer?.cancel();
+    for (const timer of [this.#turn, this.#wake?.timer, this.#retry, this.#saving]) timer?.cancel();
     for (const input of this.#takeWaiting()) input.done({ kind: "lost" });
     this.#saveObserved(Number.POSITIVE_INFINITY);
   }
@@ -293,7 +288,7 @@ class Loop implements ControlLoop {
     this.#turn = this.#options.clock.setTimer(0, () => {
       this.#turn = null;
       this.#commitWaiting();
-      this.#decideInTurn();
+      this.#decide();
       if (this.#waiting.length > 0) this.#turnSoon();
     });
   }
@@ -344,25 +339,10 @@ class Loop implements ControlLoop {
     return waiting;
   }
 
-  /** What nodes say waits for as long as the last decision took: in a large fleet at most half of the time goes into deciding. */
-  #decideInTurn(): void {
-    if (this.#deciding !== null) return;
-    const { clock } = this.#options;
-    const waitMs = this.#notDecidedBeforeMs - clock.monotonicMs();
-    if (waitMs <= 0) return this.#decide();
-    this.#deciding = clock.setTimer(Math.ceil(waitMs), () => this.#decide());
-  }
-
   /** While the disk is full nothing is decided, for it could not be stored: see `#tryAgain`. */
   #decide(): void {
-    this.#deciding?.cancel();
-    this.#deciding = null;
     if (this.#phase !== "running" || this.#storage.kind !== "ok") return;
-    const { clock } = this.#options;
-    const startedAtMs = clock.monotonicMs();
     this.#decideNow();
-    const endedAtMs = clock.monotonicMs();
-    this.#notDecidedBeforeMs = endedAtMs + Math.min(endedAtMs - startedAtMs, MAX_PAUSE_MS);
   }
 
   #decideNow(): StoreError | null {
@@ -559,6 +539,7 @@ const VOLATILE: Readonly<Record<VolatileChange["kind"], true>> = {
   "settled-since": true,
   "brake-set": true,
   dirty: true,
+  "rollout-dirty": true,
   decided: true,
 };
 

@@ -162,7 +162,7 @@ function durable(world: World): object {
     node,
     list.toSorted((a, b) => (a.workload < b.workload ? -1 : 1)),
   ]);
-  const { installation, epoch, seq, apps, nodes, placements, placementsByNode, placementsByApp, fencingTokens } = world;
+  const { installation, epoch, seq, apps, nodes, placements, placementsByNode, copies, fencingTokens } = world;
   const { usage, nodesByName, tombstoneNodes } = world;
   return {
     installation,
@@ -173,7 +173,7 @@ function durable(world: World): object {
     nodesByName,
     placements,
     placementsByNode,
-    placementsByApp,
+    copies,
     tombstones: new Map(tombstones as [NodeId, unknown][]),
     tombstoneNodes,
     fencingTokens,

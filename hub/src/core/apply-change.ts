@@ -1,13 +1,14 @@
 // How the World moves: one change at a time, its indexes with it, at a cost in proportion to the change.
 // Only the control loop calls this, and only after the durable changes are committed. It never decides anything.
-import type { AppName, InstallationId, NodeId, NodeName, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { AppName, InstallationId, NodeId, NodeName, ServiceName, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadId, workloadParts } from "@skerry/shared/model/names.ts";
 import type { Report, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "./change.ts";
 import { comeBackMs, isAfterPause } from "./liveness.ts";
-import { serviceAt } from "./lookup.ts";
+import { placedOf, serviceAt } from "./lookup.ts";
+import { gateOf } from "./rollout/slots.ts";
 import { type GateResult, isWishOf, type Rollout, type Wish, wishKey } from "./rollout-state.ts";
 import { afterMs, NO_USAGE, tighter, withoutWorkload, withWorkload } from "./usage.ts";
 import type {
@@ -18,6 +19,7 @@ import type {
   Placement,
   Reachability,
   SeenStatus,
+  ServiceCopies,
   Tombstone,
   Unplaced,
   Usage,
@@ -43,6 +45,8 @@ export interface LoadedWorld {
   readonly observed: ReadonlyMap<NodeId, readonly WorkloadStatus[]>;
 }
 
+type MutableCopies = { readonly [Key in keyof ServiceCopies]: Set<WorkloadId> };
+
 /** The same object as a World, for this file alone. */
 interface MutableWorld {
   readonly installation: InstallationId;
@@ -55,7 +59,7 @@ interface MutableWorld {
   readonly drainingNodes: Set<NodeId>;
   readonly placements: Map<WorkloadId, Placement>;
   readonly placementsByNode: Map<NodeId, Set<WorkloadId>>;
-  readonly placementsByApp: Map<AppName, Set<WorkloadId>>;
+  readonly copies: Map<AppName, Map<ServiceName, MutableCopies>>;
   readonly tombstonesByNode: Map<NodeId, readonly Tombstone[]>;
   readonly tombstoneNodes: Map<WorkloadId, Set<NodeId>>;
   readonly usage: Map<NodeId, Usage>;
@@ -71,6 +75,7 @@ interface MutableWorld {
   brake: Brake | null;
   readonly dirtyApps: Set<AppName>;
   readonly dirtyNodes: Set<NodeId>;
+  readonly dirtyRollouts: Map<AppName, ReadonlySet<ServiceName>>;
   dueMs: Millis | null;
   decidedOnce: boolean;
 }
@@ -95,6 +100,7 @@ export function worldFrom(loaded: LoadedWorld, now: Millis): World {
   const world = blankWorld(loaded, now);
   for (const app of loaded.apps) setApp(world, app);
   for (const node of loaded.nodes) setNode(world, node);
+  for (const gate of loaded.gates) world.gates.set(gate.workload, gate);
   for (const placement of loaded.placements) {
     setPlacement(world, placement);
     world.dirtyApps.add(placement.app);
@@ -103,7 +109,6 @@ export function worldFrom(loaded: LoadedWorld, now: Millis): World {
   for (const [workload, token] of loaded.fencingTokens) world.fencingTokens.set(workload, token);
   for (const rollout of loaded.rollouts) world.rollouts.set(rollout.app, rollout);
   for (const wish of loaded.wishes) world.wishes.set(wishKey(wish), wish);
-  for (const gate of loaded.gates) world.gates.set(gate.workload, gate);
   for (const [node, statuses] of loaded.observed) world.observations.set(node, oldObservation(statuses));
   for (const app of world.apps.keys()) world.dirtyApps.add(app);
   for (const node of world.nodes.keys()) {
@@ -125,7 +130,7 @@ function blankWorld({ installation, epoch, seq }: LoadedWorld, now: Millis): Mut
     drainingNodes: new Set(),
     placements: new Map(),
     placementsByNode: new Map(),
-    placementsByApp: new Map(),
+    copies: new Map(),
     tombstonesByNode: new Map(),
     tombstoneNodes: new Map(),
     usage: new Map(),
@@ -141,6 +146,7 @@ function blankWorld({ installation, epoch, seq }: LoadedWorld, now: Millis): Mut
     brake: null,
     dirtyApps: new Set(),
     dirtyNodes: new Set(),
+    dirtyRollouts: new Map(),
     dueMs: null,
     decidedOnce: false,
   };
@@ -195,10 +201,10 @@ export function applyChange(world: World, change: Change): void {
       return;
     case "gate-set":
       target.gates.set(change.gate.workload, change.gate);
-      return;
+      return sortIn(target, change.gate.workload);
     case "gate-removed":
       target.gates.delete(change.workload);
-      return;
+      return sortIn(target, change.workload);
     case "fencing-token-set":
       target.fencingTokens.set(change.workload, change.token);
       return;
@@ -226,6 +232,7 @@ type VolatileOnly = Extract<
       | "settled-since"
       | "brake-set"
       | "dirty"
+      | "rollout-dirty"
       | "decided";
   }
 >;
@@ -262,9 +269,15 @@ function applyVolatile(world: MutableWorld, change: VolatileOnly): void {
       for (const app of change.apps) world.dirtyApps.add(app);
       for (const node of change.nodes) world.dirtyNodes.add(node);
       return;
+    case "rollout-dirty": {
+      const before = world.dirtyRollouts.get(change.app) ?? [];
+      world.dirtyRollouts.set(change.app, new Set([...before, ...change.services]));
+      return;
+    }
     case "decided":
       for (const app of change.apps) world.dirtyApps.delete(app);
       for (const node of change.nodes) world.dirtyNodes.delete(node);
+      world.dirtyRollouts.clear();
       world.dueMs = change.dueMs;
       world.listeningSinceMs = change.listeningSinceMs;
       world.decidedOnce = true;
@@ -292,7 +305,7 @@ export function copyWorld(world: World): World {
     drainingNodes: new Set(world.drainingNodes),
     placements: new Map(world.placements),
     placementsByNode: sets(world.placementsByNode),
-    placementsByApp: sets(world.placementsByApp),
+    copies: new Map([...world.copies].map(([app, services]) => [app, copiedServices(services)])),
     tombstonesByNode: new Map(world.tombstonesByNode),
     tombstoneNodes: sets(world.tombstoneNodes),
     usage: new Map(world.usage),
@@ -307,14 +320,29 @@ export function copyWorld(world: World): World {
     unplacedByApp: sets(world.unplacedByApp),
     dirtyApps: new Set(world.dirtyApps),
     dirtyNodes: new Set(world.dirtyNodes),
+    dirtyRollouts: new Map(world.dirtyRollouts),
   };
   return copy;
 }
 
+function copiedServices(services: ReadonlyMap<ServiceName, ServiceCopies>): Map<ServiceName, MutableCopies> {
+  return new Map(
+    [...services].map(([name, { all, unjudged, failed }]) => [
+      name,
+      { all: new Set(all), unjudged: new Set(unjudged), failed: new Set(failed) },
+    ]),
+  );
+}
+
 function setApp(world: MutableWorld, app: App): void {
-  const revisions = new Set([app.revision, ...app.older.map(({ revision }) => revision)]);
   const before = world.apps.get(app.name);
-  const standing = [...(world.placementsByApp.get(app.name) ?? [])].map((id) => placementOf(world, id));
+  const standing = placedOf(world, app.name).map((id) => placementOf(world, id));
+  setSpecs(world, app, before, standing);
+  if (before?.revision !== app.revision) for (const { workload } of standing) sortIn(world, workload);
+}
+
+function setSpecs(world: MutableWorld, app: App, before: App | undefined, standing: readonly Placement[]): void {
+  const revisions = new Set([app.revision, ...app.older.map(({ revision }) => revision)]);
   // The common case: the specs that placements stand at are still there, so nothing that they set aside changes.
   if (before !== undefined && standing.every(({ revision }) => revisions.has(revision))) {
     world.apps.set(app.name, app);
@@ -326,8 +354,9 @@ function setApp(world: MutableWorld, app: App): void {
 function removeApp(world: MutableWorld, name: AppName): void {
   world.rollouts.delete(name);
   for (const key of [...world.wishes.keys()]) if (isWishOf(name, key)) world.wishes.delete(key);
-  const standing = [...(world.placementsByApp.get(name) ?? [])].map((id) => placementOf(world, id));
+  const standing = placedOf(world, name).map((id) => placementOf(world, id));
   withUsageAnew(world, standing, () => world.apps.delete(name));
+  for (const { workload } of standing) sortIn(world, workload);
 }
 
 /** Usage is worked out from the spec at each placement's revision: taken off, and put back when specs have come or gone. */
@@ -383,8 +412,39 @@ function setPlacement(world: MutableWorld, placement: Placement): void {
   removePlacement(world, placement.workload);
   world.placements.set(placement.workload, placement);
   addTo(world.placementsByNode, placement.node, placement.workload);
-  addTo(world.placementsByApp, placement.app, placement.workload);
+  copiesBeside(world, placement).all.add(placement.workload);
+  sortIn(world, placement.workload);
   putOn(world, placement);
+}
+
+/** The copies of its service, to write to. */
+function copiesBeside(world: MutableWorld, { app, service }: Placement): MutableCopies {
+  const services = world.copies.get(app) ?? new Map<ServiceName, MutableCopies>();
+  const copies = services.get(service) ?? { all: new Set(), unjudged: new Set(), failed: new Set() };
+  world.copies.set(app, services.set(service, copies));
+  return copies;
+}
+
+/** A verdict has come or gone, or another is waited for. */
+function sortIn(world: MutableWorld, id: WorkloadId): void {
+  const placement = world.placements.get(id);
+  if (placement === undefined) return;
+  const { unjudged, failed } = copiesBeside(world, placement);
+  const verdict = gateOf(world, placement);
+  const isNewest = world.apps.get(placement.app)?.revision === placement.revision;
+  if (isNewest && placement.intent.run && verdict === null) unjudged.add(id);
+  else unjudged.delete(id);
+  if (verdict?.kind === "failed") failed.add(id);
+  else failed.delete(id);
+}
+
+function dropCopy(world: MutableWorld, { app, service, workload }: Placement): void {
+  const services = world.copies.get(app);
+  const copies = services?.get(service);
+  if (services === undefined || copies === undefined) return;
+  for (const set of [copies.all, copies.unjudged, copies.failed]) set.delete(workload);
+  if (copies.all.size === 0) services.delete(service);
+  if (services.size === 0) world.copies.delete(app);
 }
 
 /** Leaves the indexes before its share is taken off: what remains on the node is then what the indexes say. */
@@ -393,7 +453,7 @@ function removePlacement(world: MutableWorld, id: WorkloadId): void {
   if (before === undefined) return;
   world.placements.delete(id);
   dropFrom(world.placementsByNode, before.node, id);
-  dropFrom(world.placementsByApp, before.app, id);
+  dropCopy(world, before);
   takeOff(world, before);
 }
 

@@ -104,6 +104,8 @@ export type VolatileChange =
   | { readonly kind: "brake-set"; readonly brake: Brake | null }
   /** Look again at these; everything looked at is cleaned by `decided`. */
   | { readonly kind: "dirty"; readonly apps: readonly AppName[]; readonly nodes: readonly NodeId[] }
+  /** Look again at how the rollout of these services goes on, and at nothing else of their app. */
+  | { readonly kind: "rollout-dirty"; readonly app: AppName; readonly services: readonly ServiceName[] }
   | {
       readonly kind: "decided";
       readonly apps: readonly AppName[];

@@ -2,7 +2,7 @@
 // times are compared with each other, with wide bounds, so that a slow machine does not fail a good commit.
 
 import type { InstallationId, NodeName } from "@skerry/shared/model/ids.ts";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { appName, appSpec, facts, nodeId, Scenario } from "../../../test/unit/hub/scenario.ts";
 import { applyChange, copyWorld, worldFrom } from "./apply-change.ts";
 import type { Change } from "./change.ts";
@@ -139,4 +139,20 @@ test("[H74] a node's change asks that node once for all slots of a service that 
   const { checks } = cost([{ kind: "dirty", apps: [], nodes: [nodeId(5)] }], 10);
   s.world = before;
   expect(checks).toBeLessThanOrEqual(APPS + 3);
+});
+
+test("[H249] the verdicts of a batch look at each of its copies a few times, all together", () => {
+  const before = s.world;
+  s.world = copyWorld(before);
+  const app = s.world.apps.get(appName("app-0"));
+  if (app === undefined) throw new Error("the fleet has no app-0");
+  applyChange(s.world, { kind: "app-set", app: { ...app, lastGood: app.revision }, source: "" });
+  const update = { parallelism: { kind: "count", count: 0 }, failureAction: "pause" } as const;
+  s.applyApp("app-0", { replicas: "global", image: "x:2", update });
+  const looks = vi.spyOn(s.world.observations, "get");
+  for (const id of s.world.nodes.keys()) s.obey(id);
+  expect(s.world.rollouts.get(appName("app-0"))?.state.kind).toBe("done");
+  s.world = before;
+  // Each report asks some times what its own node said before; once the last verdict is in, all copies are looked at.
+  expect(looks.mock.calls.length).toBeLessThan(NODES * 15);
 });

@@ -13,8 +13,9 @@ import { byText, sorted, wantedService } from "./lookup.ts";
 import { outcomeChanges } from "./outcome.ts";
 import { nodeOfSlot, Placer } from "./place.ts";
 import { lowestPriority } from "./preempt.ts";
-import { advanceRollouts, rolloutTimes } from "./rollout/advance.ts";
-import { appsInRollout, doneChanges, isDone, letThrough, stragglers } from "./rollout/let-through.ts";
+import { advanceRollouts, rolloutTimes, settle, withChanges } from "./rollout/advance.ts";
+import { doneChanges, isDone, letThrough, stragglers } from "./rollout/let-through.ts";
+import { type Look, rolloutLooks } from "./rollout/looks.ts";
 import type { Rollout } from "./rollout-state.ts";
 import type { Failure, Want } from "./want.ts";
 import {
@@ -28,7 +29,7 @@ import {
   wantAgain,
 } from "./wants.ts";
 import { applyIntents, endedWishes, pausedOf } from "./wishes.ts";
-import type { Brake, Placement, Refusal, World } from "./world.ts";
+import type { App, Brake, Placement, Refusal, World } from "./world.ts";
 
 export interface Settings {
   /** Above this share of nodes lost at once the hub is the one cut off: replacing stops. */
@@ -64,10 +65,14 @@ export function decide(
   if (judgement === null) return [];
   const brake = brakeNow(judgement, now, settings);
   const judged: World = { ...judgement.seen, brake };
-  // Nothing of a paused app is placed, changed or moved.
-  const looked = appsToLookAt(judged, judgement).filter((app) => pausedOf(judged, app) === null);
-  const { seen, changes: advanced } = advanceRollouts(judged, looked, now, wallMs);
-  const pass = new Pass(seen, now, judgement, new Set(looked), settings.maxRounds);
+  const draft = new Draft(judged);
+  // Before rollouts are looked at: what is started or stopped just now is judged like all that is.
+  applyIntents(judged, draft, judged.dirtyApps, judgement.changed);
+  const asked = looksAt(judged, judgement);
+  const { seen, changes: advanced } = advanceRollouts(judged, draft, asked, now, wallMs);
+  draft.goOnIn(seen);
+  const looks = widened(asked, judged, seen);
+  const pass = new Pass(seen, draft, now, judgement, looks, settings.maxRounds);
   pass.run(wallMs);
   effort.nodeChecks += pass.placer.examined;
   const changes = [
@@ -84,7 +89,7 @@ export function decide(
   const touched = [...pass.draft.touched.values()].flatMap((placement) => (placement === null ? [] : [placement.node]));
   const due = nextDueMs(seen, now, judgement, new Set([...judgement.changed, ...touched]), [
     ...pass.waitsUntil(),
-    ...rolloutTimes(seen, looked),
+    ...rolloutTimes(withChanges(seen, pass.rolledOn), looks.keys()),
   ]);
   const dueMs = brake === null ? due : Math.min(due ?? Number.POSITIVE_INFINITY, now + BRAKE_RECHECK_MS);
   const { listeningSinceMs } = seen;
@@ -92,9 +97,22 @@ export function decide(
   return [...changes, { kind: "decided", apps, nodes, dueMs, listeningSinceMs }];
 }
 
-/** The dirty ones, and those whose rollout may go on by time or by what became of a node. */
-function appsToLookAt(seen: World, { changed, scanned }: Judgement): readonly AppName[] {
-  return sorted(new Set([...seen.dirtyApps, ...appsInRollout(seen, changed, scanned)]));
+/**
+ * At all of the dirty ones, and at those whose rollout may go on: by time, by what became of a node, or by what was said. Nothing of a
+ * paused app is placed, changed or moved.
+ */
+function looksAt(seen: World, { changed, scanned }: Judgement): ReadonlyMap<AppName, Look> {
+  const looks = new Map<AppName, Look>(rolloutLooks(seen, changed, scanned));
+  for (const app of seen.dirtyApps) looks.set(app, "all");
+  const apps = sorted(looks.keys()).filter((app) => pausedOf(seen, app) === null);
+  return new Map(apps.map((app) => [app, looks.get(app) ?? "all"]));
+}
+
+/** Of whom the rollout, or the revision, is another now, all is looked at. */
+function widened(looks: ReadonlyMap<AppName, Look>, before: World, now: World): ReadonlyMap<AppName, Look> {
+  const isSame = (app: AppName): boolean =>
+    before.apps.get(app) === now.apps.get(app) && before.rollouts.get(app) === now.rollouts.get(app);
+  return new Map([...looks].map(([app, look]) => [app, isSame(app) ? look : "all"]));
 }
 
 /** The brake is looked at when something would move, when nodes were lost, and as long as it is on. */
@@ -155,6 +173,8 @@ class Pass {
   readonly #seen: World;
   readonly #now: Millis;
   readonly #judgement: Judgement;
+  readonly #looks: ReadonlyMap<AppName, Look>;
+  /** Those of which all is looked at. */
   readonly #apps: ReadonlySet<AppName>;
   /** Rollouts as they are after what this pass let through. */
   readonly #rollouts = new Map<AppName, Rollout>();
@@ -172,20 +192,26 @@ class Pass {
   #rounds: number;
   readonly #merged = new Map<readonly Refusal[], Map<readonly Refusal[], readonly Refusal[]>>();
 
-  constructor(seen: World, now: Millis, judgement: Judgement, apps: ReadonlySet<AppName>, maxRounds: number) {
+  constructor(
+    seen: World,
+    draft: Draft,
+    now: Millis,
+    judgement: Judgement,
+    looks: ReadonlyMap<AppName, Look>,
+    maxRounds: number,
+  ) {
     this.#rounds = maxRounds;
     this.#seen = seen;
     this.#now = now;
     this.#judgement = judgement;
-    this.#apps = apps;
-    this.draft = new Draft(seen);
-    this.placer = new Placer(seen, this.draft, now);
+    this.#looks = looks;
+    this.#apps = new Set([...looks].flatMap(([app, look]) => (look === "all" ? [app] : [])));
+    this.draft = draft;
+    this.placer = new Placer(seen, draft, now);
   }
 
   /** First what makes room, then what needs it; then again for those whom that left without, as long as it makes room. */
   run(wallMs: WallMillis): void {
-    // Before anything is let through: what is started just now is judged like all that runs.
-    applyIntents(this.#seen, this.draft, this.#seen.dirtyApps, this.#judgement.changed);
     for (const app of this.#apps) removeUnwanted(this.#seen, this.draft, app);
     this.#removeFromChangedNodes();
     const behind = this.#updates();
@@ -289,12 +315,12 @@ class Pass {
   /** Brings to their app's revision whom its rollout lets through now. Returns those that do not fit where they stand. */
   #updates(): readonly Want[] {
     const failed = new Set(this.failures.keys());
-    return [...this.#apps].flatMap((name) => {
+    return [...this.#looks].flatMap(([name, look]) => {
       const app = this.#seen.apps.get(name);
       if (app === undefined) return [];
       const stuck = { before: this.#seen.unplacedByApp.get(name) ?? NO_SLOTS, now: failed };
       const known = this.#rollouts.get(name) ?? null;
-      const { steps, rollout, events } = letThrough(this.#seen, this.draft, app, known, stuck, this.#now);
+      const { steps, rollout, events } = letThrough(this.#seen, this.draft, app, look, known, stuck, this.#now);
       if (rollout !== null) this.#rollouts.set(name, rollout);
       this.#batches.push(...events);
       return updateInPlace(this.#seen, this.draft, this.placer, app, steps);
@@ -305,15 +331,28 @@ class Pass {
     const changes = [...this.#batches];
     for (const [name, rollout] of this.#rollouts) {
       const app = this.#seen.apps.get(name);
-      if (app === undefined || rollout.state.kind !== "progressing") continue;
+      const look = this.#looks.get(name);
+      if (app === undefined || look === undefined || rollout.state.kind !== "progressing") continue;
       const isStuck = (id: WorkloadId): boolean => this.failures.has(id) || this.#seen.unplaced.has(id);
-      if (isDone(this.#seen, this.draft, app, rollout, isStuck)) {
-        const steps = stragglers(this.#seen, this.draft, app);
-        const wants = updateInPlace(this.#seen, this.draft, this.placer, app, steps);
-        this.#place(wants.map((want) => ({ want, among: "all" })));
-        changes.push(...doneChanges(this.#seen, app, rollout, wallMs));
-      } else if (rollout !== this.#seen.rollouts.get(name)) changes.push({ kind: "rollout-set", rollout });
+      if (isDone(this.#seen, this.draft, app, look, rollout, isStuck)) {
+        changes.push(...this.#finish(app, rollout, wallMs));
+        continue;
+      }
+      if (rollout !== this.#seen.rollouts.get(name)) changes.push({ kind: "rollout-set", rollout });
+      changes.push(...settle(this.#seen, this.draft, app, look, rollout, this.#now));
     }
+    return changes;
+  }
+
+  /** What the rollout held back is wanted now: those that are away or stand stopped, and slots that were new in its revision. */
+  #finish(app: App, rollout: Rollout, wallMs: WallMillis): readonly Change[] {
+    const changes = doneChanges(this.#seen, app, rollout, wallMs);
+    const steps = stragglers(this.#seen, this.draft, app);
+    const behind = updateInPlace(this.#seen, this.draft, this.placer, app, steps);
+    const isHeldBack = rollout.services.some(({ canary }) => canary === "open");
+    const fresh = isHeldBack ? missingSlots(withChanges(this.#seen, changes), this.draft, app) : [];
+    for (const { workload } of fresh) this.settled.add(workload);
+    this.#place([...behind, ...fresh].map((want) => ({ want, among: "all" })));
     return changes;
   }
 

@@ -2,49 +2,56 @@
 // it never touches the World, and only says what would be different.
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { AppName, NodeId, ServiceName, WorkloadId } from "@skerry/shared/model/ids.ts";
-import { assert } from "@skerry/shared/runtime/assert.ts";
-import { serviceAt, sorted } from "./lookup.ts";
+import { copiesOf, serviceAt, sorted } from "./lookup.ts";
 import { NO_USAGE, withoutWorkload, withWorkload } from "./usage.ts";
 import type { Placement, Usage, World } from "./world.ts";
 
-type ByService = Map<ServiceName, Map<WorkloadId, Placement>>;
+type Copies = Map<WorkloadId, Placement>;
 
 export class Draft {
-  readonly world: World;
+  #world: World;
   /** What differs from the World; null: removed. */
   readonly touched = new Map<WorkloadId, Placement | null>();
   /** Why, in words, for events and tombstones. */
   readonly reasons = new Map<WorkloadId, string>();
   readonly #usages = new Map<NodeId, Usage>();
-  readonly #apps = new Map<AppName, ByService>();
+  /** By app and service; of those that were asked for. */
+  readonly #copies = new Map<AppName, Map<ServiceName, Copies>>();
   readonly #lifted = new Set<WorkloadId>();
   #freed = new Set<NodeId>();
 
   constructor(world: World) {
-    this.world = world;
+    this.#world = world;
+  }
+
+  /** The same World, in which apps and rollouts have moved on. */
+  goOnIn(world: World): void {
+    this.#world = world;
   }
 
   placement(id: WorkloadId): Placement | null {
     const touched = this.touched.get(id);
-    return touched === undefined ? (this.world.placements.get(id) ?? null) : touched;
+    return touched === undefined ? (this.#world.placements.get(id) ?? null) : touched;
   }
 
   usage(node: NodeId): Usage {
-    return this.#usages.get(node) ?? this.world.usage.get(node) ?? NO_USAGE;
+    return this.#usages.get(node) ?? this.#world.usage.get(node) ?? NO_USAGE;
   }
 
   /** The placements of one service, by workload. */
   copies(app: AppName, service: ServiceName): ReadonlyMap<WorkloadId, Placement> {
-    return this.#byService(app).get(service) ?? new Map();
+    return this.#group({ app, service });
   }
 
+  /** Those that have placements, and maybe some that lost the last one in this draft. */
   services(app: AppName): readonly ServiceName[] {
-    return [...this.#byService(app).keys()];
+    const names = [...(this.#world.copies.get(app)?.keys() ?? []), ...(this.#copies.get(app)?.keys() ?? [])];
+    return [...new Set(names)];
   }
 
   /** What stands on a node, sorted. */
   standingOn(node: NodeId): readonly Placement[] {
-    const before = [...(this.world.placementsByNode.get(node) ?? [])].filter((id) => !this.touched.has(id));
+    const before = [...(this.#world.placementsByNode.get(node) ?? [])].filter((id) => !this.touched.has(id));
     const changed = [...this.touched].flatMap(([id, placement]) => (placement?.node === node ? [id] : []));
     return sorted([...before, ...changed]).flatMap((id) => this.placement(id) ?? []);
   }
@@ -81,7 +88,7 @@ export class Draft {
     const placement = this.placement(workload);
     const usage = this.usage(node);
     if (placement === null || placement.node !== node || this.#lifted.has(workload)) return usage;
-    return withoutWorkload(usage, workload, serviceAt(this.world, placement));
+    return withoutWorkload(usage, workload, serviceAt(this.#world, placement));
   }
 
   /** Nodes where something was taken off since the last call: others may fit there now. */
@@ -97,23 +104,14 @@ export class Draft {
     this.#lifted.delete(placement.workload);
   }
 
-  #group({ app, service }: Placement): Map<WorkloadId, Placement> {
-    const services = this.#byService(app);
-    const group = services.get(service) ?? new Map<WorkloadId, Placement>();
-    services.set(service, group);
-    return group;
-  }
-
-  #byService(app: AppName): ByService {
-    const known = this.#apps.get(app);
+  #group({ app, service }: Pick<Placement, "app" | "service">): Copies {
+    const services = this.#copies.get(app) ?? new Map<ServiceName, Copies>();
+    const known = services.get(service);
     if (known !== undefined) return known;
-    const services: ByService = new Map();
-    this.#apps.set(app, services);
-    for (const id of this.world.placementsByApp.get(app) ?? []) {
-      const placement = this.world.placements.get(id);
-      assert(placement !== undefined, `index names placement ${id} that is not there`);
-      if (!this.touched.has(id)) this.#group(placement).set(id, placement);
-    }
-    return services;
+    const copies: Copies = new Map();
+    this.#copies.set(app, services.set(service, copies));
+    for (const placement of copiesOf(this.#world, app, service))
+      if (!this.touched.has(placement.workload)) copies.set(placement.workload, placement);
+    return copies;
   }
 }

@@ -1,5 +1,6 @@
 // handle: what becomes of a command. Pure: looks at the World, returns changes, or refuses with what to do instead.
 // Everything that is random, stored elsewhere or read from a clock comes in through the context.
+
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId, NodeName, Revision } from "@skerry/shared/model/ids.ts";
@@ -10,6 +11,7 @@ import { err, ok } from "@skerry/shared/runtime/result.ts";
 import type { Change, JoinToken } from "./change.ts";
 import type { Command, CommandContext, HandleResult, RefusalCode } from "./command.ts";
 import { availabilityChanged, drainProblem } from "./drain-command.ts";
+import { placedOf } from "./lookup.ts";
 import { beginRollout, keptRevisions } from "./rollout/begin.ts";
 import { failedBefore, failedBeforeRefusal, handleRollout, hasFailedCopies } from "./rollout/commands.ts";
 import { activeRollout } from "./rollout/policy.ts";
@@ -92,7 +94,7 @@ function applyApp(world: World, command: CommandOf<"apply-app">, context: Comman
 function isHeldBack(world: World, app: App | null): boolean {
   if (app === null) return false;
   if (activeRollout(world.rollouts, app) !== null) return true;
-  return [...(world.placementsByApp.get(app.name) ?? [])].some((id) => {
+  return placedOf(world, app.name).some((id) => {
     const placement = world.placements.get(id);
     return placement !== undefined && !placement.step.force && gateOf(world, placement) === null;
   });

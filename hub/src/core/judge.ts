@@ -30,7 +30,8 @@ export interface Judgement {
 export function judge(world: World, now: Millis): Judgement | null {
   const due = world.dueMs !== null && now >= world.dueMs;
   const scanned = due || !world.decidedOnce;
-  if (!scanned && world.dirtyApps.size === 0 && world.dirtyNodes.size === 0) return null;
+  const isDirty = world.dirtyApps.size > 0 || world.dirtyNodes.size > 0 || world.dirtyRollouts.size > 0;
+  if (!scanned && !isDirty) return null;
   const stalled = world.dueMs !== null && now - world.dueMs > HUB_STALL_MS;
   const listening: World = stalled ? { ...world, listeningSinceMs: now } : world;
   const lost = scanned && !stalled ? endedLeases(world, now) : [];

@@ -266,7 +266,7 @@ describe("laws", () => {
       fc.property(story, (steps) => {
         tell(steps, ({ world }) => {
           const anew = reloaded(world, 0);
-          for (const key of ["placementsByNode", "placementsByApp", "tombstoneNodes", "nodesByName"] as const)
+          for (const key of ["placementsByNode", "copies", "tombstoneNodes", "nodesByName"] as const)
             expect(text(world[key])).toBe(text(anew[key]));
           for (const id of world.nodes.keys()) {
             const { ports, ...sums } = world.usage.get(id) ?? NO_USAGE;

@@ -1,6 +1,6 @@
 // Small reads over the World that several decisions share. Pure; a missing part is null, never a guess.
 import type { AppSpec, ServiceSpec } from "@skerry/shared/model/app.ts";
-import type { AppName, Revision, ServiceName } from "@skerry/shared/model/ids.ts";
+import type { AppName, Revision, ServiceName, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { App, Placement, World } from "./world.ts";
 
 /** Specs are immutable, so their index by name is worked out once. A memory, not a state: forgetting it changes nothing. */
@@ -37,17 +37,14 @@ export function wantedService(world: World, app: AppName, service: ServiceName):
   return spec === undefined ? null : serviceOf(spec, service);
 }
 
-/** An app's placements by their services. Worked out for all at once: one look at each, however many services there are. */
-export function copiesByService(world: World, app: AppName): ReadonlyMap<ServiceName, readonly Placement[]> {
-  const copies = new Map<ServiceName, Placement[]>();
-  for (const id of world.placementsByApp.get(app) ?? []) {
-    const placement = world.placements.get(id);
-    if (placement === undefined) continue;
-    const known = copies.get(placement.service);
-    if (known === undefined) copies.set(placement.service, [placement]);
-    else known.push(placement);
-  }
-  return copies;
+/** The workloads of an app that are placed, in no order. */
+export function placedOf(world: World, app: AppName): readonly WorkloadId[] {
+  return [...(world.copies.get(app)?.values() ?? [])].flatMap(({ all }) => [...all]);
+}
+
+/** A service's placements, in no order. */
+export function copiesOf(world: World, app: AppName, service: ServiceName): readonly Placement[] {
+  return [...(world.copies.get(app)?.get(service)?.all ?? [])].flatMap((id) => world.placements.get(id) ?? []);
 }
 
 /** Whether a copy may stand on another node instead: the file says so by its mode and its disconnect policy. */

@@ -71,35 +71,42 @@ export function updateInPlace(
   app: App,
   steps: ReadonlyMap<WorkloadId, Step>,
 ): readonly Want[] {
-  if (steps.size === 0) return [];
   const same: Update[] = [];
   const other: Update[] = [];
   const elsewhere: Want[] = [];
-  for (const serviceName of sorted(draft.services(app.name))) {
-    const service = serviceOf(app.spec, serviceName);
-    if (service === null) continue;
-    for (const standing of standingCopies(draft, app.name, serviceName)) {
-      const step = steps.get(standing.workload);
-      if (step === undefined || standing.revision === app.revision) continue;
-      const node = world.nodes.get(standing.node);
-      if (node !== undefined && constraintRefusal(service.constraints, node) !== null) {
-        if (service.mode.kind === "global")
-          draft.remove(standing, `node ${node.name} no longer matches its constraints`);
-        else elsewhere.push(updateWant(app, service, standing, step));
-        continue;
-      }
-      const had = serviceAt(world, standing);
-      if (had === null) draft.remove(standing, "its old revision is not known any more");
-      else
-        (needs(service) === needs(had) ? same : other).push({
-          standing,
-          want: updateWant(app, service, standing, step),
-        });
+  for (const { standing, step } of inOrder(draft, steps)) {
+    const service = serviceOf(app.spec, standing.service);
+    if (service === null || standing.revision === app.revision) continue;
+    const node = world.nodes.get(standing.node);
+    if (node !== undefined && constraintRefusal(service.constraints, node) !== null) {
+      if (service.mode.kind === "global") draft.remove(standing, `node ${node.name} no longer matches its constraints`);
+      else elsewhere.push(updateWant(app, service, standing, step));
+      continue;
     }
+    const had = serviceAt(world, standing);
+    const update: Update = { standing, want: updateWant(app, service, standing, step) };
+    if (had === null) draft.remove(standing, "its old revision is not known any more");
+    else if (needs(service) === needs(had)) same.push(update);
+    else other.push(update);
   }
   for (const { want, standing } of same) placer.keep(want, standing);
   for (const { standing } of other) draft.lift(standing);
   return [...elsewhere, ...changeIfRoom(placer, other)];
+}
+
+/** One service after the other, each in order of its slots. */
+function inOrder(draft: Draft, steps: ReadonlyMap<WorkloadId, Step>): readonly Stepping[] {
+  return [...steps]
+    .flatMap(([id, step]): readonly Stepping[] => {
+      const standing = draft.placement(id);
+      return standing === null ? [] : [{ standing, step }];
+    })
+    .sort((a, b) => byText(a.standing.service, b.standing.service) || slotOrder(a.standing, b.standing));
+}
+
+interface Stepping {
+  readonly standing: Placement;
+  readonly step: Step;
 }
 
 /** Returns those that stand as they were. What stays as it was needs its room beside those that change: the last of these give way. */

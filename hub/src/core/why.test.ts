@@ -29,7 +29,7 @@ import { plain, wrap } from "../cli/render.ts";
 import { workloadView } from "../http/views/workloads.ts";
 import type { Command, CommandRefusal } from "./command.ts";
 import { workloadCondition } from "./condition.ts";
-import { copiesByService } from "./lookup.ts";
+import { copiesOf } from "./lookup.ts";
 import type { Hold } from "./rollout/batch.ts";
 import { holdText } from "./rollout/outlook.ts";
 import { slotsOf } from "./rollout/slots.ts";
@@ -693,7 +693,7 @@ describe("[A86] a change is told with what it waits for, or why it failed", () =
     const app = s.world.apps.get(appName("shop"));
     const service = app?.spec.services[0];
     if (app === undefined || service === undefined) throw new Error("it was applied");
-    const slots = slotsOf(s.world, app, service, copiesByService(s.world, app.name).get(service.name) ?? []);
+    const slots = slotsOf(s.world, app, service, copiesOf(s.world, app.name, service.name));
     const all: Record<Hold["kind"], Hold> = {
       "in-flight": { kind: "in-flight", slots },
       delay: { kind: "delay", untilMs: s.now + 30_000 },

@@ -9,7 +9,7 @@ import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
 import { type AppCondition, shownCondition, WORST_FIRST, workloadCondition } from "./condition.ts";
 import { staying } from "./drain.ts";
 import { acceptedTombstone } from "./liveness.ts";
-import { byText, serviceOf, sorted } from "./lookup.ts";
+import { byText, placedOf, serviceOf, sorted } from "./lookup.ts";
 import { type Account, type Answer, type Ground, ground } from "./why/account.ts";
 import { conditionGround } from "./why/conditions.ts";
 import { stayHint, stayText } from "./why/drain.ts";
@@ -171,7 +171,7 @@ function emptyGround(world: World, service: ServiceSpec): Ground {
 
 /** Slot 2 before slot 10; global ones by their node's name. */
 function slotsOf(world: World, app: AppName, service: ServiceName | null): readonly WorkloadId[] {
-  const ids = new Set([...(world.placementsByApp.get(app) ?? []), ...(world.unplacedByApp.get(app) ?? [])]);
+  const ids = new Set([...placedOf(world, app), ...(world.unplacedByApp.get(app) ?? [])]);
   const key = (id: WorkloadId): string => {
     const parts = workloadParts(id);
     const node = world.placements.get(id)?.node;

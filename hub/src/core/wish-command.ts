@@ -6,7 +6,7 @@ import { workloadId } from "@skerry/shared/model/names.ts";
 import { err, ok } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
 import type { CommandContext, HandleResult, WishCommand } from "./command.ts";
-import { serviceOf, sorted } from "./lookup.ts";
+import { placedOf, serviceOf, sorted } from "./lookup.ts";
 import { type Said, type Wish, wishKey } from "./rollout-state.ts";
 import { stopOfService, type WishTarget, wishesOf } from "./wishes.ts";
 import type { World } from "./world.ts";
@@ -86,9 +86,7 @@ function wished(
   wishes: readonly Wish[],
 ): HandleResult {
   const { app } = target;
-  const nodes = new Set(
-    [...(world.placementsByApp.get(app) ?? [])].flatMap((id) => world.placements.get(id)?.node ?? []),
-  );
+  const nodes = new Set(placedOf(world, app).flatMap((id) => world.placements.get(id)?.node ?? []));
   return ok({
     changes: [
       ...wishes.map(wishChange),

@@ -6,7 +6,7 @@ import type { AppName, NodeId, ServiceName, Slot, WorkloadId } from "@skerry/sha
 import { workloadId } from "@skerry/shared/model/names.ts";
 import type { Change } from "./change.ts";
 import type { Draft } from "./draft.ts";
-import { serviceAt, serviceOf, sorted } from "./lookup.ts";
+import { placedOf, serviceAt, serviceOf, sorted } from "./lookup.ts";
 import { isWishOf, type Said, type Wish, wishKey } from "./rollout-state.ts";
 import type { Node, Placement, World } from "./world.ts";
 
@@ -75,7 +75,7 @@ export const pausedOf = (world: World, app: AppName): Said | null => world.wishe
 /** Brings the intents of the standing copies of these apps, and of those on these nodes, to what is wanted. A pause holds none back. */
 export function applyIntents(world: World, draft: Draft, apps: Iterable<AppName>, nodes: Iterable<NodeId>): void {
   const ids = new Set<WorkloadId>();
-  for (const app of apps) for (const id of world.placementsByApp.get(app) ?? []) ids.add(id);
+  for (const app of apps) for (const id of placedOf(world, app)) ids.add(id);
   for (const node of nodes) for (const id of world.placementsByNode.get(node) ?? []) ids.add(id);
   for (const id of sorted(ids)) {
     const placement = draft.placement(id);

@@ -197,7 +197,7 @@ export interface World {
   readonly drainingNodes: ReadonlySet<NodeId>;
   readonly placements: ReadonlyMap<WorkloadId, Placement>;
   readonly placementsByNode: ReadonlyMap<NodeId, ReadonlySet<WorkloadId>>;
-  readonly placementsByApp: ReadonlyMap<AppName, ReadonlySet<WorkloadId>>;
+  readonly copies: ReadonlyMap<AppName, ReadonlyMap<ServiceName, ServiceCopies>>;
   readonly tombstonesByNode: ReadonlyMap<NodeId, readonly Tombstone[]>;
   readonly tombstoneNodes: ReadonlyMap<WorkloadId, ReadonlySet<NodeId>>;
   /** What placements set aside on each node. */
@@ -219,10 +219,21 @@ export interface World {
   /** What changed since the last decide. */
   readonly dirtyApps: ReadonlySet<AppName>;
   readonly dirtyNodes: ReadonlySet<NodeId>;
+  /** Services of which something was said that their rollout may wait for. */
+  readonly dirtyRollouts: ReadonlyMap<AppName, ReadonlySet<ServiceName>>;
   /** No lease, fence or brake needs a look before this; null: none at all. The control loop's timer. */
   readonly dueMs: Millis | null;
   /** false until the first decide: what that one finds unplaced was said before. */
   readonly decidedOnce: boolean;
+}
+
+/** What is placed of one service, kept by `applyChange`; none of them: there is no entry. */
+export interface ServiceCopies {
+  readonly all: ReadonlySet<WorkloadId>;
+  /** At their app's revision and to run, and their node has not said yet what became of that. */
+  readonly unjudged: ReadonlySet<WorkloadId>;
+  /** With a verdict that they failed, at whatever revision. */
+  readonly failed: ReadonlySet<WorkloadId>;
 }
 
 /** Sums over the placements of one node, kept by `applyChange`. */

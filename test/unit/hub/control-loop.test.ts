@@ -220,28 +220,6 @@ test("[L11] stopping commits what waits, and takes nothing more", () => {
   expect(hub.submit(command)).toEqual({ ok: false, error: { kind: "stopping" } });
 });
 
-test("[L83] what nodes say is decided on after as long as the last decision took, and what an operator says at once", () => {
-  const hub = smallHub();
-  const agent = hub.agent(hub.join("pi"));
-  hub.clock.run(1_000);
-  let decided = 0;
-  hub.loop.onCommitted((changes) => {
-    if (!changes.some(({ kind }) => kind === "decided")) return;
-    decided += 1;
-    hub.clock.stall(100);
-  });
-  hub.apply(web);
-  hub.clock.run(10);
-  expect(decided).toBe(1);
-  agent.accept();
-  hub.clock.run(89);
-  expect(decided).toBe(1);
-  hub.clock.run(1);
-  expect(decided).toBe(2);
-  hub.apply(appSpec("shop", { name: "web", replicas: "global", image: "y:2" }));
-  expect(decided).toBe(3);
-});
-
 test("[L12] a bug ends the process, also when a caller would have caught it", () => {
   const clock = handClock();
   const store = openMemoryStore(createMemoryDisk({ installation: "i00000000000000aa" as InstallationId, epoch: 1 }));

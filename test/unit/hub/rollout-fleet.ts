@@ -1,8 +1,10 @@
 // A Scenario whose nodes judge what they are given, as agents do: for tests of rollouts of one app, `a`.
+
 import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { Gate, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Change } from "../../../hub/src/core/change.ts";
 import type { Command, CommandContext } from "../../../hub/src/core/command.ts";
+import { placedOf } from "../../../hub/src/core/lookup.ts";
 import type { App, AppRevision, Placement, World } from "../../../hub/src/core/world.ts";
 import { appName, nodeId, Scenario, status } from "./scenario.ts";
 
@@ -86,5 +88,7 @@ export class RolloutFleet extends Scenario {
 }
 
 export function copiesIn(world: World): readonly Placement[] {
-  return [...(world.placementsByApp.get(APP) ?? [])].sort().flatMap((id) => world.placements.get(id) ?? []);
+  return placedOf(world, APP)
+    .toSorted()
+    .flatMap((id) => world.placements.get(id) ?? []);
 }

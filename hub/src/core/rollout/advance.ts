@@ -1,16 +1,18 @@
-// What follows for rollouts before anything is placed: too many failures pause them or roll them back, canaries are promoted by time,
-// and batches that are settled start their delay. Pure. A rollback is a new revision with the older content; it never fails itself.
+// What follows for rollouts before anything is placed (too many failures pause them or roll them back, canaries are promoted by time),
+// and after it: batches that are settled start their delay. Pure. A rollback is a new revision with the older content; it never fails itself.
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { AppName } from "@skerry/shared/model/ids.ts";
 import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "../change.ts";
-import { copiesByService, serviceOf } from "../lookup.ts";
+import type { Draft } from "../draft.ts";
+import { copiesOf, serviceOf } from "../lookup.ts";
 import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, World } from "../world.ts";
 import { thresholdMissed } from "./batch.ts";
 import { beginRollout, isGoodContent, revisionLike, withFailedSpecs } from "./begin.ts";
+import { isLookedAt, isUnderWay, type Look } from "./looks.ts";
 import { activeRollout, policyOf } from "./policy.ts";
-import { gateOf, isInFlight, type Slot, slotsOf, wantedSlots } from "./slots.ts";
+import { gateOf, isInFlight, judgedAlready, type Slot, slotsOf, wantedSlots } from "./slots.ts";
 
 export interface Advanced {
   /** The World with these changes in it. */
@@ -18,14 +20,20 @@ export interface Advanced {
   readonly changes: readonly Change[];
 }
 
-export function advanceRollouts(world: World, apps: Iterable<AppName>, now: Millis, wallMs: WallMillis): Advanced {
+export function advanceRollouts(
+  world: World,
+  draft: Draft,
+  looks: ReadonlyMap<AppName, Look>,
+  now: Millis,
+  wallMs: WallMillis,
+): Advanced {
   let seen = world;
   const changes: Change[] = [];
-  for (const name of apps) {
+  for (const [name, look] of looks) {
     const app = seen.apps.get(name);
     const rollout = app === undefined ? null : activeRollout(seen.rollouts, app);
     if (app === undefined || rollout === null || rollout.state.kind !== "progressing") continue;
-    const fresh = advance(seen, app, rollout, now, wallMs);
+    const fresh = advance(seen, draft, app, look, rollout, now, wallMs);
     if (fresh.length === 0) continue;
     changes.push(...fresh);
     seen = withChanges(seen, fresh);
@@ -33,13 +41,21 @@ export function advanceRollouts(world: World, apps: Iterable<AppName>, now: Mill
   return { seen, changes };
 }
 
-function advance(seen: World, app: App, rollout: Rollout, now: Millis, wallMs: WallMillis): readonly Change[] {
-  const copies = copiesByService(seen, app.name);
-  const services = rollout.services.flatMap((state) => {
+function advance(
+  seen: World,
+  draft: Draft,
+  app: App,
+  look: Look,
+  rollout: Rollout,
+  now: Millis,
+  wallMs: WallMillis,
+): readonly Change[] {
+  const services = rollout.services.flatMap((state): readonly InService[] => {
     const service = serviceOf(app.spec, state.service);
-    return service === null
-      ? []
-      : [{ state, service, slots: slotsOf(seen, app, service, copies.get(state.service) ?? []) }];
+    if (service === null || !isLookedAt(look, state.service)) return [];
+    if (isUnderWay(seen, draft, app, state.service) && !mayHaveFailed(seen, app, rollout, state, service)) return [];
+    const slots = slotsOf(seen, app, service, draft.copies(app.name, state.service).values());
+    return [{ state, service, slots: slots.map((slot) => (slot.same ? judgedAlready(seen, slot) : slot)) }];
   });
   for (const one of services) {
     const { failureAction } = policyOf(rollout.kind, one.service);
@@ -49,13 +65,27 @@ function advance(seen: World, app: App, rollout: Rollout, now: Millis, wallMs: W
     return mayGoBack ? rollBack(seen, app, rollout, reason, wallMs) : pause(seen, app, rollout, reason, wallMs);
   }
   const promoted = services.filter((one) => isPromoted(seen, app, one, now)).map(({ state }) => state);
-  const settled = services.flatMap((one) => settle(seen, app, one, now));
-  if (promoted.length === 0) return settled;
+  if (promoted.length === 0) return [];
   const after = rollout.services.map((each) =>
     promoted.includes(each) ? { ...each, canary: "promoted" as const } : each,
   );
-  return [...settled, { kind: "rollout-set", rollout: { ...rollout, services: after } }];
+  return [{ kind: "rollout-set", rollout: { ...rollout, services: after } }];
 }
+
+/** More verdicts than are allowed; whether they are about this revision takes a look at each. */
+function mayHaveFailed(
+  seen: World,
+  app: App,
+  { kind }: Rollout,
+  { forgiven }: ServiceRollout,
+  service: ServiceSpec,
+): boolean {
+  const copies = seen.copies.get(app.name)?.get(service.name);
+  return copies !== undefined && copies.failed.size > Math.max(forgiven, mostFailed(kind, service, copies.all.size));
+}
+
+const mostFailed = (kind: Rollout["kind"], service: ServiceSpec, placed: number): number =>
+  policyOf(kind, service).maxFailureRatio * wantedSlots(service, placed);
 
 /**
  * null: it has not failed. More failures than the policy's share of the slots, and than an operator went on in spite of; or a batch in
@@ -63,24 +93,22 @@ function advance(seen: World, app: App, rollout: Rollout, now: Millis, wallMs: W
  */
 function whyFailed(world: World, { service, state, slots }: InService, kind: Rollout["kind"]): string | null {
   if (kind === "rollback") return null;
-  const failed = slots.filter((slot) => isFailed(world, slot)).length;
-  const most = policyOf(kind, service).maxFailureRatio * wantedSlots(service, slots.length);
-  if (failed > state.forgiven && failed > most) return failureText(world, service, slots);
+  const failed = slots.filter(isFailed).length;
+  if (failed > state.forgiven && failed > mostFailed(kind, service, slots.length))
+    return failureText(world, service, slots);
   const missed = kind === "update" ? thresholdMissed(service, state, slots) : null;
   if (missed === null) return null;
   const share = `${missed.failed} of ${missed.failed + missed.passed} so far, more than its success_threshold allows`;
   return `${failureText(world, service, slots)}: ${share}`;
 }
 
-/** Also as an older revision that asked for this very container: that it is let through to this one changes nothing about it. */
-const isFailed = (world: World, { phase, same, placement }: Slot): boolean =>
-  phase === "failed" || (phase === "behind" && same && gateOf(world, placement)?.kind === "failed");
+const isFailed = ({ phase }: Slot): boolean => phase === "failed";
 
 /** As many as fit into a sentence. */
 const MAX_NAMED = 3;
 
 function failureText(world: World, service: ServiceSpec, slots: readonly Slot[]): string {
-  const failed = slots.filter((slot) => isFailed(world, slot));
+  const failed = slots.filter(isFailed);
   const named = failed.slice(0, MAX_NAMED).map(({ placement, node }) => {
     const gate = gateOf(world, placement);
     return `${node?.name ?? placement.node}: ${gate?.kind === "failed" ? gate.reason : "failed"}`;
@@ -91,10 +119,9 @@ function failureText(world: World, service: ServiceSpec, slots: readonly Slot[])
 
 /** Every service of this revision of which a copy failed; what the last good one has too failed within what its file allows. */
 function failedSpecs(world: World, app: App): readonly FailedSpec[] {
-  const copies = copiesByService(world, app.name);
   return app.spec.services.flatMap((service): readonly FailedSpec[] => {
     if (isGoodContent(app, service)) return [];
-    for (const placement of copies.get(service.name) ?? []) {
+    for (const placement of copiesOf(world, app.name, service.name)) {
       if (placement.specHash !== service.specHash) continue;
       const gate = gateOf(world, placement);
       if (gate?.kind !== "failed") continue;
@@ -143,12 +170,31 @@ interface InService {
 const isSettled = ({ state, slots }: InService): boolean =>
   (state.batch > 0 || slots.some(({ phase, same }) => phase !== "behind" || same)) && !slots.some(isInFlight);
 
-/** The moment from which a settled batch's delay and a canary's promotion count. */
-function settle(seen: World, app: App, one: InService, now: Millis): readonly Change[] {
-  const target = { app: app.name, service: one.service.name };
-  const since = seen.settledSinceMs.get(`${app.name}/${one.service.name}`);
-  if (isSettled(one)) return since === undefined ? [{ kind: "settled-since", ...target, atMs: now }] : [];
-  return since === undefined ? [] : [{ kind: "settled-since", ...target, atMs: null }];
+/**
+ * From this moment the delay of a settled batch and the promotion of canaries count. Looks at the draft: what a decision lets through, or
+ * stops, is in it.
+ */
+export function settle(
+  seen: World,
+  draft: Draft,
+  app: App,
+  look: Look,
+  rollout: Rollout,
+  now: Millis,
+): readonly Change[] {
+  return rollout.services.flatMap((state): readonly Change[] => {
+    const service = serviceOf(app.spec, state.service);
+    if (service === null || !isLookedAt(look, state.service)) return [];
+    const target = { app: app.name, service: state.service };
+    const since = seen.settledSinceMs.get(`${app.name}/${state.service}`);
+    const copies = draft.copies(app.name, state.service).values();
+    if (
+      !isUnderWay(seen, draft, app, state.service) &&
+      isSettled({ state, service, slots: slotsOf(seen, app, service, copies) })
+    )
+      return since === undefined ? [{ kind: "settled-since", ...target, atMs: now }] : [];
+    return since === undefined ? [] : [{ kind: "settled-since", ...target, atMs: null }];
+  });
 }
 
 /** Its canaries were good for as long as the file asks. One that waits for an operator, or has a failure, is never promoted by time. */
@@ -181,7 +227,7 @@ export function rolloutTimes(seen: World, apps: Iterable<AppName>): readonly Mil
 }
 
 /** For looking on; the real ones are applied by the control loop. */
-function withChanges(world: World, changes: readonly Change[]): World {
+export function withChanges(world: World, changes: readonly Change[]): World {
   const apps = new Map(world.apps);
   const rollouts = new Map(world.rollouts);
   const settledSinceMs = new Map(world.settledSinceMs);

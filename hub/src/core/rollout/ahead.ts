@@ -3,7 +3,7 @@
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
-import { copiesByService, serviceOf } from "../lookup.ts";
+import { copiesOf, serviceOf } from "../lookup.ts";
 import type { Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, World } from "../world.ts";
 import { type Hold, nextBatch } from "./batch.ts";
@@ -41,11 +41,10 @@ const NO_SLOTS: ReadonlySet<WorkloadId> = new Set();
 
 /** `after`: the World with the rollout begun and its first batches let through; `before`: as it is. */
 export function rolloutAhead(before: World, after: World, app: App, rollout: Rollout): readonly ServiceAhead[] {
-  const copies = copiesByService(after, app.name);
   return rollout.services.flatMap((state): readonly ServiceAhead[] => {
     const service = serviceOf(app.spec, state.service);
     if (service === null) return [];
-    const slots = slotsOf(after, app, service, copies.get(state.service) ?? []);
+    const slots = slotsOf(after, app, service, copiesOf(after, app.name, state.service));
     return [serviceAhead(before, after, { app, kind: rollout.kind, state, service, slots })];
   });
 }

@@ -4,7 +4,7 @@ import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { Revision } from "@skerry/shared/model/ids.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "../change.ts";
-import { copiesByService, serviceOf, specAt } from "../lookup.ts";
+import { copiesOf, placedOf, serviceOf, specAt } from "../lookup.ts";
 import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, AppRevision, World } from "../world.ts";
 import { activeRollout } from "./policy.ts";
@@ -66,17 +66,15 @@ function serviceRollouts(
   kind: Beginning["kind"],
   retry: boolean,
 ): readonly ServiceRollout[] {
-  const standing = copiesByService(world, app.name);
   return app.spec.services.flatMap((service): readonly ServiceRollout[] => {
-    const copies = standing.get(service.name);
-    const isSame = copies?.every(({ specHash }) => specHash === service.specHash) ?? false;
+    const copies = copiesOf(world, app.name, service.name);
+    const isSame = copies.length > 0 && copies.every(({ specHash }) => specHash === service.specHash);
     if (isSame && !retry) {
-      if (isGoodContent(app, service) || copies?.every((copy) => gateOf(world, copy)?.kind === "passed")) return [];
+      if (isGoodContent(app, service) || copies.every((copy) => gateOf(world, copy)?.kind === "passed")) return [];
       const carried = kind === "update" ? carriedOn(world, before, service) : null;
       return [carried ?? { service: service.name, batch: 0, canary: "none", forgiven: 0 }];
     }
-    const canary =
-      kind === "update" && app.lastGood !== null && copies !== undefined && service.rollout.canary !== null;
+    const canary = kind === "update" && app.lastGood !== null && copies.length > 0 && service.rollout.canary !== null;
     return [{ service: service.name, batch: 0, canary: canary ? "open" : "none", forgiven: 0 }];
   });
 }
@@ -96,7 +94,7 @@ function carriedOn(world: World, before: App | null, service: ServiceSpec): Serv
 /** The revisions that a placement stands at or may go back to, and the last good one; sorted. */
 export function keptRevisions(world: World, app: App): readonly AppRevision[] {
   const used = new Set<Revision>(app.lastGood === null ? [] : [app.lastGood]);
-  for (const id of world.placementsByApp.get(app.name) ?? []) {
+  for (const id of placedOf(world, app.name)) {
     const placement = world.placements.get(id);
     if (placement === undefined) continue;
     used.add(placement.revision);

@@ -4,7 +4,7 @@ import type { AppName, Revision } from "@skerry/shared/model/ids.ts";
 import { err, ok } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "../change.ts";
 import type { CommandContext, HandleResult, RefusalCode, RolloutCommand } from "../command.ts";
-import { copiesByService } from "../lookup.ts";
+import { copiesOf } from "../lookup.ts";
 import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, Placement, World } from "../world.ts";
 import { beginRollout, keptRevisions } from "./begin.ts";
@@ -62,8 +62,9 @@ function resume(world: World, app: App, { actor }: CommandContext): HandleResult
       `nothing of ${app.name} is being rolled out: revision ${app.revision} is through`,
       `skerry rollout history ${app.name} shows what became of each`,
     );
-  const copies = copiesByService(world, app.name);
-  const services = rollout.services.map((state) => resumed(world, app, state, copies.get(state.service) ?? []));
+  const services = rollout.services.map((state) =>
+    resumed(world, app, state, copiesOf(world, app.name, state.service)),
+  );
   const isSame = services.every((state, index) => state === rollout.services[index]);
   if (rollout.state.kind === "progressing" && isSame) return changed(app, []);
   const next: Rollout = { ...rollout, services, state: { kind: "progressing" } };
@@ -129,10 +130,8 @@ export function failedBefore(current: App | null, spec: AppSpec): FailedSpec | n
 /** Copies whose gate failed and that stand so, as the file's failure ratio or an operator allowed. */
 export function hasFailedCopies(world: World, app: App | null): boolean {
   if (app === null) return false;
-  const copies = copiesByService(world, app.name);
-  return app.spec.services.some(({ name }) =>
-    copies.get(name)?.some((placement) => gateOf(world, placement)?.kind === "failed"),
-  );
+  const copies = world.copies.get(app.name);
+  return app.spec.services.some(({ name }) => (copies?.get(name)?.failed.size ?? 0) > 0);
 }
 
 export function failedBeforeRefusal(app: AppName, { service, revision, reason }: FailedSpec): HandleResult {

@@ -2,7 +2,7 @@
 // the node where it stands, once that node holds an assignment that says so: an older word may be about an earlier try. The first stays.
 import type { Position } from "@skerry/shared/model/assignment.ts";
 import { comparePositions } from "@skerry/shared/model/assignment-hash.ts";
-import type { NodeId } from "@skerry/shared/model/ids.ts";
+import type { AppName, NodeId, ServiceName } from "@skerry/shared/model/ids.ts";
 import type { Report, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Change } from "../change.ts";
 import { gateIsOf } from "../condition.ts";
@@ -16,19 +16,20 @@ const MAX_REASON = 500;
 
 export function gateChanges(world: World, node: NodeId, report: Report): readonly Change[] {
   const changes: Change[] = [];
-  const dirty = new Set<Placement["app"]>();
+  const said = new Map<AppName, Set<ServiceName>>();
   for (const status of statusesOf(world, node, report)) {
     const placement = world.placements.get(status.id);
     if (placement === undefined || placement.node !== node) continue;
     const app = world.apps.get(placement.app);
     // Whether others are good decides how many may be taken down.
-    if (app !== undefined && activeRollout(world.rollouts, app) !== null) dirty.add(placement.app);
+    if (app !== undefined && activeRollout(world.rollouts, app) !== null)
+      said.set(placement.app, (said.get(placement.app) ?? new Set()).add(placement.service));
     const result = resultOf(world, placement, status, report);
     if (result === null || gateOf(world, placement) !== null) continue;
     const { workload, revision, specHash, step } = placement;
     changes.push({ kind: "gate-set", gate: { workload, revision, specHash, attempt: step.attempt, result } });
   }
-  if (dirty.size > 0) changes.push({ kind: "dirty", apps: [...dirty].sort(), nodes: [] });
+  for (const [app, services] of said) changes.push({ kind: "rollout-dirty", app, services: [...services] });
   return changes;
 }
 

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { APP, copiesIn, RolloutFleet } from "../../../../test/unit/hub/rollout-fleet.ts";
 import { appSpec, nodeId, type ServiceShape } from "../../../../test/unit/hub/scenario.ts";
-import { worldFrom } from "../apply-change.ts";
+import { applyChange, copyWorld, worldFrom } from "../apply-change.ts";
 import type { Change } from "../change.ts";
 import { DEFAULT_SETTINGS, decide } from "../decide.ts";
 import { isGood } from "../good.ts";
@@ -263,18 +263,18 @@ const wantedOf = (service: ServiceSpec, placed: number): number =>
   service.mode.kind === "replicated" ? service.mode.replicas : placed;
 
 function neverTooManyDown(world: World, changes: readonly Change[]): void {
-  const taken = takenDown(world, changes);
-  const { rollout, service } = newest(world, changes);
-  if (taken.length === 0 || rollout === undefined || service === null || rollout.kind === "first") return;
-  const policy = policyOf(rollout.kind, service);
-  if (policy.order === "start-first") return;
-  const copies = copiesIn(world).filter(({ intent }) => intent.run);
-  // Those whose lease ends in this very decision are silent for it.
+  // Those whose lease ends in this very decision are silent for it: what becomes of them takes nothing down.
   const silenced = new Set(
     changes.flatMap((one) =>
       one.kind === "reachability-set" && one.reachability.kind === "unreachable" ? [one.node] : [],
     ),
   );
+  const taken = takenDown(world, changes).filter((one) => !silenced.has(one.node));
+  const { rollout, service } = newest(world, changes);
+  if (taken.length === 0 || rollout === undefined || service === null || rollout.kind === "first") return;
+  const policy = policyOf(rollout.kind, service);
+  if (policy.order === "start-first") return;
+  const copies = copiesIn(world).filter(({ intent }) => intent.run);
   const down = copies.filter(
     (one) =>
       !silenced.has(one.node) &&
@@ -302,6 +302,19 @@ const TIMEOUT_MS = 60_000;
 describe("laws of rollouts", { timeout: TIMEOUT_MS }, () => {
   test("[H190] in a rollout deciding again after applying yields nothing, at any moment", () => {
     holds((s) => expect(decide(s.world, s.now, DEFAULT_SETTINGS)).toEqual([]));
+  });
+
+  test("[H248] nothing is overlooked: looking at every app and every node finds nothing more to do", () => {
+    holds((s) => {
+      const all = copyWorld(s.world);
+      applyChange(all, { kind: "dirty", apps: [...all.apps.keys()], nodes: [...all.nodes.keys()] });
+      const changes = decide(all, s.now, DEFAULT_SETTINGS).filter(({ kind }) => kind !== "decided");
+      expect(changes).toEqual([]);
+    });
+  });
+
+  test("[H54] what the World knows of copies that wait for a verdict, or have failed, is what there is", () => {
+    holds(({ world, now }) => expect(world.copies).toEqual(reloaded(world, now).copies));
   });
 
   test("[H191] no rollout takes a good copy down beyond its parallelism or its budget, counting all that is down", () => {

@@ -1,6 +1,6 @@
 // Who is let through to an app's revision in this pass, and whether its rollout is done after it. Pure; looks at the draft.
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
-import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "../change.ts";
 import type { Draft } from "../draft.ts";
@@ -8,6 +8,7 @@ import { serviceOf } from "../lookup.ts";
 import type { Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, Placement, Step, World } from "../world.ts";
 import { freeSlots, nextBatch } from "./batch.ts";
+import { isLookedAt, isUnderWay, type Look } from "./looks.ts";
 import { activeRollout } from "./policy.ts";
 import { gateOf, goodRevision, isInFlight, type Slot, slotsOf, wantedSlots } from "./slots.ts";
 
@@ -18,30 +19,15 @@ export interface LetThrough {
   readonly events: readonly Change[];
 }
 
-/** Apps to look at because of their rollouts: all when time is due, else those on nodes that changed. */
-export function appsInRollout(world: World, nodes: Iterable<NodeId>, all: boolean): readonly AppName[] {
-  const names = new Set<AppName>();
-  const add = (name: AppName): void => {
-    const app = world.apps.get(name);
-    if (app !== undefined && activeRollout(world.rollouts, app) !== null) names.add(name);
-  };
-  if (all) for (const name of world.rollouts.keys()) add(name);
-  else
-    for (const node of nodes)
-      for (const id of world.placementsByNode.get(node) ?? []) {
-        const placement = world.placements.get(id);
-        if (placement !== undefined && !names.has(placement.app)) add(placement.app);
-      }
-  return [...names];
-}
-
 /**
- * `stuck`: slots that were let through and that no node takes. `failed`: those among them that were tried in this pass already.
+ * `stuck`: slots that were let through and that no node takes; `now`: those among them that were tried in this pass already. A look at
+ * some services begins batches and nothing else: those that are stuck wait for a change of a node.
  */
 export function letThrough(
   world: World,
   draft: Draft,
   app: App,
+  look: Look,
   known: Rollout | null,
   stuck: { readonly before: ReadonlySet<WorkloadId>; readonly now: ReadonlySet<WorkloadId> },
   now: Millis,
@@ -56,10 +42,16 @@ export function letThrough(
   const events: Change[] = [];
   const services: ServiceRollout[] = [];
   for (const service of app.spec.services) {
-    const slots = slotsOf(world, app, service, draft.copies(app.name, service.name).values());
     const state = rollout?.services.find((each) => each.service === service.name) ?? null;
-    for (const slot of freeSlots(slots)) add(slot);
-    for (const slot of slots) if (isStuck(slot, stuck.before)) add(slot);
+    if (look !== "all" && (!look.has(service.name) || state === null || isUnderWay(world, draft, app, service.name))) {
+      if (state !== null) services.push(state);
+      continue;
+    }
+    const slots = slotsOf(world, app, service, draft.copies(app.name, service.name).values());
+    if (look === "all") {
+      for (const slot of freeSlots(slots)) add(slot);
+      for (const slot of slots) if (isStuck(slot, stuck.before)) add(slot);
+    }
     // No rollout under way, nothing good before it, or a service it does not change: everything at once.
     if (rollout === null || rollout.kind === "first" || state === null) {
       for (const slot of slots) if (slot.phase === "behind") add(slot);
@@ -78,8 +70,6 @@ export function letThrough(
     services.push({ ...state, batch });
     const event = { kind: "rollout-batch", app: app.name, service: service.name, batch } as const;
     events.push({ kind: "hub-event", event: { ...event, slots: next.slots.length } });
-    if (settledSinceMs !== null)
-      events.push({ kind: "settled-since", app: app.name, service: service.name, atMs: null });
   }
   const moved = events.length > 0 && rollout !== null;
   return { steps, rollout: moved ? { ...rollout, services } : rollout, events };
@@ -100,15 +90,19 @@ export function stepOf(world: World, app: App, standing: Placement, same: boolea
   return { kind, previous, attempt: last?.attempt ?? 0, force: last?.force ?? false };
 }
 
-/** Nothing that is heard is behind or unsettled, and every service has shown itself good somewhere. */
+/** Nothing that is heard is behind or unsettled, and every service has shown itself good somewhere. The looked at are asked first. */
 export function isDone(
   world: World,
   draft: Draft,
   app: App,
+  look: Look,
   rollout: Rollout,
   isStuck: (id: WorkloadId) => boolean,
 ): boolean {
-  return app.spec.services.every((service) => {
+  if (app.spec.services.some(({ name }) => isUnderWay(world, draft, app, name))) return false;
+  const isLooked = ({ name }: ServiceSpec): boolean => isLookedAt(look, name);
+  const services = [...app.spec.services.filter(isLooked), ...app.spec.services.filter((one) => !isLooked(one))];
+  return services.every((service) => {
     const slots = slotsOf(world, app, service, draft.copies(app.name, service.name).values());
     if (slots.some(isInFlight)) return false;
     if (slots.some((slot) => isOwed(slot) && !isStuck(slot.placement.workload))) return false;
@@ -128,19 +122,16 @@ function isProven(service: ServiceSpec, slots: readonly Slot[]): boolean {
 }
 
 /**
- * The rollout is done: its revision is the one to go back to from now on, unless it has run nowhere (no node matches, no copies). Slots
- * that its canaries held back are wanted now.
+ * The rollout is done: its revision is the one to go back to from now on, unless it has run nowhere (no node matches, no copies).
  */
 export function doneChanges(world: World, app: App, rollout: Rollout, wallMs: WallMillis): readonly Change[] {
   const { revision } = app;
-  const hasRun = [...(world.placementsByApp.get(app.name) ?? [])].length > 0;
+  const hasRun = world.copies.has(app.name);
   const known: App = { ...app, lastGood: hasRun ? revision : app.lastGood };
-  const heldBack = rollout.services.some(({ canary }) => canary === "open");
   return [
     { kind: "app-set", app: known, source: { sameAs: revision } },
     { kind: "rollout-set", rollout: { ...rollout, state: { kind: "done", atMs: wallMs } } },
     { kind: "hub-event", event: { kind: "rollout-done", app: app.name, revision } },
-    ...(heldBack ? [{ kind: "dirty", apps: [app.name], nodes: [] } as const] : []),
   ];
 }
 

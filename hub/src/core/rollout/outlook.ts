@@ -5,7 +5,7 @@ import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { gateIsOf } from "../condition.ts";
-import { copiesByService } from "../lookup.ts";
+import { copiesOf } from "../lookup.ts";
 import { refusalSummary } from "../refusal-text.ts";
 import type { Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, World } from "../world.ts";
@@ -34,12 +34,11 @@ const NO_SLOTS: ReadonlySet<WorkloadId> = new Set();
 
 /** Of each service that had something to change, and of those that hold the rollout's end up: what was on its way before is judged too. */
 export function outlookOf(world: World, app: App, rollout: Rollout, now: Millis): readonly ServiceOutlook[] {
-  const copies = copiesByService(world, app.name);
   const isUnderWay = activeRollout(world.rollouts, app) === rollout;
   return app.spec.services.flatMap((service): readonly ServiceOutlook[] => {
     const known = rollout.services.find((each) => each.service === service.name);
     if (known === undefined && !isUnderWay) return [];
-    const slots = slotsOf(world, app, service, copies.get(service.name) ?? []);
+    const slots = slotsOf(world, app, service, copiesOf(world, app.name, service.name));
     if (known === undefined && !slots.some(isInFlight)) return [];
     const state = known ?? { service: service.name, batch: 0, canary: "none", forgiven: 0 };
     const hold = rollout.state.kind === "progressing" ? holdOf(world, app, rollout, state, service, slots, now) : null;

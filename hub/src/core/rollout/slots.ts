@@ -1,5 +1,6 @@
 // How far each slot of a service has come in a rollout, from its placement, what its node found out, and what was last heard. Pure.
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
+import type { NodeId } from "@skerry/shared/model/ids.ts";
 import { isGood } from "../good.ts";
 import { byText, serviceAt } from "../lookup.ts";
 import type { GateResult } from "../rollout-state.ts";
@@ -40,13 +41,17 @@ export function slotsOf(world: World, app: App, service: ServiceSpec, copies: It
   );
 }
 
+export function reachOf(world: World, node: NodeId): Slot["reach"] {
+  const reach = world.reachability.get(node)?.kind;
+  return reach === "ready" ? "heard" : reach === "awaited" ? "awaited" : "silent";
+}
+
 function slotOf(world: World, app: App, service: ServiceSpec, placement: Placement): Slot {
-  const reach = world.reachability.get(placement.node)?.kind;
   return {
     placement,
     phase: phaseOf(world, app, placement),
     same: placement.specHash === service.specHash && !isTriedAgain(world, app, placement),
-    reach: reach === "ready" ? "heard" : reach === "awaited" ? "awaited" : "silent",
+    reach: reachOf(world, placement.node),
     good: isGood(world, placement),
     node: world.nodes.get(placement.node) ?? null,
   };
@@ -59,7 +64,15 @@ function isTriedAgain(world: World, app: App, placement: Placement): boolean {
 }
 
 function phaseOf(world: World, app: App, placement: Placement): Phase {
-  if (placement.revision !== app.revision) return "behind";
+  return placement.revision === app.revision ? phaseOfNewest(world, placement) : "behind";
+}
+
+/** One whose container is wanted as it is: being let through to this revision, as it is next, changes nothing about it. */
+export function judgedAlready(world: World, slot: Slot): Slot {
+  return { ...slot, phase: phaseOfNewest(world, slot.placement) };
+}
+
+function phaseOfNewest(world: World, placement: Placement): Phase {
   if (!placement.intent.run) return "stopped";
   return gateOf(world, placement)?.kind ?? "updating";
 }

@@ -6,7 +6,7 @@ import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { FastifyRequest } from "fastify";
 import { compileCompose } from "../../compose/compile.ts";
 import type { Problem } from "../../compose/problem.ts";
-import { sorted } from "../../core/lookup.ts";
+import { placedOf, sorted } from "../../core/lookup.ts";
 import type { CheckedOf } from "../api.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
@@ -119,12 +119,12 @@ function dryRun(deps: HttpDeps, { spec, warnings }: Compiled, body: CheckedOf<"a
 function removal(deps: HttpDeps, name: AppName): RemovedApp {
   const { world } = deps.loop;
   const app = findApp(world, name);
-  const ids = world.placementsByApp.get(name) ?? new Set();
-  const nodes = new Set([...ids].flatMap((id) => world.placements.get(id)?.node ?? []));
+  const ids = placedOf(world, name);
+  const nodes = new Set(ids.flatMap((id) => world.placements.get(id)?.node ?? []));
   return {
     app: name,
     revision: app.revision,
-    workloads: ids.size,
+    workloads: ids.length,
     waitingFor: sorted(nodes).flatMap((id) => {
       const node = world.nodes.get(id);
       return node === undefined || world.reachability.get(id)?.kind === "ready" ? [] : [nodeRef(node)];

@@ -5,7 +5,7 @@ import type { AppName, NodeId, ServiceName, WorkloadId } from "@skerry/shared/mo
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { WORST_FIRST, workloadCondition } from "../../core/condition.ts";
-import { byText, sorted } from "../../core/lookup.ts";
+import { byText, placedOf, sorted } from "../../core/lookup.ts";
 import { allGood, BEING_PLACED, emptyReason, leftovers } from "../../core/why.ts";
 import { pausedOf, stopOfService } from "../../core/wishes.ts";
 import type { App, World } from "../../core/world.ts";
@@ -98,9 +98,7 @@ function countsOf(tallies: readonly (Tally | undefined)[]): AppSummary["workload
 
 /** Ids of all slots that the app wants: placed or not. */
 function wantedIds(world: World, app: AppName): ReadonlySet<WorkloadId> {
-  const placed = world.placementsByApp.get(app) ?? new Set<WorkloadId>();
-  const others = [...(world.unplacedByApp.get(app) ?? [])].filter((id) => !placed.has(id));
-  return others.length === 0 ? placed : new Set([...placed, ...others]);
+  return new Set([...placedOf(world, app), ...(world.unplacedByApp.get(app) ?? [])]);
 }
 
 export const workloadsOf = (world: World, app: AppName): readonly WorkloadId[] => sorted(wantedIds(world, app));

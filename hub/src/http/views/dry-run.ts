@@ -4,7 +4,7 @@ import type { ContainerSpec } from "@skerry/shared/model/container.ts";
 import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
-import { byText, serviceAt, sorted, wantedService } from "../../core/lookup.ts";
+import { byText, placedOf, serviceAt, sorted, wantedService } from "../../core/lookup.ts";
 import { refusalSummary } from "../../core/refusal-text.ts";
 import { type BatchAhead, rolloutAhead } from "../../core/rollout/ahead.ts";
 import { holdText } from "../../core/rollout/outlook.ts";
@@ -94,9 +94,7 @@ function nextText(next: BatchAhead["next"], app: AppName): string {
 
 /** Copies of other apps that leave their node for this one's sake. Only what is lower in priority ever does. */
 function pushedOut(before: World, after: World, app: AppName): DryRun["pushesOut"] {
-  const gained = new Set(
-    [...(after.placementsByApp.get(app) ?? [])].flatMap((id) => after.placements.get(id)?.node ?? []),
-  );
+  const gained = new Set(placedOf(after, app).flatMap((id) => after.placements.get(id)?.node ?? []));
   return [...gained].sort(byText).flatMap((node) =>
     sorted(before.placementsByNode.get(node) ?? []).flatMap((workload) => {
       const from = before.nodes.get(node);

@@ -4,7 +4,7 @@ import type { AppName, NodeId, ServiceName, Slot, WorkloadId } from "@skerry/sha
 import { workloadId } from "@skerry/shared/model/names.ts";
 import type { Exit } from "@skerry/shared/model/report.ts";
 import { workloadCondition } from "../../core/condition.ts";
-import { byText, sorted } from "../../core/lookup.ts";
+import { byText, placedOf, sorted } from "../../core/lookup.ts";
 import { type Target, why } from "../../core/why.ts";
 import type { World } from "../../core/world.ts";
 import type { EventRow } from "../../store/store.ts";
@@ -86,7 +86,7 @@ function eventsOf({ store }: HttpDeps, world: World, target: Target): readonly E
 
 /** Those that are not good before the others. */
 function ofService(world: World, { app, service }: Extract<Target, { kind: "service" }>): readonly WorkloadId[] {
-  const ids = sorted([...(world.placementsByApp.get(app) ?? []), ...(world.unplacedByApp.get(app) ?? [])]);
+  const ids = sorted([...placedOf(world, app), ...(world.unplacedByApp.get(app) ?? [])]);
   const rank = (id: WorkloadId): number => (workloadCondition(world, id) === "good" ? 1 : 0);
   return [...new Set(ids)]
     .filter((id) => id.startsWith(`${app}/${service}/`))
