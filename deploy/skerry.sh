@@ -46,6 +46,8 @@ if [ "${1:-}" = agent ]; then
   exec "$node" $agent_flags "$here/agent.cjs" "$@"
 fi
 if [ "${1:-}" = hub ]; then
+  # One arena, so that what one thread gave back the next one finds: 15 MB less at 1,000 nodes.
+  export MALLOC_ARENA_MAX=1
   # shellcheck disable=SC2086
   exec "$node" $hub_flags "$here/skerry.mjs" "$@"
 fi

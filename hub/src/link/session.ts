@@ -72,6 +72,8 @@ export class Session {
   #lossy = false;
   /** Silence before this is not held against the node: its period was just changed. */
   #graceUntilMs: Millis = 0;
+  /** For the assignment that is under way. */
+  #answerBy: Timer | null = null;
 
   constructor(options: SessionOptions) {
     const { clock, connection } = options;
@@ -267,6 +269,7 @@ export class Session {
 
   #moveOn(delivery: dispatch.Delivery): void {
     if (this.#state.kind !== "ready") return;
+    if (delivery.underWay === null) this.#awaitNoAnswer();
     this.#state = { ...this.#state, delivery };
     this.offer();
   }
@@ -313,12 +316,19 @@ export class Session {
   }
 
   #awaitAnswer(assignment: Assignment): void {
-    this.#after(ANSWER_DEADLINE_MS, () => {
+    this.#awaitNoAnswer();
+    this.#answerBy = this.#after(ANSWER_DEADLINE_MS, () => {
       if (this.#state.kind !== "ready" || this.#state.delivery.underWay !== assignment) return;
       // On a very slow link the frame itself may still be on its way.
       if (this.#options.connection.bufferedBytes() > 0) this.#awaitAnswer(assignment);
       else this.#moveOn(dispatch.startOver(this.#state.delivery.have));
     });
+  }
+
+  /** A timer that is left to run out would keep its assignment in memory. */
+  #awaitNoAnswer(): void {
+    if (this.#answerBy !== null) this.#cancel(this.#answerBy);
+    this.#answerBy = null;
   }
 
   /** One timer looks again when the deadline would be; each frame only moves `lastHeard`. */

@@ -6,6 +6,8 @@ export interface HandClock extends Clock {
   run(ms: number): void;
   /** Moves on without firing anything: a process that stood still. Overdue timers fire with the next `run`. */
   stall(ms: number): void;
+  /** Timers that have neither fired nor been cancelled. */
+  pending(): number;
   /** Sets the wall clock wrong by so much; nothing else moves. */
   setWallErrorMs(ms: number): void;
 }
@@ -39,6 +41,7 @@ export function handClock(): HandClock {
     stall(ms) {
       now += ms;
     },
+    pending: () => due.size,
     setWallErrorMs(ms) {
       wallErrorMs = ms;
     },

@@ -266,6 +266,21 @@ test("[L31] without an answer the whole comes again, but not onto a link that ha
   expect(agent.all("assign")).toHaveLength(2);
 });
 
+test("[L84] an answer ends the wait for it: however often a node is given something, nothing of what it took is kept", () => {
+  const { hub, agent } = oneNode();
+  const give = (image: string): void => {
+    hub.apply(web(image));
+    hub.clock.run(0);
+    agent.accept();
+    hub.clock.run(0);
+  };
+  give("web:1");
+  const waits = hub.clock.pending();
+  for (const image of ["web:2", "web:3", "web:4"]) give(image);
+  expect(agent.all("assign").length + agent.all("assign-delta").length).toBe(4);
+  expect(hub.clock.pending()).toBe(waits);
+});
+
 test("[L32] what a node cannot store is offered again, other refusals wait for another position", () => {
   const { hub, agent, node } = oneNode();
   hub.apply(web());
