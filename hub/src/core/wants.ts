@@ -141,12 +141,17 @@ function updateWant({ name, revision }: App, service: ServiceSpec, standing: Pla
   return { kind: "update", workload, app: name, revision, service, slot, standing, reason, step };
 }
 
-/** What another copy on the same node could be in the way of. */
+/** What another copy on the same node could be in the way of. Specs are immutable, so it is worked out once for all copies. */
 function needs(service: ServiceSpec): string {
+  const known = needsKnown.get(service);
+  if (known !== undefined) return known;
   const { reservedMemoryBytes, reservedNanoCpus, maxReplicasPerNode, container } = service;
   const ports = container.ports.filter(({ hostPort }) => hostPort !== null);
-  return canonicalJson({ reservedMemoryBytes, reservedNanoCpus, maxReplicasPerNode, ports });
+  const text = canonicalJson({ reservedMemoryBytes, reservedNanoCpus, maxReplicasPerNode, ports });
+  needsKnown.set(service, text);
+  return text;
 }
+const needsKnown = new WeakMap<ServiceSpec, string>();
 
 // --- slots that want a node
 
