@@ -97,8 +97,9 @@ function countsOf(tallies: readonly (Tally | undefined)[]): AppSummary["workload
 }
 
 /** Ids of all slots that the app wants: placed or not. */
-function wantedIds(world: World, app: AppName): ReadonlySet<WorkloadId> {
-  return new Set([...placedOf(world, app), ...(world.unplacedByApp.get(app) ?? [])]);
+function wantedIds(world: World, app: AppName): readonly WorkloadId[] {
+  const others = [...(world.unplacedByApp.get(app) ?? [])].filter((id) => !world.placements.has(id));
+  return [...placedOf(world, app), ...others];
 }
 
 export const workloadsOf = (world: World, app: AppName): readonly WorkloadId[] => sorted(wantedIds(world, app));
