@@ -7,13 +7,15 @@ import { defineConfig } from "vitest/config";
 const UNIT_TIMEOUT_MS = 10_000;
 /** Seeds run in bulk: two cores shared with other work must not make a good seed fail. */
 const SIM_TIMEOUT_MS = 120_000;
+/** Left alone, vitest keeps one core of two for itself. */
+const THREADS = 2;
 /** Tests on real engines mostly wait. Two files at once keep two cores busy; a third makes all of them late. */
 const LABS_AT_ONCE = 2;
 /** A real engine on a busy machine takes seconds to start or to stop. */
 const E2E_TIMEOUT_MS = 180_000;
 
 const NEVER = ["**/node_modules/**", "**/dist/**", "**/.cache/**"];
-const shared = { pool: "threads", isolate: false } as const;
+const shared = { pool: "threads", isolate: false, maxWorkers: THREADS } as const;
 
 export default defineConfig({
   test: {

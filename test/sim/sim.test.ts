@@ -1,39 +1,13 @@
-// The simulator's fixed seeds for every run of the checks, and more of them with SKERRY_SIM_SEEDS. A failure prints the line that
-// repeats it.
+// What the simulator holds beside its fixed seeds (seeds.test.ts): seeds that once failed, that runs repeat, that clocks change nothing.
 import { expect, test } from "vitest";
 import { dependsOnClocks } from "./checkers/clocks.ts";
 import { CLOCK_FAULTS } from "./planted.ts";
 import { REGRESSIONS } from "./regressions.ts";
 import { runSeed } from "./run.ts";
+import { SEED_TIMEOUT_MS, verdict } from "./verdict.ts";
 
-/** Few enough for `npm run check`; `npm test` asks for more. */
-const FIXED_SEEDS = 12;
 const asked = process.env["SKERRY_SIM_SEEDS"];
-const seeds = Number(asked ?? FIXED_SEEDS);
 const regressions = REGRESSIONS.filter(({ of }) => asked !== undefined || of !== "simulator");
-/** One test for so many seeds: its name says where to look. */
-const BUNDLE = 8;
-/** On a machine that is busy with other tests a seed may take a second or two. */
-const SEED_TIMEOUT_MS = 15_000;
-
-async function verdict(seed: number): Promise<string> {
-  const { violations } = await runSeed(seed);
-  if (violations.length === 0) return "";
-  const lines = violations.slice(0, 5).map(({ invariant, message }) => `[${invariant}] ${message}`);
-  return [`npm run sim -- --seeds 1 --from ${seed}`, ...lines].join("\n");
-}
-
-for (let from = 1; from <= seeds; from += BUNDLE) {
-  const until = Math.min(seeds, from + BUNDLE - 1);
-  test(
-    `[I10] seeds ${from} to ${until}: rough times, then everything heals, settles, rests, and no invariant was broken`,
-    async () => {
-      for (let seed = from; seed <= until; seed += 1) expect(await verdict(seed)).toBe("");
-    },
-    BUNDLE * SEED_TIMEOUT_MS,
-  );
-}
-
 test(
   "seeds that once failed do not any more",
   async () => {
