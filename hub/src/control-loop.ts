@@ -228,7 +228,7 @@ class Loop implements ControlLoop {
       wallMs: clock.wallMs(),
       lastRevision: revised === null ? 0 : store.lastRevision(revised),
       token: tokenId === null ? null : (store.tokens().find(({ id }) => id === tokenId) ?? null),
-      credentialNode: command.kind === "join-node" ? store.credentialNode(command.credentialHash) : null,
+      keyHolder: command.kind === "join-node" ? store.keyHolder(command.publicKey) : null,
       // `n` and 16 hex digits are a node id by its schema.
       freshNodeId: command.kind === "join-node" ? (`n${random.hex(8)}` as NodeId) : null,
       freshToken: context.freshToken,

@@ -37,7 +37,7 @@ export interface RunningHub {
 
 /** `skerry hub`: the exit code. Resolves when the hub has stopped. */
 export async function runHub(config: HubConfig): Promise<number> {
-  // Files hold passwords from environments and hashes of credentials, also in a folder that was there before and is open to others.
+  // Files hold passwords from environments and hashes of tokens, also in a folder that was there before and is open to others.
   process.umask(0o077);
   const log = config.plainWords ? wordsLog(config.logLevel) : lineLog(config.logLevel);
   process.on("uncaughtExceptionMonitor", (error) => log.error("a bug ends the hub", { error: error.stack ?? "" }));
@@ -124,16 +124,16 @@ async function buildParts(store: Store, clock: Clock, log: Log, adminToken: Admi
   const random = systemRandom;
   const loop = createControlLoop({ clock, random, log, store, settings: DEFAULT_SETTINGS });
   const link = createLinkServer({
-    clock,
-    log,
+    ...{ clock, random, log },
     hub: loop,
-    credentialHash: (node) => store.credentialHash(node),
+    publicKey: (node) => store.publicKey(node),
     hubVersion: SKERRY_VERSION,
     onGone: (node) => streams.drop(node),
   });
   const streams: NodeStreams = new NodeStreams({
     ...{ clock, random, log },
-    credentialHash: (node) => store.credentialHash(node),
+    installation: loop.world.installation,
+    publicKey: (node) => store.publicKey(node),
     ask: (node, ticket) => link.openStream(node, ticket),
   });
   const state = { stopping: false };

@@ -8,8 +8,10 @@ import type { NodeFacts } from "@skerry/shared/model/node.ts";
 import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { decodeToAgent, encodeToHub } from "@skerry/shared/protocol/codec.ts";
+import { helloText, type Signer } from "@skerry/shared/protocol/proof.ts";
 import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
 import { PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
+import { publicKeyOf, signText } from "@skerry/shared/runtime/signature.ts";
 import WebSocket from "ws";
 
 /** So many joins and dials under way at once: a fleet does not arrive in one millisecond. */
@@ -46,20 +48,20 @@ async function start({ url, token, nodes }: Extract<ToCrowd, { kind: "start" }>)
 }
 
 async function arrive(url: string, token: string, number: number): Promise<void> {
-  const credential = randomBytes(32).toString("hex");
+  const privateKey = randomBytes(32).toString("hex");
   const name = `crowd-${String(number).padStart(4, "0")}`;
   const joined = await post(`${url}/v1/nodes/join`, token, {
-    credential,
+    publicKey: publicKeyOf(privateKey),
     name,
     labels: { crowd: "yes" },
     facts: facts(name),
   });
   // The hub's own answer.
-  const { node } = JSON.parse(joined) as { node: string };
-  await dial(url, node, credential, number);
+  const signer = JSON.parse(joined) as Signer;
+  await dial(url, signer, privateKey, number);
 }
 
-function dial(url: string, node: string, credential: string, number: number): Promise<void> {
+function dial(url: string, signer: Signer, privateKey: string, number: number): Promise<void> {
   const socket = new WebSocket(`${url.replace(/^http/, "ws")}/v1/agent`, { perMessageDeflate: false });
   const send = (message: ToHub): void => {
     const text = encodeToHub(message);
@@ -80,7 +82,6 @@ function dial(url: string, node: string, credential: string, number: number): Pr
     tell({ kind: "accepted", node: number, workloads: held.size, revision });
   };
   return new Promise((resolve, reject) => {
-    socket.on("open", () => send(hello(node, credential)));
     socket.on("error", reject);
     socket.on("close", (code, reason) => {
       clearInterval(heart);
@@ -93,6 +94,8 @@ function dial(url: string, node: string, credential: string, number: number): Pr
       if (!decoded.ok) return reject(new Error(decoded.error));
       const message = decoded.value;
       switch (message.type) {
+        case "challenge":
+          return send(hello(signer, signText(privateKey, helloText(signer, message.nonce))));
         case "welcome":
           beatEvery(message.heartbeatMs);
           send({ type: "report", report: reportOf({ epoch: 0, generation: 0 }, [], true, number) });
@@ -114,14 +117,13 @@ function dial(url: string, node: string, credential: string, number: number): Pr
   });
 }
 
-function hello(node: string, credential: string): ToHub {
+function hello({ node }: Signer, signature: string): ToHub {
   return {
     type: "hello",
     protocol: PROTOCOL_VERSION,
     protocolMinimum: PROTOCOL_MINIMUM,
-    // The hub's own answer to joining.
-    node: node as Extract<ToHub, { type: "hello" }>["node"],
-    credential,
+    node,
+    signature,
     bootId: randomBytes(8).toString("hex"),
     runId: randomBytes(8).toString("hex"),
     agentVersion: "0.0.0-crowd",

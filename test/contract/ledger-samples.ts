@@ -12,7 +12,7 @@ export const anIdentity: Identity = {
   node: nodeIdSchema.parse("n0123456789abcdef"),
   name: "till-1",
   installation: installationIdSchema.parse("i0123456789abcdef"),
-  credential: "c".repeat(64),
+  privateKey: "c".repeat(64),
   hubUrl: "http://127.0.0.1:7443",
 };
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AppSpec } from "@skerry/shared/model/app.ts";
-import type { NodeId, NodeName, SpecHash } from "@skerry/shared/model/ids.ts";
+import type { NodeId, NodeName, PublicKey, SpecHash } from "@skerry/shared/model/ids.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { seededRandom } from "@skerry/shared/runtime/random.ts";
@@ -89,7 +89,7 @@ function take({ loop, clock, submit }: Run, at: Step, count: number): void {
       // Names and hashes that are valid by eye.
       return submit({
         kind: "join-node",
-        credentialHash: sha256Hex(`secret ${count}`) as SpecHash,
+        publicKey: sha256Hex(`key ${count}`) as PublicKey,
         name: `pi-${count}` as NodeName,
         labels: { site: "shop" },
         facts: { ...facts, hostname: `pi-${count}` },
@@ -149,7 +149,6 @@ const HELLO = {
   type: "hello",
   protocol: 2,
   protocolMinimum: 2,
-  credential: "",
   bootId: "b",
   runId: "r",
   agentVersion: "t",

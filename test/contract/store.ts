@@ -8,6 +8,7 @@ import type {
   InstallationId,
   NodeId,
   NodeName,
+  PublicKey,
   ServiceName,
   Slot,
   SpecHash,
@@ -36,6 +37,7 @@ export const appName = (name: string): AppName => name as AppName;
 export const nodeId = (number: number): NodeId => `n${number.toString(16).padStart(16, "0")}` as NodeId;
 export const workload = (id: string): WorkloadId => id as WorkloadId;
 export const hash = (digit: string): SpecHash => digit.repeat(64) as SpecHash;
+const key = (digit: string): PublicKey => digit.repeat(64) as PublicKey;
 export const INSTALLATION = "i0123456789abcdef" as InstallationId;
 
 export const appSpec = (name: string): AppSpec => ({ name: appName(name), services: [], networks: [], volumes: [] });
@@ -210,8 +212,8 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
           appSet(app("gone", 1)),
           nodeSet(full),
           nodeSet(node(2)),
-          { kind: "credential-set", node: nodeId(1), hash: hash("1") },
-          { kind: "credential-set", node: nodeId(2), hash: hash("2") },
+          { kind: "node-key-set", node: nodeId(1), publicKey: key("1") },
+          { kind: "node-key-set", node: nodeId(2), publicKey: key("2") },
           { kind: "placement-set", placement: kept },
           { kind: "placement-set", placement: placement("shop/web/3", nodeId(2), 1) },
           { kind: "tombstone-set", tombstone },
@@ -259,10 +261,10 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       });
       expect(after.rollouts(appName("shop"), 10)).toHaveLength(1);
       expect(after.tokens()).toEqual([token("t1", 2)]);
-      expect(after.credentialHash(nodeId(1))).toBe(hash("1"));
-      expect(after.credentialHash(nodeId(2))).toBeNull();
-      expect(after.credentialNode(hash("1"))).toBe(nodeId(1));
-      expect(after.credentialNode(hash("2"))).toBeNull();
+      expect(after.publicKey(nodeId(1))).toBe(key("1"));
+      expect(after.publicKey(nodeId(2))).toBeNull();
+      expect(after.keyHolder(key("1"))).toBe(nodeId(1));
+      expect(after.keyHolder(key("2"))).toBeNull();
     },
   );
 
@@ -410,7 +412,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     store.commit(
       commit([
         nodeSet(node(1)),
-        { kind: "credential-set", node: nodeId(1), hash: hash("1") },
+        { kind: "node-key-set", node: nodeId(1), publicKey: key("1") },
         { kind: "token-set", token: token("t1", 1) },
       ]),
     );

@@ -168,7 +168,7 @@ export class FleetNode {
     return this.site.engine;
   }
 
-  /** `token` is needed once: a node that has joined has a credential of its own. */
+  /** `token` is needed once: a node that has joined has a key of its own. */
   startAgent(token: string | null = null, more: readonly string[] = []): void {
     this.agent = this.#lab.spawn({
       name: `agent ${this.name}`,

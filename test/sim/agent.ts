@@ -4,11 +4,11 @@ import type { Engine } from "@skerry/agent/engine/engine.ts";
 import { type Identity, type Ledger, LedgerError } from "@skerry/agent/ledger/ledger.ts";
 import { openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
 import { DialError } from "@skerry/agent/link/failure.ts";
-import type { NodeName, SpecHash } from "@skerry/shared/model/ids.ts";
+import type { NodeName } from "@skerry/shared/model/ids.ts";
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
 import { sleep } from "@skerry/shared/runtime/clock.ts";
-import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import { publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import type { NodeConfig } from "./config.ts";
 import type { Process } from "./host.ts";
 import { JOIN_TOKEN, type SimHub } from "./hub.ts";
@@ -119,13 +119,13 @@ function dial({ part, process, node }: AgentStart, engine: Engine): Promise<Conn
   });
 }
 
-/** As the real join: a credential that is durable first, then asking until there is an answer. */
+/** As the real join: a key that is durable first, then asking until there is an answer. */
 async function joined(start: AgentStart, ledger: Ledger): Promise<void> {
   if (ledger.content().identity !== null) return;
   const { process, node } = start;
-  const credential = node.credential();
+  const privateKey = node.privateKey();
   for (;;) {
-    const identity = await askHub(start, credential);
+    const identity = await askHub(start, privateKey);
     if (identity !== null) {
       try {
         ledger.commit([{ kind: "identity", identity }]);
@@ -138,7 +138,7 @@ async function joined(start: AgentStart, ledger: Ledger): Promise<void> {
   }
 }
 
-async function askHub(start: AgentStart, credential: string): Promise<Identity | null> {
+async function askHub(start: AgentStart, privateKey: string): Promise<Identity | null> {
   const { part, process, node, hub } = start;
   const timedOut = sleep(process.clock, DIAL_DEADLINE_MS).then(() => null);
   const answer = part.network
@@ -148,8 +148,7 @@ async function askHub(start: AgentStart, credential: string): Promise<Identity |
       const result = loop.submit(
         {
           kind: "join-node",
-          // SHA-256 as hex is what the brand says.
-          credentialHash: sha256Hex(credential) as SpecHash,
+          publicKey: publicKeyOf(privateKey),
           // pi-1 and the like are valid names.
           name: node.name as NodeName,
           labels: node.config.labels,
@@ -164,7 +163,7 @@ async function askHub(start: AgentStart, credential: string): Promise<Identity |
   const outcome = await Promise.race([answer, timedOut]);
   if (outcome === null) return null;
   const { node: id, name, installation } = outcome;
-  return { node: id, name, installation, credential, hubUrl: HUB_URL };
+  return { node: id, name, installation, privateKey, hubUrl: HUB_URL };
 }
 
 function factsOf(config: NodeConfig, { clock }: Process): FactsSource {

@@ -4,6 +4,7 @@ import { createLinkServer, type LinkServer } from "@skerry/hub/link/server.ts";
 import type { Store } from "@skerry/hub/store/store.ts";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
+import type { Random } from "@skerry/shared/runtime/random.ts";
 import type { Process } from "./host.ts";
 import { bugHubConnection } from "./mutants.ts";
 import type { Network } from "./network.ts";
@@ -11,6 +12,7 @@ import type { SitePart } from "./site.ts";
 
 interface Parts {
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly store: Store;
   readonly loop: ControlLoop;
@@ -20,13 +22,14 @@ interface Parts {
 export function startLinkServer(
   network: Network,
   process: Process,
-  { clock, log, store, loop, planted }: Parts,
+  { clock, random, log, store, loop, planted }: Parts,
 ): LinkServer {
   const server = createLinkServer({
     clock,
     log,
     hub: loop,
-    credentialHash: (node) => store.credentialHash(node),
+    random,
+    publicKey: (node) => store.publicKey(node),
     hubVersion: "0.1.0-sim",
   });
   network.listen(process, (connection, from) => server.attach(bugHubConnection(planted, connection), from));

@@ -36,7 +36,7 @@ export interface SimNode {
   /** Kept where a reboot clears it. */
   readonly leases: LeaseKeeper;
   /** Made at the first joining, and durable before anybody hears of it. */
-  credential(): string;
+  privateKey(): string;
   /** null until it has joined. */
   id(): NodeId | null;
   agent(): Process | null;
@@ -98,7 +98,7 @@ export function createNode(part: SitePart, config: NodeConfig, hub: SimHub): Sim
   host.setWallErrorMs(config.wallErrorMs);
   const link = part.network.link(name);
   link.setLatencyMs(config.latencyMs.least, config.latencyMs.most);
-  const credential = part.chance(`credential ${name}`).random.hex(32);
+  const privateKey = part.chance(`key ${name}`).random.hex(32);
   const events: { tell: Parameters<typeof createSimEngine>[0]["events"]["tell"] } = { tell() {} };
   const chance = part.chance(`engine ${name}`);
   const machine = createMachine({
@@ -158,7 +158,7 @@ export function createNode(part: SitePart, config: NodeConfig, hub: SimHub): Sim
     leaseFiles: new Map(),
     probed: { chance: part.chance(`probes ${name}`), machine, rough: part.rough },
     disk: state.disk,
-    credential: () => credential,
+    privateKey: () => privateKey,
     leases: {
       load: () => state.lease,
       save(lease) {

@@ -12,9 +12,11 @@ import type { NodeFacts } from "@skerry/shared/model/node.ts";
 import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { Report, WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Hello, ToHub } from "@skerry/shared/protocol/to-hub.ts";
+import { PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
 import { type Clock, systemClock } from "@skerry/shared/runtime/clock.ts";
 import { type Log, silentLog } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
+import { publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import { type ControlLoop, createControlLoop } from "../../hub/src/control-loop.ts";
 import { DEFAULT_SETTINGS } from "../../hub/src/core/decide.ts";
 import { ensureAdminToken } from "../../hub/src/http/admin-token.ts";
@@ -111,7 +113,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
   });
   loop.start();
   const admin = `ska1.${"a".repeat(64)}`;
-  const nodes = new Map<NodeId, string>();
+  const nodes = new Set<NodeId>();
 
   const call: TestHub["call"] = async (method, url, body, { token, headers = {}, raw } = {}) => {
     const bearer = token === undefined ? admin : token;
@@ -165,10 +167,10 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     apply: (app, compose, more = {}, given = {}) => call("PUT", `/v1/apps/${app}`, { compose, ...more }, given),
     join: async (name, { labels = {}, memoryBytes = 4_294_967_296 } = {}) => {
       const token = (await call("POST", "/v1/tokens", {})).body.token;
-      const credential = systemRandom.hex(32);
-      const joined = await call("POST", "/v1/nodes/join", { credential, name, labels }, { token });
+      const publicKey = publicKeyOf(systemRandom.hex(32));
+      const joined = await call("POST", "/v1/nodes/join", { publicKey, name, labels }, { token });
       const node: NodeId = joined.body.node;
-      nodes.set(node, credential);
+      nodes.add(node);
       await hub.greet(node);
       await report(node, { whole: true, facts: facts(name, memoryBytes) });
       return node;
@@ -176,7 +178,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     greet: (node) =>
       new Promise<void>((resolve) => {
         loop.greet(
-          hello(node, nodes.get(node) ?? ""),
+          hello(node),
           () => null,
           () => resolve(),
         );
@@ -237,13 +239,12 @@ function statuses(loop: ControlLoop, node: NodeId, state: WorkloadState): Worklo
   });
 }
 
-function hello(node: NodeId, credential: string): Hello {
+function hello(node: NodeId): Hello {
   return {
     type: "hello",
-    protocol: 2,
-    protocolMinimum: 2,
+    protocol: PROTOCOL_VERSION,
+    protocolMinimum: PROTOCOL_MINIMUM,
     node,
-    credential,
     bootId: "b1",
     runId: "r1",
     agentVersion: "0.0.0-test",

@@ -15,6 +15,7 @@ import { MAX_STREAM_SOCKETS, NodeStreams, PING_MS } from "@skerry/hub/link/strea
 import { attachUpgrade, type Upgrades } from "@skerry/hub/link/ws-connection.ts";
 import type { InstallationId, NodeId, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
+import { streamText } from "@skerry/shared/protocol/proof.ts";
 import {
   LOG_END,
   type LogAsk,
@@ -28,19 +29,20 @@ import {
   MAX_STREAMS_PER_NODE,
   STREAM_HEADER,
   STREAM_IDLE_MS,
-  streamProof,
   TICKET_LIFE_MS,
 } from "@skerry/shared/protocol/streams.ts";
 import { type Clock, systemClock } from "@skerry/shared/runtime/clock.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
+import { publicKeyOf, signText } from "@skerry/shared/runtime/signature.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 
 const NODE = "n0123456789abcdef" as NodeId;
-const CREDENTIAL = "c".repeat(64);
-const HASH = sha256Hex(CREDENTIAL) as SpecHash;
+const INSTALLATION = "i0123456789abcdef" as InstallationId;
+const KEY = "c".repeat(64);
+const HASH = sha256Hex("a spec") as SpecHash;
 const ID = "shop/web/1" as WorkloadId;
 const ASK: LogAsk = { workload: ID, follow: false, tail: null, sinceMs: null, after: null };
 const AT = "2026-11-21T12:00:00.000000000Z";
@@ -78,8 +80,8 @@ function pass(delayMs: number): void {
 
 function identity(hubUrl: string) {
   return {
-    ...{ node: NODE, name: "pi-1" as never, credential: CREDENTIAL, hubUrl },
-    installation: "i0123456789abcdef" as InstallationId,
+    ...{ node: NODE, name: "pi-1" as never, privateKey: KEY, hubUrl },
+    installation: INSTALLATION,
   };
 }
 
@@ -114,7 +116,8 @@ beforeEach(async () => {
   lines = () => [line("one"), line("two")];
   streams = new NodeStreams({
     ...{ clock: held, random: systemRandom, log: silentLog },
-    credentialHash: (node) => (node === NODE ? HASH : null),
+    installation: INSTALLATION,
+    publicKey: (node) => (node === NODE ? publicKeyOf(KEY) : null),
     ask(_node, ticket) {
       tickets.push(ticket);
       if (answers) agent.open(ticket);
@@ -174,9 +177,9 @@ function dial(headers: Record<string, string>): Promise<number> {
     });
   });
 }
-const proofs = (credential: string, ticket: string, node: string = NODE) => ({
+const proofs = (key: string, ticket: string, node: NodeId = NODE) => ({
   [STREAM_HEADER.node]: node,
-  [STREAM_HEADER.proof]: streamProof(sha256Hex(credential), ticket),
+  [STREAM_HEADER.proof]: signText(key, streamText({ installation: INSTALLATION, node }, ticket)),
 });
 
 test("[L75] the agent dials when it is asked, and several looks share one socket", async () => {
@@ -189,19 +192,19 @@ test("[L75] the agent dials when it is asked, and several looks share one socket
   expect(streams.sockets()).toBe(1);
 });
 
-test("[L76] without the ticket, with another node's, or with another credential nobody comes in, and a ticket is good once", async () => {
+test("[L76] without the ticket, with another node's, or with another key nobody comes in, and a ticket is good once", async () => {
   answers = false;
-  expect(await dial(proofs(CREDENTIAL, ""))).toBe(403);
+  expect(await dial(proofs(KEY, ""))).toBe(403);
   const reading = read();
   await until("it was asked", () => tickets.length === 1);
   const [ticket = ""] = tickets;
   expect(await dial({})).toBe(403);
-  expect(await dial(proofs(CREDENTIAL, "0".repeat(ticket.length)))).toBe(403);
+  expect(await dial(proofs(KEY, "0".repeat(ticket.length)))).toBe(403);
   expect(await dial(proofs("d".repeat(64), ticket))).toBe(403);
-  expect(await dial(proofs(CREDENTIAL, ticket, "nffffffffffffffff"))).toBe(403);
+  expect(await dial(proofs(KEY, ticket, "nffffffffffffffff" as NodeId))).toBe(403);
   agent.open(ticket);
   expect(await reading).toHaveLength(2);
-  expect(await dial(proofs(CREDENTIAL, ticket))).toBe(403);
+  expect(await dial(proofs(KEY, ticket))).toBe(403);
 });
 
 test("[L76] a ticket that nobody shows in time is gone, and who waited is told", async () => {
@@ -210,7 +213,7 @@ test("[L76] a ticket that nobody shows in time is gone, and who waited is told",
   await until("it was asked", () => tickets.length === 1);
   pass(TICKET_LIFE_MS);
   await expect(reading).rejects.toThrow("does not answer");
-  expect(await dial(proofs(CREDENTIAL, tickets[0] ?? ""))).toBe(403);
+  expect(await dial(proofs(KEY, tickets[0] ?? ""))).toBe(403);
 });
 
 test("[L77] a socket that nobody looks through is closed", async () => {
@@ -327,7 +330,7 @@ async function mute(): Promise<{ socket: WebSocket; reading: Promise<LogItem[]> 
   const reading = read();
   reading.catch(() => undefined);
   await until("it was asked", () => tickets.length === 1);
-  const socket = new WebSocket(streamsUrl(), { headers: proofs(CREDENTIAL, tickets[0] ?? "") });
+  const socket = new WebSocket(streamsUrl(), { headers: proofs(KEY, tickets[0] ?? "") });
   socket.on("error", () => undefined);
   await once(socket, "open");
   await until("it was let in", () => streams.sockets() === 1);

@@ -17,7 +17,7 @@ const HASH = "a".repeat(64) as SpecHash;
 const KEY = labelKey({
   installation: "i0123456789abcdef" as never,
   node: "n0123456789abcdef" as never,
-  credential: "c".repeat(64),
+  privateKey: "c".repeat(64),
 });
 
 let folder: string;

@@ -15,7 +15,7 @@ import { containerLabels, LABEL, labelKey, objectLabels, readContainerLabels, re
 const identity = {
   installation: "i0123456789abcdef" as InstallationId,
   node: "n0123456789abcdef" as NodeId,
-  credential: "secret",
+  privateKey: "secret",
 };
 const key = labelKey(identity);
 const workload = {
@@ -46,7 +46,7 @@ describe("labels", () => {
 
   test("[E43] an added label of our prefix, the seal of another node and that of another kind of object are seen", () => {
     expect(readContainerLabels(key, { ...labels, "io.skerry.more": "x" }).kind).toBe("forged");
-    const other = labelKey({ ...identity, credential: "other" });
+    const other = labelKey({ ...identity, privateKey: "other" });
     expect(readContainerLabels(other, labels).kind).toBe("forged");
     const network = objectLabels(key, "network", workload.app, "shop_default");
     expect(readContainerLabels(key, network).kind).toBe("forged");
@@ -64,7 +64,7 @@ describe("labels", () => {
     expect(readContainerLabels(elsewhere, labels).kind).toBe("foreign");
   });
 
-  test("[E45] labels say nothing about the credential", () => {
+  test("[E45] labels say nothing about the node's key", () => {
     expect(JSON.stringify(labels)).not.toContain("secret");
   });
 });

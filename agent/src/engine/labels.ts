@@ -52,13 +52,13 @@ export type ContainerLabelReading =
   | { readonly kind: "forged" }
   | { readonly kind: "ours"; readonly own: OwnLabels };
 
-/** The seal's key is derived from the credential: it lives as long as the node's identity, and says nothing about it. */
+/** The seal's key is derived from the node's: it lives as long as the node's identity, and says nothing about it. */
 export function labelKey(identity: {
   readonly installation: InstallationId;
   readonly node: NodeId;
-  readonly credential: string;
+  readonly privateKey: string;
 }): LabelKey {
-  const secret = createHmac("sha256", identity.credential).update("skerry label seal 1").digest();
+  const secret = createHmac("sha256", identity.privateKey).update("skerry label seal 1").digest();
   return { installation: identity.installation, node: identity.node, secret };
 }
 

@@ -1,4 +1,4 @@
-// The node's identity in two small files beside the ledger's database: a damaged database must not cost the node its credential, nor
+// The node's identity in two small files beside the ledger's database: a damaged database must not cost the node its key, nor
 // give the hub event numbers that it has seen before. Written at joining, and once per ten thousand events.
 import { join } from "node:path";
 import { TwoGenerations } from "./durable-file.ts";

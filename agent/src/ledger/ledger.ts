@@ -7,12 +7,13 @@ import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { WorkloadMemory } from "../core/memory.ts";
 import type { BootRecord } from "../core/safe-mode.ts";
 
-/** Who this node is. Written once, at joining; the credential is made by the node and fsynced before it is sent. */
+/** Who this node is. Written once, at joining; the key is made by the node and fsynced before the hub hears of it. */
 export interface Identity {
   readonly node: NodeId;
   readonly name: string;
   readonly installation: InstallationId;
-  readonly credential: string;
+  /** Ed25519, as 64 hex digits. It never leaves the node. */
+  readonly privateKey: string;
   readonly hubUrl: string;
 }
 

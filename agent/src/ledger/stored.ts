@@ -13,7 +13,7 @@ const identitySchema = z.object({
   node: nodeIdSchema,
   name: z.string(),
   installation: installationIdSchema,
-  credential: z.string(),
+  privateKey: z.string(),
   hubUrl: z.string(),
 });
 

@@ -63,7 +63,7 @@ export function closeFailure(code: number, reason: string): LinkFailure {
     case CLOSE.notAuthenticated:
       return {
         kind: "not-authenticated",
-        message: `the hub does not accept this node's credential${said}: was the node removed there? If so, join again with a new token`,
+        message: `the hub does not accept this node's key${said}: was the node removed there? If so, join again with a new token`,
       };
     case CLOSE.versionTooOld:
       return {

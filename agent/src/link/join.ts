@@ -1,4 +1,4 @@
-// Joining: a machine becomes a node, once. The credential is made here and durable before the hub hears of it, so that a power cut at
+// Joining: a machine becomes a node, once. The node's key is made here and durable before the hub hears of it, so that a power cut at
 // any instant and any number of repeats give the same node. A refusal is final and says why; an absent hub is waited for.
 
 import { rmSync } from "node:fs";
@@ -10,6 +10,7 @@ import { type BackoffShape, equalJitterMs } from "@skerry/shared/runtime/backoff
 import { type Clock, sleep } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
+import { PRIVATE_KEY_BYTES, publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import * as z from "zod/mini";
 import { readIfThere, writeDurably } from "../ledger/durable-file.ts";
 import type { Identity } from "../ledger/ledger.ts";
@@ -18,7 +19,6 @@ import { networkFailure, wrongServer } from "./network-failure.ts";
 const ANSWER_DEADLINE_MS = 20_000;
 /** An answer is a few hundred bytes; a sign-in page that is not ours need not be read to its end. */
 const MAX_ANSWER_BYTES = 65_536;
-const CREDENTIAL_BYTES = 32;
 const RETRY: BackoffShape = { baseMs: 1_000, capMs: 60_000 };
 
 const joinedSchema = z.object({ node: nodeIdSchema, installation: installationIdSchema, name: z.string() });
@@ -42,9 +42,9 @@ export interface JoinParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** The agent's data folder, for the credential until the ledger holds it. */
+  /** The agent's data folder, for the key until the ledger holds it. */
   readonly folder: string;
-  readonly ask?: (request: JoinRequest, credential: string) => Promise<JoinOutcome>;
+  readonly ask?: (request: JoinRequest, privateKey: string) => Promise<JoinOutcome>;
   /** For `agent status`: what is being waited for. */
   readonly onWaiting: (message: string, nextTryInMs: number) => void;
 }
@@ -56,10 +56,10 @@ export async function join(
 ): Promise<Exclude<JoinOutcome, { readonly kind: "later" }>> {
   const { clock, random, log, onWaiting } = parts;
   const ask = parts.ask ?? askHub;
-  const credential = durableCredential(parts.folder, random);
+  const privateKey = durableKey(parts.folder, random);
   let last = "";
   for (let attempt = 1; ; attempt += 1) {
-    const outcome = await ask(request, credential);
+    const outcome = await ask(request, privateKey);
     if (outcome.kind !== "later") return outcome;
     const delayMs = equalJitterMs(RETRY, attempt, random.next());
     if (outcome.message !== last) log.warn("not joined yet", { reason: outcome.message, nextTryInMs: delayMs });
@@ -69,27 +69,28 @@ export async function join(
   }
 }
 
-const credentialPath = (folder: string): string => joinPath(folder, "joining");
+const keyPath = (folder: string): string => joinPath(folder, "joining");
 
-function durableCredential(folder: string, random: Random): string {
-  const path = credentialPath(folder);
+function durableKey(folder: string, random: Random): string {
+  const path = keyPath(folder);
   const found = readIfThere(path)?.trim() ?? "";
   if (/^[0-9a-f]{64}$/.test(found)) return found;
-  const credential = random.hex(CREDENTIAL_BYTES);
-  writeDurably(path, `${credential}\n`);
-  return credential;
+  const privateKey = random.hex(PRIVATE_KEY_BYTES);
+  writeDurably(path, `${privateKey}\n`);
+  return privateKey;
 }
 
 /** Once the ledger holds the identity. */
 export function forgetJoining(folder: string): void {
-  rmSync(credentialPath(folder), { force: true });
+  rmSync(keyPath(folder), { force: true });
 }
 
-export async function askHub(request: JoinRequest, credential: string): Promise<JoinOutcome> {
+export async function askHub(request: JoinRequest, privateKey: string): Promise<JoinOutcome> {
   const { hubUrl, name, labels, facts } = request;
   try {
-    const answer = await post(hubUrl, request.token, JSON.stringify({ credential, name, labels, facts }));
-    return outcomeOf(request, credential, answer);
+    const body = { publicKey: publicKeyOf(privateKey), name, labels, facts };
+    const answer = await post(hubUrl, request.token, JSON.stringify(body));
+    return outcomeOf(request, privateKey, answer);
   } catch (error) {
     return { kind: "later", message: networkFailure(hubUrl, error).message };
   }
@@ -101,13 +102,13 @@ interface Answer {
   readonly text: string;
 }
 
-function outcomeOf({ hubUrl }: JoinRequest, credential: string, answer: Answer): JoinOutcome {
+function outcomeOf({ hubUrl }: JoinRequest, privateKey: string, answer: Answer): JoinOutcome {
   const { status, contentType, text } = answer;
   const value = contentType.includes("json") ? parseJson(text) : null;
   const joined = joinedSchema.safeParse(value);
   if (status >= 200 && status < 300 && joined.success) {
     const { node, installation, name } = joined.data;
-    return { kind: "joined", identity: { node, installation, name, credential, hubUrl } };
+    return { kind: "joined", identity: { node, installation, name, privateKey, hubUrl } };
   }
   const refusal = refusalSchema.safeParse(value);
   if (!refusal.success)

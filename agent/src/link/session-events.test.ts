@@ -2,6 +2,7 @@
 import { MemoryDisk, openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
 import { encodeToAgent } from "@skerry/shared/protocol/codec.ts";
 import type { ConnectionHandlers } from "@skerry/shared/protocol/connection.ts";
+import { PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { expect, test } from "vitest";
 import { anIdentity } from "../../../test/contract/ledger-samples.ts";
@@ -48,7 +49,7 @@ function openSession(disk: MemoryDisk) {
   session.start();
   const receive = (frame: Parameters<typeof encodeToAgent>[0]) => handlers?.onFrame(encodeToAgent(frame));
   receive({
-    ...{ type: "welcome", protocol: 2, installation: anIdentity.installation },
+    ...{ type: "welcome", protocol: PROTOCOL_VERSION, installation: anIdentity.installation },
     ...{ hubVersion: "1", heartbeatMs: 15_000, eventsAcked: 0 },
   });
   const eventFrames = () => sent.filter((text) => text.startsWith('{"type":"events"'));

@@ -6,6 +6,7 @@ import type { Condition } from "@skerry/shared/model/node.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
 import { decodeToAgent, encodeToHub } from "@skerry/shared/protocol/codec.ts";
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
+import { helloText } from "@skerry/shared/protocol/proof.ts";
 import type { ToAgent, Welcome } from "@skerry/shared/protocol/to-agent.ts";
 import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
 import {
@@ -20,6 +21,7 @@ import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
+import { signText } from "@skerry/shared/runtime/signature.ts";
 import { accept, type Offered, wholeOf } from "../core/accept.ts";
 import { nextReport, type Told } from "../core/report.ts";
 import { type Identity, type Ledger, LedgerError, toOutboxItem } from "../ledger/ledger.ts";
@@ -70,6 +72,8 @@ export interface SessionHandlers {
 export class Session {
   readonly #parts: SessionParts;
   #phase: "greeting" | "open" | "ended" = "greeting";
+  /** hello was said. */
+  #greeted = false;
   #heartbeatMs = 0;
   #beats = 0;
   #heardAtMs: Millis;
@@ -103,18 +107,22 @@ export class Session {
     this.#deadline = clock.setTimer(WELCOME_DEADLINE_MS, () =>
       this.#giveUp(CLOSE.tooSlow, {
         kind: "silent",
-        message: `the hub did not answer to hello within ${WELCOME_DEADLINE_MS / 1_000} s`,
+        message: `the hub did not greet this node within ${WELCOME_DEADLINE_MS / 1_000} s: it is very busy, or older than this agent`,
       }),
     );
+  }
+
+  /** To be said once, in answer to the challenge. */
+  #hello(nonce: string): void {
+    const { identity, bootId, runId, agentVersion } = this.#parts;
+    this.#greeted = true;
     this.#send({
       type: "hello",
       protocol: PROTOCOL_VERSION,
       protocolMinimum: PROTOCOL_MINIMUM,
-      node: this.#parts.identity.node,
-      credential: this.#parts.identity.credential,
-      bootId: this.#parts.bootId,
-      runId: this.#parts.runId,
-      agentVersion: this.#parts.agentVersion,
+      node: identity.node,
+      signature: signText(identity.privateKey, helloText(identity, nonce)),
+      ...{ bootId, runId, agentVersion },
       have: this.#have(),
     });
   }
@@ -171,6 +179,9 @@ export class Session {
 
   #onGreeting(message: ToAgent): void {
     switch (message.type) {
+      case "challenge":
+        if (!this.#greeted) return this.#hello(message.nonce);
+        return this.#giveUp(CLOSE.protocolError, { kind: "protocol", message: "the hub sent challenge twice" });
       case "welcome":
         this.#onWelcome(message);
         return;
@@ -219,6 +230,7 @@ export class Session {
 
   #onMessage(message: ToAgent): void {
     switch (message.type) {
+      case "challenge":
       case "welcome":
         // Said twice: harmless, and nothing that it says may be taken back.
         return;

@@ -1,15 +1,15 @@
-// The stream socket: dials the hub's second address with a proof of credential and ticket, and serves on what comes of it.
+// The stream socket: dials the hub's second address with the node's signature of the ticket, and serves on what comes of it.
 // One that fails is not tried again: the hub asks anew when somebody still wants to look.
+import { streamText } from "@skerry/shared/protocol/proof.ts";
 import { socketDuplex } from "@skerry/shared/protocol/socket-duplex.ts";
 import {
   MAX_STREAM_MESSAGE_BYTES,
   STREAM_HEADER,
   STREAMS_SUFFIX,
-  streamProof,
   TICKET_LIFE_MS,
 } from "@skerry/shared/protocol/streams.ts";
-import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
+import { signText } from "@skerry/shared/runtime/signature.ts";
 import { type ClientOptions, WebSocket } from "ws";
 import type { Identity } from "../ledger/ledger.ts";
 import { agentUrl } from "../link/network-failure.ts";
@@ -39,7 +39,7 @@ export function dialStreams(
     ...OPTIONS,
     headers: {
       [STREAM_HEADER.node]: identity.node,
-      [STREAM_HEADER.proof]: streamProof(sha256Hex(identity.credential), ticket),
+      [STREAM_HEADER.proof]: signText(identity.privateKey, streamText(identity, ticket)),
     },
   });
   let ended = false;

@@ -208,7 +208,7 @@ export function applyChange(world: World, change: Change): void {
     case "fencing-token-set":
       target.fencingTokens.set(change.workload, change.token);
       return;
-    case "credential-set":
+    case "node-key-set":
     case "token-set":
     case "token-removed":
     case "hub-event":

@@ -1,7 +1,15 @@
 // Change: the only way that the World moves. The control loop commits durable ones to the store in one transaction, then applies
 // all of them to the World, then tells callers and nodes. `decide` returns changes; so do the handlers of what comes in.
 import type { OutboxItem } from "@skerry/shared/model/event.ts";
-import type { AppName, NodeId, Revision, ServiceName, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type {
+  AppName,
+  NodeId,
+  PublicKey,
+  Revision,
+  ServiceName,
+  SpecHash,
+  WorkloadId,
+} from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { GateResult, Rollout, Wish } from "./rollout-state.ts";
@@ -68,8 +76,8 @@ export type DurableChange =
   | { readonly kind: "app-set"; readonly app: App; readonly source: string | { readonly sameAs: Revision } }
   | { readonly kind: "app-removed"; readonly app: AppName }
   | { readonly kind: "node-set"; readonly node: Node }
-  /** Its secret's hash; one per node. Never read back into the World. */
-  | { readonly kind: "credential-set"; readonly node: NodeId; readonly hash: SpecHash }
+  /** One per node. Never read back into the World. */
+  | { readonly kind: "node-key-set"; readonly node: NodeId; readonly publicKey: PublicKey }
   | { readonly kind: "node-removed"; readonly node: NodeId }
   | { readonly kind: "placement-set"; readonly placement: Placement }
   | { readonly kind: "placement-removed"; readonly workload: WorkloadId }

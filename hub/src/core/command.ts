@@ -6,6 +6,7 @@ import type {
   InstallationId,
   NodeId,
   NodeName,
+  PublicKey,
   Revision,
   ServiceName,
   SpecHash,
@@ -48,7 +49,7 @@ export type Command =
   /** The token's secret was checked at the door; uses and expiry are checked here. */
   | {
       readonly kind: "join-node";
-      readonly credentialHash: SpecHash;
+      readonly publicKey: PublicKey;
       readonly name: NodeName;
       readonly labels: Readonly<Record<string, string>>;
       readonly facts: NodeFacts | null;
@@ -94,8 +95,8 @@ export interface CommandContext {
   readonly lastRevision: Revision;
   /** join-node, remove-token: the stored token of that id. */
   readonly token: JoinToken | null;
-  /** join-node: the node that already has this credential hash. */
-  readonly credentialNode: NodeId | null;
+  /** join-node: the node that already has this key. */
+  readonly keyHolder: NodeId | null;
   /** join-node: a fresh random id. */
   readonly freshNodeId: NodeId | null;
   /** create-token: a fresh id and the hash of its fresh secret. */
@@ -144,7 +145,7 @@ export type CommandOutcome =
       readonly node: NodeId;
       readonly name: NodeName;
       readonly installation: InstallationId;
-      /** The same credential had joined before: nothing changed, no use was spent. */
+      /** The same key had joined before: nothing changed, no use was spent. */
       readonly repeated: boolean;
     }
   | { readonly kind: "token-created"; readonly token: JoinToken }

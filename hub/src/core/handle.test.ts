@@ -1,5 +1,5 @@
 // Commands: what becomes of each, and why it is refused.
-import type { NodeName, SpecHash } from "@skerry/shared/model/ids.ts";
+import type { NodeName, PublicKey } from "@skerry/shared/model/ids.ts";
 import { describe, expect, test } from "vitest";
 import { appName, appSpec, facts, nodeId, Scenario } from "../../../test/unit/hub/scenario.ts";
 import type { Command, CommandContext } from "./command.ts";
@@ -7,7 +7,7 @@ import { handle } from "./handle.ts";
 
 const join = (name: string, labels: Readonly<Record<string, string>> = {}): Command => ({
   kind: "join-node",
-  credentialHash: "c" as SpecHash,
+  publicKey: "c" as PublicKey,
   name: name as NodeName,
   labels,
   facts,
@@ -55,10 +55,10 @@ describe("apps", () => {
 });
 
 describe("nodes and tokens", () => {
-  test("[H82] joining twice with one credential is joining once; a bad token is refused", () => {
+  test("[H82] joining twice with one key is joining once; a bad token is refused", () => {
     const s = new Scenario();
     s.send(join("pi"));
-    expect(outcome(s, join("pi"), { credentialNode: nodeId(1), token: null })).toMatchObject({
+    expect(outcome(s, join("pi"), { keyHolder: nodeId(1), token: null })).toMatchObject({
       node: nodeId(1),
       repeated: true,
       changes: 0,

@@ -291,7 +291,7 @@ function removeNode(world: World, command: CommandOf<"remove-node">, context: Co
 }
 
 function joinNode(world: World, command: CommandOf<"join-node">, context: CommandContext): HandleResult {
-  const before = context.credentialNode === null ? undefined : world.nodes.get(context.credentialNode);
+  const before = context.keyHolder === null ? undefined : world.nodes.get(context.keyHolder);
   if (before !== undefined) return joined(world, before, true, []);
   const refused = tokenRefusal(context.token, context.wallMs) ?? labelProblem(command.labels, "labels");
   if (refused !== null) return refused;
@@ -318,7 +318,7 @@ function joinNode(world: World, command: CommandOf<"join-node">, context: Comman
   };
   return joined(world, node, false, [
     { kind: "node-set", node },
-    { kind: "credential-set", node: node.id, hash: command.credentialHash },
+    { kind: "node-key-set", node: node.id, publicKey: command.publicKey },
     { kind: "token-set", token: { ...token, usesLeft: token.usesLeft - 1 } },
     { kind: "hub-event", event: { kind: "node-joined", node: node.id, by: context.actor } },
     { kind: "dirty", apps: [], nodes: [node.id] },

@@ -82,7 +82,7 @@ function readyChanges(world: World, id: NodeId, now: Millis): readonly Change[] 
 }
 
 /**
- * After the credential was checked. `hashMatches`: whether `have.hash` is the hash of the assignment that the hub would send at that
+ * After its signature was checked. `hashMatches`: whether `have.hash` is the hash of the assignment that the hub would send at that
  * position; null: not compared, as the positions differ. A node that holds a newer position than was ever given out (an older database
  * was restored) is not believed and not punished: it refuses what it gets, and that is shown.
  */

@@ -62,7 +62,7 @@ test("[A2] a join token joins, and does nothing else", async () => {
     expect([name, answer.status]).toEqual([name, 403]);
     expect(answer.body.code).toBe("not-permitted");
   }
-  const body = { credential: "c".repeat(64), name: "pi" };
+  const body = { publicKey: "c".repeat(64), name: "pi" };
   expect((await hub.call("POST", "/v1/nodes/join", body, { token })).status).toBe(200);
 });
 
@@ -88,7 +88,7 @@ test("[A2] a withdrawn join token is refused at once", async () => {
   const answer = await hub.call(
     "POST",
     "/v1/nodes/join",
-    { credential: "c".repeat(64), name: "pi" },
+    { publicKey: "c".repeat(64), name: "pi" },
     { token: made.token },
   );
   expect(answer).toMatchObject({ status: 401, body: { code: "join-token-refused" } });

@@ -1,5 +1,7 @@
 // Events, why, health, metrics, the OpenAPI document and the version.
+
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
+import { PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { facts, startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
 import { type Store, StoreError } from "../store/store.ts";
@@ -198,7 +200,7 @@ test("[A45] the version names the program, the protocol and the installation", a
   expect((await hub.call("GET", "/v1/version")).body).toMatchObject({
     version: "0.0.0-test",
     api: "v1",
-    protocol: { version: 2, minimum: 2 },
+    protocol: { version: PROTOCOL_VERSION, minimum: PROTOCOL_MINIMUM },
     installation: "i0123456789abcdef",
     epoch: 1,
   });

@@ -159,7 +159,7 @@ test("[A33] hashes of secrets are never told", async () => {
     ({ news }) => news.kind === "events" && news.items.some((item) => item.kind === "node-joined"),
   );
   expect(watching.text).not.toMatch(/[0-9a-f]{64}/);
-  expect(watching.text).not.toContain("credential");
+  expect(watching.text).not.toContain("publicKey");
 });
 
 test("[A34] passing news of workloads and nodes comes without an id, as the state then is", async () => {

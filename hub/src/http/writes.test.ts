@@ -73,10 +73,10 @@ test("[A17] a join token's secret is in one answer, and neither stored nor liste
   expect((await hub.call("POST", "/v1/tokens", { uses: 2, labels: { site: "shop" } }, keyed("k1"))).status).toBe(422);
 });
 
-test("[A18] joining again with one credential is the same node and costs no use", async () => {
+test("[A18] joining again with one key is the same node and costs no use", async () => {
   const { token } = (await hub.call("POST", "/v1/tokens", { uses: 1, labels: { site: "shop" } })).body;
   const body = {
-    credential: "c".repeat(64),
+    publicKey: "c".repeat(64),
     name: "pi",
     labels: { site: "home", rack: "1" },
     later: "a newer agent's field",
@@ -85,7 +85,7 @@ test("[A18] joining again with one credential is the same node and costs no use"
   expect(first).toMatchObject({ status: 200, body: { name: "pi", installation: "i0123456789abcdef" } });
   const again = await hub.call("POST", "/v1/nodes/join", body, { token });
   expect(again.body).toEqual(first.body);
-  const other = await hub.call("POST", "/v1/nodes/join", { ...body, credential: "d".repeat(64) }, { token });
+  const other = await hub.call("POST", "/v1/nodes/join", { ...body, publicKey: "d".repeat(64) }, { token });
   expect(other).toMatchObject({
     status: 401,
     body: { code: "join-token-refused", hint: expect.stringContaining("token create") },
@@ -97,7 +97,7 @@ test("[A18] joining again with one credential is the same node and costs no use"
 test("[A18] an expired join token is refused", async () => {
   const { token } = (await hub.call("POST", "/v1/tokens", { expiresInMs: 60_000 })).body;
   hub.advance(60_001);
-  const answer = await hub.call("POST", "/v1/nodes/join", { credential: "c".repeat(64), name: "pi" }, { token });
+  const answer = await hub.call("POST", "/v1/nodes/join", { publicKey: "c".repeat(64), name: "pi" }, { token });
   expect(answer).toMatchObject({
     status: 401,
     body: { code: "join-token-refused", message: expect.stringContaining("expired") },

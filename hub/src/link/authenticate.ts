@@ -1,20 +1,13 @@
-// The agents' one door: is this hello from the node that it names? The next issue on trust replaces the secret by a signature here.
-// Credentials are compared as hashes in constant time and never logged or echoed.
-import { timingSafeEqual } from "node:crypto";
-import type { NodeId, SpecHash } from "@skerry/shared/model/ids.ts";
-import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
-import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+// The agents' one door: is this from the node that it names? A node shows it by a signature of its own key over something that this hub
+// has just made up. Nothing that comes over the wire is a secret, and what is wrong is not told.
+import type { PublicKey } from "@skerry/shared/model/ids.ts";
+import { isSignedBy, publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 
-/** What a node without a stored credential is compared with, so that the time taken says nothing about which nodes exist. */
-const NOBODY = "0".repeat(64);
+/** A node without a key is checked against this one, so that the time taken says nothing about which nodes exist. */
+const NOBODY = publicKeyOf("0".repeat(64));
 
-/** The node, or null. `storedHash`: SHA-256 of the credential that the node made at joining, as hex. */
-export function authenticate(
-  hello: Pick<Hello, "node" | "credential">,
-  storedHash: (node: NodeId) => SpecHash | null,
-): NodeId | null {
-  const stored = storedHash(hello.node);
-  const given = Buffer.from(sha256Hex(hello.credential), "utf8");
-  const same = timingSafeEqual(given, Buffer.from(stored ?? NOBODY, "utf8"));
-  return stored !== null && same ? hello.node : null;
+/** `text`: what must be signed. `publicKey`: as stored when the node joined; null: there is no such node. */
+export function isSignedByNode(publicKey: PublicKey | null, text: string, signature: string | undefined): boolean {
+  const isSigned = isSignedBy(publicKey ?? NOBODY, text, signature ?? "0".repeat(128));
+  return publicKey !== null && isSigned;
 }

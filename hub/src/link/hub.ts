@@ -26,7 +26,7 @@ export type HashMatches = (world: World) => boolean | null;
 export interface Hub {
   /** Read it; only the loop moves it. */
   readonly world: World;
-  /** A node whose credential was checked. `done` is called once, when it is durable or will not be. */
+  /** A node whose signature was checked. `done` is called once, when it is durable or will not be. */
   greet(hello: Hello, hashMatches: HashMatches, done: (result: InputResult) => void): void;
   /** A frame of a node that was greeted. In order per node. */
   receive(node: NodeId, frame: Frame, done: (result: InputResult) => void): void;

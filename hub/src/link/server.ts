@@ -1,13 +1,15 @@
 // All agents' connections: who may come in, which of two connections of one node counts, and who gets told what after a commit.
 // It must never send to a node what is not durable: it listens to commits and to nothing else.
-import type { NodeId, SpecHash } from "@skerry/shared/model/ids.ts";
+import type { NodeId, PublicKey } from "@skerry/shared/model/ids.ts";
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
+import { helloText } from "@skerry/shared/protocol/proof.ts";
 import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
 import { CLOSE, PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
 import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
+import type { Random } from "@skerry/shared/runtime/random.ts";
 import type { Change } from "../core/change.ts";
-import { authenticate } from "./authenticate.ts";
+import { isSignedByNode } from "./authenticate.ts";
 import type { Hub, StorageState } from "./hub.ts";
 import {
   MAX_AWAITING_HELLO,
@@ -18,11 +20,14 @@ import {
 } from "./limits.ts";
 import { Session, type SessionState } from "./session.ts";
 
+const NONCE_BYTES = 32;
+
 export interface LinkServerOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly hub: Hub;
-  readonly credentialHash: (node: NodeId) => SpecHash | null;
+  readonly random: Random;
+  readonly publicKey: (node: NodeId) => PublicKey | null;
   readonly hubVersion: string;
   /** The node's connection ended, and no newer one took its place. */
   readonly onGone?: (node: NodeId) => void;
@@ -31,7 +36,7 @@ export interface LinkServerOptions {
 }
 
 /** A second connection of a node, with another boot id, while the first one answers. */
-interface Challenge {
+interface Rival {
   readonly bootId: string;
   readonly atMs: Millis;
   /** true: it was said already that this is a clone. */
@@ -46,7 +51,7 @@ export class LinkServer {
   readonly #options: LinkServerOptions;
   readonly #sessions = new Set<Session>();
   readonly #byNode = new Map<NodeId, Session>();
-  readonly #challenges = new Map<Session, Challenge>();
+  readonly #rivals = new Map<Session, Rival>();
   /** Nodes of which something moved: offered in turns. */
   readonly #moved = new Set<NodeId>();
   readonly #stopListening: (() => void)[];
@@ -73,7 +78,7 @@ export class LinkServer {
       );
       return;
     }
-    const { clock, log, hub, hubVersion } = this.#options;
+    const { clock, random, log, hub, hubVersion } = this.#options;
     this.#awaiting += 1;
     const session = new Session({
       clock,
@@ -83,6 +88,7 @@ export class LinkServer {
       from,
       hubVersion,
       version: this.#versions().version,
+      nonce: random.hex(NONCE_BYTES),
       onHello: (of, hello) => this.#onHello(of, hello),
       onClosed: (of, before) => this.#onClosed(of, before),
     });
@@ -135,12 +141,11 @@ export class LinkServer {
       const message = `this hub speaks protocol ${minimum} to ${version}, the agent at least ${hello.protocolMinimum}: update the hub`;
       return session.close(CLOSE.versionTooNew, message);
     }
-    if (authenticate(hello, this.#options.credentialHash) === null) {
-      this.#options.log.warn("a connection was not authenticated", { node: hello.node });
-      return session.close(
-        CLOSE.notAuthenticated,
-        "this hub does not know this node with this credential; join it again",
-      );
+    const { node, signature } = hello;
+    const text = helloText({ installation: this.#options.hub.world.installation, node }, session.nonce);
+    if (!isSignedByNode(this.#options.publicKey(node), text, signature)) {
+      this.#options.log.warn("a connection was not authenticated", { node });
+      return session.close(CLOSE.notAuthenticated, "this hub does not know this node with this key; join it again");
     }
     const older = this.#byNode.get(hello.node);
     if (older !== undefined && !this.#supersede(older, session, hello)) return;
@@ -154,30 +159,27 @@ export class LinkServer {
    * connection is a dead end, or somebody copied its disk. An older one that still answers has the better claim.
    */
   #supersede(older: Session, newer: Session, hello: Hello): boolean {
-    const challenge = this.#challenges.get(older);
+    const rival = this.#rivals.get(older);
     const rebooted = older.hello?.bootId !== hello.bootId;
     if (!rebooted || !older.isAnswering()) {
       this.#byNode.delete(hello.node);
       older.close(CLOSE.supersededByNewerConnection, "a newer connection of this node took its place");
       return true;
     }
-    if (challenge?.bootId === hello.bootId && older.lastHeardMs > challenge.atMs) {
-      this.#refuseClone(older, newer, hello, challenge);
+    if (rival?.bootId === hello.bootId && older.lastHeardMs > rival.atMs) {
+      this.#refuseClone(older, newer, hello, rival);
       return false;
     }
-    const again = challenge?.bootId === hello.bootId ? challenge : null;
-    this.#challenges.set(
-      older,
-      again ?? { bootId: hello.bootId, atMs: this.#options.clock.monotonicMs(), told: false },
-    );
+    const again = rival?.bootId === hello.bootId ? rival : null;
+    this.#rivals.set(older, again ?? { bootId: hello.bootId, atMs: this.#options.clock.monotonicMs(), told: false });
     older.probe();
     newer.goodbye("an older connection of this node must fall silent first", older.answeringForMs());
     return false;
   }
 
-  #refuseClone(older: Session, newer: Session, hello: Hello, challenge: Challenge): void {
-    if (!challenge.told) {
-      this.#challenges.set(older, { ...challenge, told: true });
+  #refuseClone(older: Session, newer: Session, hello: Hello, rival: Rival): void {
+    if (!rival.told) {
+      this.#rivals.set(older, { ...rival, told: true });
       this.#options.log.error("two machines use one node's identity", { node: hello.node });
       this.#options.hub.note({ kind: "clone-detected", node: hello.node });
     }
@@ -188,7 +190,7 @@ export class LinkServer {
 
   #onClosed(session: Session, before: SessionState): void {
     this.#sessions.delete(session);
-    this.#challenges.delete(session);
+    this.#rivals.delete(session);
     if (before.kind === "awaiting-hello") {
       this.#awaiting -= 1;
       return;

@@ -55,7 +55,9 @@ export interface SessionOptions {
   readonly hubVersion: string;
   /** The newest protocol that this side speaks. */
   readonly version: number;
-  /** Judges a hello: versions, credential, clones. It calls `greet` or `close` on the session. */
+  /** What the node has to sign: 32 random bytes as hex, of this connection alone. */
+  readonly nonce: string;
+  /** Judges a hello: versions, signature, clones. It calls `greet` or `close` on the session. */
   readonly onHello: (session: Session, hello: Hello) => void;
   readonly onClosed: (session: Session, before: SessionState) => void;
 }
@@ -90,6 +92,11 @@ export class Session {
       onFrame: (text) => this.#onFrame(text),
       onClose: (code, reason) => this.#onClose(code, reason),
     });
+    if (this.#state.kind === "awaiting-hello") this.#send({ type: "challenge", nonce: options.nonce });
+  }
+
+  get nonce(): string {
+    return this.#options.nonce;
   }
 
   get state(): SessionState {
@@ -121,7 +128,7 @@ export class Session {
     return Math.max(0, this.#lastHeardMs + ALIVE_PERIODS * period - this.#options.clock.monotonicMs());
   }
 
-  /** Only from `onHello`, for a node whose credential was checked. */
+  /** Only from `onHello`, for a node whose signature was checked. */
   greet(hello: Hello): void {
     if (this.#state.kind !== "awaiting-hello") return;
     this.#cancel(this.#state.deadline);

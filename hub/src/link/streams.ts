@@ -1,21 +1,21 @@
 // The stream sockets, hub side: asks a node for one over its control connection, lets in the one that answers with the ticket, and opens
 // HTTP/2 streams on it. A noisy stream cannot delay a heartbeat, because those ride on the other socket. Nothing stands at rest.
-import { timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
-import { type NodeId, nodeIdSchema, type SpecHash } from "@skerry/shared/model/ids.ts";
+import { type InstallationId, type NodeId, nodeIdSchema, type PublicKey } from "@skerry/shared/model/ids.ts";
+import { streamText } from "@skerry/shared/protocol/proof.ts";
 import { socketDuplex } from "@skerry/shared/protocol/socket-duplex.ts";
 import {
   MAX_STREAMS_PER_NODE,
   STREAM_HEADER,
   STREAM_IDLE_MS,
-  streamProof,
   TICKET_LIFE_MS,
 } from "@skerry/shared/protocol/streams.ts";
 import type { Clock, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import type { WebSocket } from "ws";
+import { isSignedByNode } from "./authenticate.ts";
 
 /** Nodes that are looked at at once, over all people: each costs a socket and HTTP/2's tables, some 300 KB. */
 export const MAX_STREAM_SOCKETS = 500;
@@ -34,7 +34,8 @@ export interface NodeStreamsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly credentialHash: (node: NodeId) => SpecHash | null;
+  readonly installation: InstallationId;
+  readonly publicKey: (node: NodeId) => PublicKey | null;
   /** Sends the ticket over the control connection; false: the node is not connected. */
   readonly ask: (node: NodeId, ticket: string) => boolean;
 }
@@ -87,17 +88,16 @@ export class NodeStreams {
     return stream;
   }
 
-  /** The node of a dial that proves credential and ticket, or null. Compared in constant time; what is wrong is not told. */
+  /** The node of a dial that proves its key and the ticket, or null; what is wrong is not told. */
   admit(headers: IncomingHttpHeaders): NodeId | null {
     const named = nodeIdSchema.safeParse(headers[STREAM_HEADER.node]);
     if (!named.success) return null;
     const node = named.data;
     const waiting = this.#waiting.get(node);
-    const hash = this.#options.credentialHash(node);
-    const given = Buffer.from(String(headers[STREAM_HEADER.proof] ?? ""), "utf8");
-    const expected = Buffer.from(streamProof(hash ?? "", waiting?.ticket ?? ""), "utf8");
-    const proves = given.length === expected.length && timingSafeEqual(given, expected);
-    return hash !== null && waiting !== undefined && proves ? node : null;
+    const { installation, publicKey } = this.#options;
+    const text = streamText({ installation, node }, waiting?.ticket ?? "");
+    const isSigned = isSignedByNode(publicKey(node), text, String(headers[STREAM_HEADER.proof] ?? ""));
+    return isSigned && waiting !== undefined ? node : null;
   }
 
   /** Takes the socket of a dial that was let in. */

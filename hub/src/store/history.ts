@@ -59,9 +59,9 @@ function workloadSubject(workload: WorkloadId): { app: AppName; workload: Worklo
   return { app: workloadParts(workload).app, workload };
 }
 
-/** Hashes of secrets are nobody's news. What happened is told by the hub event beside them. */
+/** Keys and hashes of secrets are nobody's news. What happened is told by the hub event beside them. */
 export function isWatched(change: DurableChange): boolean {
-  return change.kind !== "credential-set" && change.kind !== "token-set";
+  return change.kind !== "node-key-set" && change.kind !== "token-set";
 }
 
 /**

@@ -1,6 +1,6 @@
 // The Store in memory, for the simulator and for tests of what uses a store. The same contract suite as SQLite's runs against it.
 // What it holds belongs to a MemoryDisk, so that a hub can crash and open it again; entities are immutable values and kept as they are.
-import type { AppName, InstallationId, NodeId, Revision, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { AppName, InstallationId, NodeId, PublicKey, Revision, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { DurableChange, JoinToken } from "../core/change.ts";
@@ -34,7 +34,7 @@ interface MemoryContent {
   readonly apps: Map<AppName, App>;
   readonly nodes: Map<NodeId, Node>;
   readonly eventsStored: Map<NodeId, number>;
-  readonly credentials: Map<NodeId, SpecHash>;
+  readonly keys: Map<NodeId, PublicKey>;
   readonly placements: Map<WorkloadId, Placement>;
   readonly tombstones: Map<string, Tombstone>;
   readonly fencingTokens: Map<WorkloadId, number>;
@@ -61,7 +61,7 @@ export function createMemoryDisk(first: { readonly installation: InstallationId;
     apps: new Map(),
     nodes: new Map(),
     eventsStored: new Map(),
-    credentials: new Map(),
+    keys: new Map(),
     placements: new Map(),
     tombstones: new Map(),
     fencingTokens: new Map(),
@@ -161,8 +161,8 @@ function write(content: MemoryContent, change: DurableChange, wallMs: number): v
     case "node-set":
       content.nodes.set(change.node.id, change.node);
       return;
-    case "credential-set":
-      content.credentials.set(change.node, change.hash);
+    case "node-key-set":
+      content.keys.set(change.node, change.publicKey);
       return;
     case "node-removed":
       removeNode(content, change.node);
@@ -237,7 +237,7 @@ function writeApp(content: MemoryContent, app: App, source: AppSource): void {
 /** Its tombstones stay until a change names them: a fenced slot waits for a node that is no longer there. */
 function removeNode(content: MemoryContent, node: NodeId): void {
   content.nodes.delete(node);
-  content.credentials.delete(node);
+  content.keys.delete(node);
   content.eventsStored.delete(node);
   content.observed.delete(node);
 }
@@ -287,8 +287,8 @@ type History = Pick<
   | "lastRevision"
   | "events"
   | "watch"
-  | "credentialHash"
-  | "credentialNode"
+  | "publicKey"
+  | "keyHolder"
   | "tokens"
   | "idempotent"
 >;
@@ -323,8 +323,8 @@ function historyOf(content: MemoryContent): History {
         limit,
       );
     },
-    credentialHash: (node) => content.credentials.get(node) ?? null,
-    credentialNode: (hash) => [...content.credentials].find(([, stored]) => stored === hash)?.[0] ?? null,
+    publicKey: (node) => content.keys.get(node) ?? null,
+    keyHolder: (key) => [...content.keys].find(([, stored]) => stored === key)?.[0] ?? null,
     tokens: () => sortedValues(content.tokens),
     idempotent: (key) => content.idempotent.get(key) ?? null,
   };

@@ -2,7 +2,7 @@
 // One contract suite (test/contract) runs against every implementation, the simulator's included.
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
-import type { AppName, NodeId, Revision, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { AppName, NodeId, PublicKey, Revision, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { LoadedWorld } from "../core/apply-change.ts";
 import type { DurableChange, HubEvent, JoinToken } from "../core/change.ts";
@@ -79,9 +79,9 @@ export interface Store {
   events(query: EventQuery): readonly EventRow[];
   /** null: `since` is older than what is kept, or newer than what exists: the watcher must read everything anew. */
   watch(since: number, limit: number): readonly WatchItem[] | null;
-  credentialHash(node: NodeId): SpecHash | null;
-  /** The node that has this credential: joining again with it gives the same node. */
-  credentialNode(hash: SpecHash): NodeId | null;
+  publicKey(node: NodeId): PublicKey | null;
+  /** The node that has this key: joining again with it gives the same node. */
+  keyHolder(key: PublicKey): NodeId | null;
   tokens(): readonly JoinToken[];
   idempotent(key: string): { readonly requestHash: string; readonly status: number; readonly body: string } | null;
   /** Small named values: the admin token's hash and the like. Durable when set returns. */

@@ -50,6 +50,13 @@ export const specHashSchema = z
   .brand<"SpecHash">();
 export type SpecHash = z.infer<typeof specHashSchema>;
 
+/** An Ed25519 public key: its 32 bytes. */
+export const publicKeySchema = z
+  .string()
+  .check(z.regex(/^[0-9a-f]{64}$/))
+  .brand<"PublicKey">();
+export type PublicKey = z.infer<typeof publicKeySchema>;
+
 /** An app's revision: 1, 2, … never reused for other content. */
 export const revisionSchema = z.int().check(z.gte(1), z.lte(2 ** 48));
 export type Revision = number;

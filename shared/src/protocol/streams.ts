@@ -2,20 +2,11 @@
 // On it runs HTTP/2 with the agent as the server; nothing of it exists at rest. Both sides keep to the limits here.
 import * as z from "zod/mini";
 import { workloadIdSchema } from "../model/ids.ts";
-import { hmacHex } from "../runtime/hash.ts";
 
 /** Appended to the agents' own address. */
 export const STREAMS_SUFFIX = "/streams";
-/** Headers of the dial: who it is, and the proof. */
+/** Headers of the dial: who it is, and `streamText` signed by its key, as hex. It sends neither key nor ticket: who is in between learns nothing. */
 export const STREAM_HEADER = { node: "x-skerry-node", proof: "x-skerry-proof" } as const;
-
-/**
- * What shows the ticket of `open-stream` and the node's credential, and sends neither: a sign-in page or a proxy in between learns nothing.
- * `credentialHash`: SHA-256 as hex, which is what the hub has.
- */
-export function streamProof(credentialHash: string, ticket: string): string {
-  return hmacHex(credentialHash, `skerry stream 1 ${ticket}`);
-}
 
 /** A ticket is good for one dial: name, TCP and TLS over a satellite with losses. */
 export const TICKET_LIFE_MS = 20_000;

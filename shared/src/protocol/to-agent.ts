@@ -6,6 +6,11 @@ import { counterSchema, installationIdSchema } from "../model/ids.ts";
 const shortText = () => z.string().check(z.maxLength(4_096));
 const periodMs = () => z.int().check(z.gte(100), z.lte(86_400_000));
 
+/** The first frame on each connection. `nonce`: 32 random bytes as hex, of this connection alone; `hello` signs it. */
+export const challengeSchema = z.object({
+  type: z.literal("challenge"),
+  nonce: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+});
 export const welcomeSchema = z.object({
   type: z.literal("welcome"),
   protocol: z.int(),
@@ -34,6 +39,7 @@ export const goodbyeSchema = z.object({
 export const openStreamSchema = z.object({ type: z.literal("open-stream"), ticket: shortText() });
 
 export const toAgentSchema = z.discriminatedUnion("type", [
+  challengeSchema,
   welcomeSchema,
   paceSchema,
   beatAckSchema,

@@ -13,8 +13,8 @@ export const helloSchema = z.object({
   protocol: z.int(),
   protocolMinimum: z.int(),
   node: nodeIdSchema,
-  /** The node's own secret from joining. The next issue on trust puts a signature here; only the hub's one door reads it. */
-  credential: shortText(),
+  /** Of `helloText` by the node's key, as hex; protocols before 3 had none and are refused by their number. Only the hub's one door reads it. */
+  signature: z.optional(z.string().check(z.regex(/^[0-9a-f]{128}$/))),
   /** New at each boot of the machine (the kernel's boot id). */
   bootId: shortText(),
   /** New at each start of the agent process. */

@@ -3,11 +3,12 @@
 /**
  * History. 1: hello, welcome, assign, accepted, report, events, heartbeat (November 2026).
  * 2: workloads carry intent, change-over, probes and times; statuses carry gates; `open-stream` (November 2026). Nobody ran 1 outside tests.
+ * 3: the hub says `challenge` first, and `hello` proves the node's key by a signature (November 2026). Nobody ran 2 outside tests.
  * A new field that an old peer may ignore needs no new version; anything else does.
  */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 /** The oldest peer that this side still speaks with. */
-export const PROTOCOL_MINIMUM = 2;
+export const PROTOCOL_MINIMUM = 3;
 
 /** Agents send little: a whole report of 200 workloads is about 80 KB. 1 MiB leaves room and bounds a hostile node. */
 export const MAX_FRAME_TO_HUB_BYTES = 1_048_576;

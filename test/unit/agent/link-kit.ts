@@ -12,16 +12,25 @@ import { decodeToHub, encodeToAgent } from "@skerry/shared/protocol/codec.ts";
 import type { Connection, ConnectionHandlers } from "@skerry/shared/protocol/connection.ts";
 import type { ToAgent } from "@skerry/shared/protocol/to-agent.ts";
 import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
+import { PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { anAssignment, anIdentity } from "../../contract/ledger-samples.ts";
 import { ManualClock, settle } from "./manual-clock.ts";
+
+export const NONCE = "5".repeat(64);
 
 export class Wire implements Connection {
   readonly sent: ToHub[] = [];
   buffered = 0;
   closed: { readonly code: number; readonly reason: string } | null = null;
   #handlers: ConnectionHandlers | null = null;
+  readonly #challenges: boolean;
+
+  /** `challenges`: says the challenge as soon as somebody listens, as a hub does. */
+  constructor(challenges: boolean) {
+    this.#challenges = challenges;
+  }
 
   send(text: string): void {
     const decoded = decodeToHub(text);
@@ -39,6 +48,7 @@ export class Wire implements Connection {
 
   listen(handlers: ConnectionHandlers): void {
     this.#handlers = handlers;
+    if (this.#challenges) this.say({ type: "challenge", nonce: NONCE });
   }
 
   say(message: ToAgent): void {
@@ -88,7 +98,7 @@ export const quiet: Told = {
   conditions: [],
 };
 
-export function linkKit(options: { metered?: boolean; lease?: SavedLease } = {}): Kit {
+export function linkKit(options: { metered?: boolean; lease?: SavedLease; challenges?: boolean } = {}): Kit {
   const clock = new ManualClock();
   const disk = new MemoryDisk();
   const { ledger } = openMemoryLedger(disk);
@@ -105,7 +115,7 @@ export function linkKit(options: { metered?: boolean; lease?: SavedLease } = {})
       random: { next: () => kit.chance, hex: () => "" },
       dial: () => {
         if (kit.failure !== null) return Promise.reject(new DialError(kit.failure));
-        const wire = new Wire();
+        const wire = new Wire(options.challenges ?? true);
         wires.push(wire);
         return Promise.resolve(wire);
       },
@@ -136,7 +146,7 @@ export function linkKit(options: { metered?: boolean; lease?: SavedLease } = {})
 
 export function welcome(more: Partial<Extract<ToAgent, { type: "welcome" }>> = {}): ToAgent {
   const { installation } = anIdentity;
-  const usual = { protocol: 2, installation, hubVersion: "1.0.0", heartbeatMs: 15_000, eventsAcked: 0 };
+  const usual = { protocol: PROTOCOL_VERSION, installation, hubVersion: "1.0.0", heartbeatMs: 15_000, eventsAcked: 0 };
   return { type: "welcome", ...usual, ...more };
 }
 

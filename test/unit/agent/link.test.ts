@@ -3,10 +3,12 @@
 import type { LinkFailure } from "@skerry/agent/link/failure.ts";
 import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
-import { CLOSE } from "@skerry/shared/protocol/version.ts";
+import { helloText } from "@skerry/shared/protocol/proof.ts";
+import { CLOSE, PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
+import { isSignedBy, publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import { describe, expect, test } from "vitest";
 import { anAssignment, anIdentity, WEB } from "../../contract/ledger-samples.ts";
-import { linkKit, quiet, sealed, welcome } from "./link-kit.ts";
+import { linkKit, NONCE, quiet, sealed, welcome } from "./link-kit.ts";
 import { settle } from "./manual-clock.ts";
 
 const refused: LinkFailure = { kind: "refused", message: "nothing listens" };
@@ -25,10 +27,34 @@ describe("greeting", () => {
     const { position, hash } = sealed(3);
     expect(kit.wire.sent).toEqual([
       {
-        ...{ type: "hello", protocol: 2, protocolMinimum: 2, node: anIdentity.node, credential: anIdentity.credential },
+        ...{
+          type: "hello",
+          protocol: PROTOCOL_VERSION,
+          protocolMinimum: PROTOCOL_MINIMUM,
+          node: anIdentity.node,
+          signature: expect.any(String),
+        },
         ...{ bootId: "boot-1", runId: "run-1", agentVersion: "1.0.0", have: { position, hash } },
       },
     ]);
+  });
+
+  test("[K82] it waits for the challenge, signs it with its own key, and says nothing that is secret", async () => {
+    const kit = linkKit({ challenges: false });
+    kit.link.start();
+    await settle();
+    expect(kit.wire.sent).toEqual([]);
+    kit.wire.say({ type: "challenge", nonce: NONCE });
+    const [hello] = kit.wire.frames("hello");
+    const { privateKey } = anIdentity;
+    expect(isSignedBy(publicKeyOf(privateKey), helloText(anIdentity, NONCE), hello?.signature ?? "")).toBe(true);
+    expect(isSignedBy(publicKeyOf(privateKey), helloText(anIdentity, "6".repeat(64)), hello?.signature ?? "")).toBe(
+      false,
+    );
+    expect(JSON.stringify(kit.wire.sent)).not.toContain(privateKey);
+    kit.wire.say({ type: "challenge", nonce: NONCE });
+    expect(kit.wire.closed?.code).toBe(CLOSE.protocolError);
+    expect(kit.wire.frames("hello")).toHaveLength(1);
   });
 
   test("[K2] without a welcome in time, or with something else before it, the connection is given up and tried again", async () => {
@@ -60,7 +86,7 @@ describe("greeting", () => {
   });
 
   test.each([
-    [3, "agent-too-old"],
+    [PROTOCOL_VERSION + 1, "agent-too-old"],
     [1, "hub-too-old"],
   ])("[K4] a welcome in protocol %i is refused as %s", async (protocol, kind) => {
     const kit = linkKit();

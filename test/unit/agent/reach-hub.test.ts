@@ -10,9 +10,12 @@ import { askHub, forgetJoining, type JoinOutcome, type JoinRequest, join } from 
 import { dialWebSocket } from "@skerry/agent/link/ws-dial.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { seededRandom } from "@skerry/shared/runtime/random.ts";
+import { publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WebSocketServer } from "ws";
 import { ManualClock, settle } from "./manual-clock.ts";
+
+const KEY = "c".repeat(64);
 
 let stops: (() => void)[] = [];
 afterEach(() => {
@@ -130,7 +133,7 @@ describe("joining", () => {
     onWaiting: () => undefined,
   });
 
-  test("[K28] the credential is durable before the hub hears of it, and the same at every repeat until the ledger holds it", async () => {
+  test("[K28] the key is durable before the hub hears of it, and the same at every repeat until the ledger holds it", async () => {
     const durable: string[] = [];
     const { url } = await serve((call, response) => {
       let body = "";
@@ -139,7 +142,7 @@ describe("joining", () => {
       });
       call.on("end", () => {
         const file = readFileSync(joinPath(folder, "joining"), "utf8").trim();
-        durable.push(JSON.parse(body).credential === file ? file : "not durable");
+        durable.push(JSON.parse(body).publicKey === publicKeyOf(file) ? file : "not durable");
         expect(call.headers.authorization).toBe("Bearer skj1.a.b");
         json(201, joined)(call, response);
       });
@@ -157,7 +160,7 @@ describe("joining", () => {
   test("[K29] a refusal is final and in the hub's words, with the next step", async () => {
     const refusal = { code: "join-token-refused", message: "This token is used up.", hint: "Make a new one." };
     const { url } = await serve(json(401, refusal));
-    expect(await askHub(request(url), "c")).toEqual({
+    expect(await askHub(request(url), KEY)).toEqual({
       kind: "refused",
       message: "the hub did not let this machine join: This token is used up. Make a new one.",
     });
@@ -170,8 +173,8 @@ describe("joining", () => {
     ["an answer that is no answer", json(200, { node: 7 })],
   ])("[K30] %s is waited out", async (_, answer) => {
     const { url } = await serve(answer);
-    expect(await askHub(request(url), "c")).toMatchObject({ kind: "later" });
-    expect(await askHub(request("http://127.0.0.1:1"), "c")).toMatchObject({ kind: "later" });
+    expect(await askHub(request(url), KEY)).toMatchObject({ kind: "later" });
+    expect(await askHub(request("http://127.0.0.1:1"), KEY)).toMatchObject({ kind: "later" });
   });
 
   test("[K31] an absent hub is asked again with growing pauses, and each wait is told", async () => {

@@ -28,7 +28,7 @@ export const IDENTITY: Identity = {
   node: NODE,
   name: "pi",
   installation: INSTALLATION,
-  credential: "c0",
+  privateKey: "c0".repeat(32),
   hubUrl: "http://hub",
 };
 

@@ -3,7 +3,15 @@
 import type { OutboxItem } from "@skerry/shared/model/event.ts";
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
-import { CLOSE, HEARTBEAT_MS, HELLO_DEADLINE_MS, MISSED_BEATS } from "@skerry/shared/protocol/version.ts";
+import {
+  CLOSE,
+  HEARTBEAT_MS,
+  HELLO_DEADLINE_MS,
+  MISSED_BEATS,
+  PROTOCOL_MINIMUM,
+  PROTOCOL_VERSION,
+} from "@skerry/shared/protocol/version.ts";
+import { signText } from "@skerry/shared/runtime/signature.ts";
 import { expect, test } from "vitest";
 import { STORAGE_RETRY_MS } from "../../../hub/src/control-loop.ts";
 import {
@@ -17,7 +25,7 @@ import {
 } from "../../../hub/src/link/limits.ts";
 import { StoreError } from "../../../hub/src/store/store.ts";
 import { appSpec, nodeId } from "./scenario.ts";
-import { type FakeAgent, newestOffer, type SmallHub, smallHub } from "./small-hub.ts";
+import { type FakeAgent, keyOf, newestOffer, type SmallHub, smallHub } from "./small-hub.ts";
 
 const web = (image = "web:1", replicas: number | "global" = "global") =>
   appSpec("shop", { name: "web", image, replicas });
@@ -47,9 +55,10 @@ const events = (from: number, count: number): { readonly type: "events"; readonl
 test("[L20] a node that is known is welcomed with its heartbeat and what of its events is durable", () => {
   const { hub, agent, node } = oneNode();
   expect(agent.got).toEqual([
+    { type: "challenge", nonce: expect.stringMatching(/^[0-9a-f]{64}$/) },
     {
       type: "welcome",
-      protocol: 2,
+      protocol: PROTOCOL_VERSION,
       installation: hub.loop.world.installation,
       hubVersion: "t",
       heartbeatMs: HEARTBEAT_MS,
@@ -61,22 +70,42 @@ test("[L20] a node that is known is welcomed with its heartbeat and what of its 
 });
 
 test.each([
-  ["a wrong credential", (node: NodeId): Partial<Hello> => ({ node, credential: "guess" })],
+  ["a signature that is none", (node: NodeId): Partial<Hello> => ({ node, signature: "0".repeat(128) })],
+  ["no signature", (node: NodeId): Partial<Hello> => ({ node, signature: undefined })],
   ["an unknown node", (): Partial<Hello> => ({ node: nodeId(0xdead) })],
 ])("[L21] %s is not authenticated and learns nothing", (_what, hello) => {
   const hub = smallHub();
   const node = hub.join("pi");
   const agent = hub.agent(node, hello(node));
   expect(agent.closed?.code).toBe(CLOSE.notAuthenticated);
-  expect(agent.got).toEqual([]);
+  expect(agent.got.map(({ type }) => type)).toEqual(["challenge"]);
   expect(hub.link.connected()).toBe(0);
 });
 
-test("[L21] another node's credential does not open a node", () => {
+test("[L21] another node's key opens no node", () => {
   const hub = smallHub();
   const first = hub.join("pi-1");
   hub.join("pi-2");
-  expect(hub.agent(first, { credential: "secret-of-pi-2" }).closed?.code).toBe(CLOSE.notAuthenticated);
+  const agent = hub.agent(first, null);
+  agent.say({ ...HELLO, node: first, signature: signText(keyOf("pi-2"), agent.toSign(first)) });
+  expect(agent.closed?.code).toBe(CLOSE.notAuthenticated);
+});
+
+test("[L85] a hello that was overheard opens no other connection, and none to another installation", () => {
+  const hub = smallHub();
+  const node = hub.join("pi");
+  const first = hub.agent(node, null);
+  const signature = signText(keyOf("pi"), first.toSign(node));
+  first.say({ ...HELLO, node, signature });
+  expect(first.closed).toBeNull();
+  const second = hub.agent(node, null);
+  expect(second.toSign(node)).not.toBe(first.toSign(node));
+  second.say({ ...HELLO, node, signature });
+  expect(second.closed?.code).toBe(CLOSE.notAuthenticated);
+  const third = hub.agent(node, null);
+  const elsewhere = third.toSign(node).replace(hub.loop.world.installation, "i00000000000000bb");
+  third.say({ ...HELLO, node, signature: signText(keyOf("pi"), elsewhere) });
+  expect(third.closed?.code).toBe(CLOSE.notAuthenticated);
 });
 
 test.each([
@@ -122,14 +151,13 @@ test("[L24] nothing but hello comes first, and hello comes once", () => {
   early.say({ type: "beat", n: 1 });
   expect(early.closed?.reason).toContain("must be hello");
   const { agent } = oneNode();
-  agent.say({ ...HELLO_AGAIN, node: agent.node });
+  agent.say({ ...HELLO, node: agent.node });
   expect(agent.closed?.reason).toContain("said before");
 });
-const HELLO_AGAIN = {
+const HELLO = {
   type: "hello",
-  protocol: 2,
-  protocolMinimum: 2,
-  credential: "",
+  protocol: PROTOCOL_VERSION,
+  protocolMinimum: PROTOCOL_MINIMUM,
   bootId: "",
   runId: "",
   agentVersion: "",
@@ -214,7 +242,7 @@ test("[L30] a node that has what it should have is sent nothing, and a delta fro
   hub.clock.run(0);
   const { position, hash } = newestOffer(agent.got);
   const again = hub.agent(node, { have: { position, hash }, runId: "run-2" });
-  expect(again.got.map(({ type }) => type)).toEqual(["welcome"]);
+  expect(again.got.map(({ type }) => type)).toEqual(["challenge", "welcome"]);
   hub.apply(web("web:2"));
   hub.clock.run(0);
   expect(again.all("assign-delta")).toHaveLength(1);
@@ -451,7 +479,7 @@ test("[L42] two machines with one identity: the one that answers stays, the othe
   for (let tries = 0; tries < 3; tries += 1) {
     const clone = hub.agent(node, { bootId: "boot-2" });
     expect(clone.closed?.code).toBe(CLOSE.supersededByNewerConnection);
-    expect(clone.got).toEqual([]);
+    expect(clone.got.map(({ type }) => type)).toEqual(["challenge"]);
   }
   expect(agent.closed).toBeNull();
   expect(hub.eventKinds().filter((kind) => kind === "clone-detected")).toHaveLength(1);

@@ -20,6 +20,7 @@ import type {
   InstallationId,
   NodeId,
   NodeName,
+  PublicKey,
   ServiceName,
   SpecHash,
   WorkloadId,
@@ -163,7 +164,7 @@ export class Scenario {
         createdAtMs: 0,
         createdBy: "a",
       },
-      credentialNode: null,
+      keyHolder: null,
       freshNodeId: nodeId(next),
       undoTo: null,
       freshToken: { id: "t2", secretHash: hash("t2") },
@@ -212,7 +213,7 @@ export class Scenario {
     const id = nodeId(this.world.nodes.size + this.removed + 1);
     this.send({
       kind: "join-node",
-      credentialHash: hash(id),
+      publicKey: hash(id) as string as PublicKey,
       name: (shape.name ?? `pi-${this.world.nodes.size + this.removed + 1}`) as NodeName,
       labels: shape.labels ?? {},
       facts: shape.facts === null ? null : { ...facts, ...shape.facts },

@@ -4,12 +4,15 @@
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { InstallationId, NodeId, NodeName, SpecHash } from "@skerry/shared/model/ids.ts";
 import { decodeToAgent, encodeToHub } from "@skerry/shared/protocol/codec.ts";
+import { helloText } from "@skerry/shared/protocol/proof.ts";
 import type { ToAgent } from "@skerry/shared/protocol/to-agent.ts";
 import type { Hello, ToHub } from "@skerry/shared/protocol/to-hub.ts";
+import { PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { seededRandom } from "@skerry/shared/runtime/random.ts";
+import { publicKeyOf, signText } from "@skerry/shared/runtime/signature.ts";
 import { type ControlLoop, createControlLoop } from "../../../hub/src/control-loop.ts";
 import type { Command } from "../../../hub/src/core/command.ts";
 import { DEFAULT_SETTINGS } from "../../../hub/src/core/decide.ts";
@@ -43,13 +46,16 @@ export interface FakeAgent {
   closed: { readonly code: number; readonly reason: string } | null;
   say(frame: ToHub): void;
   raw(text: string): void;
+  /** What a node has to sign on this connection. */
+  toSign(node: NodeId): string;
   /** The frames of one type, in order. */
   all<T extends ToAgent["type"]>(type: T): Extract<ToAgent, { readonly type: T }>[];
   /** Accepts the newest assignment that was sent whole or as a delta. */
   accept(): void;
 }
 
-const SECRET = "secret-of-";
+/** The private key of a node of this name. */
+export const keyOf = (name: string): string => sha256Hex(`key of ${name}`);
 /** Brand: sha256 as hex. */
 const hashOf = (text: string): SpecHash => sha256Hex(text) as SpecHash;
 
@@ -62,8 +68,11 @@ export function smallHub(
   const random = seededRandom(7);
   const loop = createControlLoop({ clock, random, log: silentLog, store, settings: DEFAULT_SETTINGS });
   loop.start();
-  const credentialHash = (node: NodeId) => store.credentialHash(node);
-  const link = createLinkServer({ clock, log: silentLog, hub: loop, credentialHash, hubVersion: "t", ...options });
+  const link = createLinkServer({
+    ...{ clock, random, log: silentLog, hub: loop, hubVersion: "t" },
+    publicKey: (node) => store.publicKey(node),
+    ...options,
+  });
   const submit = (command: Command) =>
     loop.submit(command, { actor: "admin", freshToken: { id: "t1", secretHash: hashOf("t1") }, idempotency: null });
   const done = (command: Command) => {
@@ -84,7 +93,7 @@ export function smallHub(
     join(name, labels = {}) {
       const outcome = done({
         kind: "join-node",
-        credentialHash: hashOf(SECRET + name),
+        publicKey: publicKeyOf(keyOf(name)),
         // A valid name by eye.
         name: name as NodeName,
         labels,
@@ -96,9 +105,12 @@ export function smallHub(
       return outcome.node;
     },
     agent(node, hello = {}) {
-      const agent = fakeAgent(node);
+      const agent = fakeAgent(node, loop.world.installation);
       link.attach(agent.wire.near, "test");
-      if (hello !== null) agent.say({ ...helloOf(node, SECRET + (names.get(node) ?? "?")), ...hello });
+      if (hello !== null) {
+        const key = keyOf(names.get(node) ?? "?");
+        agent.say({ ...helloOf(node), signature: signText(key, agent.toSign(hello.node ?? node)), ...hello });
+      }
       clock.run(0);
       return agent;
     },
@@ -109,19 +121,18 @@ export function smallHub(
   };
 }
 
-const helloOf = (node: NodeId, credential: string): Hello => ({
+const helloOf = (node: NodeId): Hello => ({
   type: "hello",
-  protocol: 2,
-  protocolMinimum: 2,
+  protocol: PROTOCOL_VERSION,
+  protocolMinimum: PROTOCOL_MINIMUM,
   node,
-  credential,
   bootId: "boot-1",
   runId: "run-1",
   agentVersion: "t",
   have: null,
 });
 
-function fakeAgent(node: NodeId): FakeAgent {
+function fakeAgent(node: NodeId, installation: InstallationId): FakeAgent {
   const line = wire();
   const agent: FakeAgent = {
     node,
@@ -130,6 +141,7 @@ function fakeAgent(node: NodeId): FakeAgent {
     closed: null,
     say: (frame) => line.far.send(encodeToHub(frame)),
     raw: (text) => line.far.send(text),
+    toSign: (of) => helloText({ installation, node: of }, agent.all("challenge")[0]?.nonce ?? ""),
     // The filter's condition is the type's.
     all: (type) => agent.got.filter((frame) => frame.type === type) as never,
     accept() {

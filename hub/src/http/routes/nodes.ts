@@ -1,8 +1,7 @@
 // Nodes: showing, labels, availability, forgetting, joining.
 
-import type { NodeId, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
-import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { FastifyRequest } from "fastify";
 import type { Command } from "../../core/command.ts";
 import { byText, serviceAt, sorted } from "../../core/lookup.ts";
@@ -139,8 +138,7 @@ function joinNode(deps: HttpDeps, body: CheckedOf<"joinNode">["body"], request: 
   return write(deps, request, () => ({
     command: {
       kind: "join-node",
-      // 64 hex digits, as the brand says.
-      credentialHash: sha256Hex(body.credential) as SpecHash,
+      publicKey: body.publicKey,
       name: body.name,
       labels: body.labels,
       facts: body.facts,

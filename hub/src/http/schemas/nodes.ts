@@ -1,6 +1,12 @@
 // Nodes: joining, showing, labelling, cordoning, forgetting.
 import { positionSchema } from "@skerry/shared/model/assignment.ts";
-import { installationIdSchema, nodeIdSchema, nodeNameSchema, workloadIdSchema } from "@skerry/shared/model/ids.ts";
+import {
+  installationIdSchema,
+  nodeIdSchema,
+  nodeNameSchema,
+  publicKeySchema,
+  workloadIdSchema,
+} from "@skerry/shared/model/ids.ts";
 import { conditionSchema, nodeFactsSchema, nodeFiguresSchema, portInUseSchema } from "@skerry/shared/model/node.ts";
 import * as z from "zod";
 import {
@@ -126,8 +132,8 @@ export type RemovedNode = z.infer<typeof removedNodeSchema>;
 
 /** Peers are newer or older than this hub: unknown fields of a joining agent are let through unread. */
 export const joinBodySchema = z.object({
-  /** Made by the node and durable there before asking: 32 random bytes as hex. Joining again with it gives the same node. */
-  credential: z.string().regex(/^[0-9a-f]{64}$/, "64 lower-case hex digits"),
+  /** Ed25519, of a key that the node made and made durable before asking. Joining again with it gives the same node. */
+  publicKey: publicKeySchema,
   name: nodeNameSchema,
   labels: labelsSchema.default({}),
   facts: z.nullable(nodeFactsSchema).default(null),

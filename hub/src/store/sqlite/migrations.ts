@@ -129,7 +129,16 @@ CREATE TABLE wish (key TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROW
 CREATE TABLE gate (workload TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
-const MIGRATIONS: readonly string[] = [V1, V2];
+/** A node shows who it is by a key of its own. Of hashes of shared secrets no key can be made: nodes that joined before join again. */
+const V3 = `
+DROP TABLE credential;
+CREATE TABLE node_key (
+  node TEXT PRIMARY KEY REFERENCES node (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+  public_key TEXT NOT NULL UNIQUE
+) STRICT, WITHOUT ROWID;
+`;
+
+const MIGRATIONS: readonly string[] = [V1, V2, V3];
 
 /** The schema that this program reads and writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

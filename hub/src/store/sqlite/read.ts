@@ -1,6 +1,13 @@
 // Queries of history: events, revisions, tokens. Never called by decisions.
 import { nodeEventSchema } from "@skerry/shared/model/event.ts";
-import { type AppName, type NodeId, nodeIdSchema, type SpecHash, specHashSchema } from "@skerry/shared/model/ids.ts";
+import {
+  type AppName,
+  type NodeId,
+  nodeIdSchema,
+  type PublicKey,
+  publicKeySchema,
+  specHashSchema,
+} from "@skerry/shared/model/ids.ts";
 import type { Database, Statement } from "better-sqlite3";
 import * as z from "zod/mini";
 import type { HubEvent, JoinToken } from "../../core/change.ts";
@@ -15,16 +22,18 @@ export type Reads = Pick<
   | "lastRevision"
   | "rollouts"
   | "events"
-  | "credentialHash"
-  | "credentialNode"
+  | "publicKey"
+  | "keyHolder"
   | "tokens"
   | "idempotent"
   | "setting"
 >;
 
 export function prepareReads(db: Database): Reads {
-  const hash: Statement<[NodeId], { hash: string }> = db.prepare("SELECT hash FROM credential WHERE node = ?");
-  const holder: Statement<[SpecHash], { node: string }> = db.prepare("SELECT node FROM credential WHERE hash = ?");
+  const key: Statement<[NodeId], { publicKey: string }> = db.prepare(
+    "SELECT public_key AS publicKey FROM node_key WHERE node = ?",
+  );
+  const holder: Statement<[PublicKey], { node: string }> = db.prepare("SELECT node FROM node_key WHERE public_key = ?");
   const token: Statement<[], { body: string }> = db.prepare("SELECT body FROM join_token ORDER BY id");
   const answer: Statement<[string], { requestHash: string; status: number; body: string }> = db.prepare(
     "SELECT request_hash AS requestHash, status, body FROM idempotency WHERE key = ?",
@@ -34,13 +43,13 @@ export function prepareReads(db: Database): Reads {
     ...prepareRevisions(db),
     events: prepareEvents(db),
     rollouts: (app, limit) => bodies(db, "rollout", rolloutSchema, ROLLOUTS_SQL, app, limit),
-    credentialHash(node): SpecHash | null {
-      const row = hash.get(node);
-      return row === undefined ? null : parse("credential", specHashSchema, row.hash);
+    publicKey(node): PublicKey | null {
+      const row = key.get(node);
+      return row === undefined ? null : parse("node key", publicKeySchema, row.publicKey);
     },
-    credentialNode(wanted) {
+    keyHolder(wanted) {
       const row = holder.get(wanted);
-      return row === undefined ? null : parse("credential", nodeIdSchema, row.node);
+      return row === undefined ? null : parse("node key", nodeIdSchema, row.node);
     },
     tokens: () =>
       token.all().map((row): JoinToken => parse("join token", joinTokenSchema, json("join token", row.body))),

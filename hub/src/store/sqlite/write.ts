@@ -19,10 +19,10 @@ export function prepareWrites(db: Database): WriteChange {
   const writeNodeEvents = prepareNodeEvents(db);
   const insertEvent = prepareEvent(db);
   const removeApp = db.prepare("DELETE FROM app WHERE name = ?");
-  // Credential and observations go by foreign key. Tombstones stay until a change names them: a fenced slot waits for a node that is gone.
+  // Key and observations go by foreign key. Tombstones stay until a change names them: a fenced slot waits for a node that is gone.
   const removeNode = db.prepare("DELETE FROM node WHERE id = ?");
-  const setCredential = db.prepare(
-    "INSERT INTO credential (node, hash) VALUES (?, ?) ON CONFLICT DO UPDATE SET hash = excluded.hash",
+  const setNodeKey = db.prepare(
+    "INSERT INTO node_key (node, public_key) VALUES (?, ?) ON CONFLICT DO UPDATE SET public_key = excluded.public_key",
   );
   const removePlacement = db.prepare("DELETE FROM placement WHERE workload = ?");
   const setTombstone = db.prepare(
@@ -63,8 +63,8 @@ export function prepareWrites(db: Database): WriteChange {
       case "node-set":
         writeNode(change.node);
         return 0;
-      case "credential-set":
-        setCredential.run(change.node, change.hash);
+      case "node-key-set":
+        setNodeKey.run(change.node, change.publicKey);
         return 0;
       case "node-removed":
         removeNode.run(change.node);

@@ -1,0 +1,16 @@
+// What a node signs to show who it is: one text for each place, so that a signature for one is worth nothing in another. Both sides build it here.
+import type { InstallationId, NodeId } from "../model/ids.ts";
+
+/** Who signs, and for whom: another installation that relays a challenge gets what it cannot use here. */
+export interface Signer {
+  readonly installation: InstallationId;
+  readonly node: NodeId;
+}
+
+/** `nonce`: of `challenge`, new on each connection. */
+export const helloText = ({ installation, node }: Signer, nonce: string): string =>
+  `skerry hello 3\n${installation}\n${node}\n${nonce}`;
+
+/** `ticket`: of `open-stream`, good for one dial. */
+export const streamText = ({ installation, node }: Signer, ticket: string): string =>
+  `skerry stream 3\n${installation}\n${node}\n${ticket}`;
