@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import type { Engine, LogLine } from "@skerry/agent/engine/engine.ts";
 import { containerLabels, labelKey } from "@skerry/agent/engine/labels.ts";
-import { createStreams, listenLocally, type Streams, streamsSocket } from "@skerry/agent/streams/streams.ts";
+import { createStreams, listenLocally, MAX_SOCKETS, type Streams, streamsSocket } from "@skerry/agent/streams/streams.ts";
 import { readLogs } from "@skerry/hub/link/logs.ts";
 import { MAX_STREAM_SOCKETS, NodeStreams, PING_MS } from "@skerry/hub/link/streams.ts";
 import { attachUpgrade, type Upgrades } from "@skerry/hub/link/ws-connection.ts";
@@ -254,6 +254,13 @@ test("[L78] whichever side breaks off in the middle of whatever, both processes 
   }
   lines = () => [line("one")];
   expect(await read()).toHaveLength(1);
+});
+
+test("[K83] a stream socket that the hub asks for is dialled however many are still being closed, and takes the place of the oldest", async () => {
+  answers = false;
+  for (let round = 0; round < MAX_SOCKETS + 2; round += 1) agent.open("0".repeat(64));
+  answers = true;
+  expect(await read()).toHaveLength(2);
 });
 
 test("[K39] what nobody reads is not read from the engine, and one who does not read holds up nobody else", async () => {

@@ -8,7 +8,7 @@ import type { Identity } from "../ledger/ledger.ts";
 import type { LogParts } from "./logs.ts";
 
 /** The hub needs one; a second stands while the first is being closed. */
-const MAX_SOCKETS = 2;
+export const MAX_SOCKETS = 2;
 /** People on this machine who look at once. */
 const MAX_LOCAL = 4;
 
@@ -22,7 +22,11 @@ export function createStreams(parts: LogParts & { readonly log: Log }, identity:
   const open = new Set<{ close(): void }>();
   return {
     open(ticket) {
-      if (open.size >= MAX_SOCKETS) return parts.log.warn("a stream socket was refused: enough are open");
+      // The hub asks when it has none: the oldest is on its way out, and the hub would wait in vain for a new one that is refused.
+      for (const one of [...open].slice(0, Math.max(0, open.size + 1 - MAX_SOCKETS))) {
+        one.close();
+        open.delete(one);
+      }
       // Has its place from now on, and can be called off while the code that dials is being loaded.
       const loading = { close: () => void open.delete(loading) };
       open.add(loading);
