@@ -9,7 +9,13 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import type { Engine, LogLine } from "@skerry/agent/engine/engine.ts";
 import { containerLabels, labelKey } from "@skerry/agent/engine/labels.ts";
-import { createStreams, listenLocally, MAX_SOCKETS, type Streams, streamsSocket } from "@skerry/agent/streams/streams.ts";
+import {
+  createStreams,
+  listenLocally,
+  MAX_SOCKETS,
+  type Streams,
+  streamsSocket,
+} from "@skerry/agent/streams/streams.ts";
 import { readLogs } from "@skerry/hub/link/logs.ts";
 import { MAX_STREAM_SOCKETS, NodeStreams, PING_MS } from "@skerry/hub/link/streams.ts";
 import { attachUpgrade, type Upgrades } from "@skerry/hub/link/ws-connection.ts";
