@@ -8,6 +8,7 @@ import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
+import { audited } from "./audit.ts";
 import { advanceSeq, applyChange, copyWorld, worldFrom } from "./core/apply-change.ts";
 import type { Change, DurableChange, HubEvent, VolatileChange } from "./core/change.ts";
 import type { Command, CommandContext, CommandOutcome, CommandRefusal } from "./core/command.ts";
@@ -18,6 +19,7 @@ import { disconnected, greeted, received } from "./core/received.ts";
 import { undoTarget } from "./core/rollout/undo.ts";
 import type { AppRevision, World } from "./core/world.ts";
 import type { Frame, HashMatches, Hub, InputResult, Listener, StorageState } from "./link/hub.ts";
+import type { AuditRecord } from "./store/audit-chain.ts";
 import { type Commit, type Store, StoreError } from "./store/store.ts";
 
 /** Inputs of one commit: a bound on how long the event loop stands still for one transaction (about 50 ms on a small disk). */
@@ -48,6 +50,8 @@ export interface SubmitContext {
   readonly actor: string;
   /** create-token: a fresh id and the hash of its fresh secret; the caller keeps the secret. */
   readonly freshToken: CommandContext["freshToken"];
+  /** For the audit log: there is no change by anybody without an entry of it. */
+  readonly origin: Origin;
   /** Stored in the transaction of the change. `answer` must hold no secret. */
   readonly idempotency: {
     readonly key: string;
@@ -55,6 +59,9 @@ export interface SubmitContext {
     readonly answer: (outcome: CommandOutcome) => { readonly status: number; readonly body: string };
   } | null;
 }
+
+/** Where a change came from, beside who made it: credential, address, program, and the route's name. */
+export type Origin = Pick<AuditRecord, "credential" | "address" | "agent" | "what">;
 
 export type SubmitRefusal =
   | { readonly kind: "refused"; readonly refusal: CommandRefusal }
@@ -82,6 +89,8 @@ export interface Preview {
 export interface ControlLoop extends Hub {
   submit(command: Command, context: SubmitContext): Result<Submitted, SubmitRefusal>;
   preview(command: Command, context: Pick<SubmitContext, "actor" | "freshToken">): Result<Preview, CommandRefusal>;
+  /** An entry of the audit log for what did not happen. false: it cannot be stored now. */
+  auditRefused(record: AuditRecord): boolean;
   storage(): StorageState;
   /** Inputs waiting for a commit: for metrics. */
   waiting(): number;
@@ -150,15 +159,20 @@ class Loop implements ControlLoop {
   submit(command: Command, context: SubmitContext): Result<Submitted, SubmitRefusal> {
     if (this.#phase !== "running") return err({ kind: "stopping" });
     if (this.#storage.kind === "broken") return err({ kind: "read-only" });
-    const handled = handle(this.world, command, this.#commandContext(command, context));
+    const commandContext = this.#commandContext(command, context);
+    const handled = handle(this.world, command, commandContext);
     if (!handled.ok) return err({ kind: "refused", refusal: handled.error });
     const { changes, outcome } = handled.value;
-    const { idempotency } = context;
+    const { actor, origin, idempotency } = context;
+    const audit: AuditRecord = {
+      ...{ actor, ...origin, outcome: "done", code: null, count: 1 },
+      ...audited(this.world, command, handled.value, commandContext.token),
+    };
     const answer =
       idempotency === null
         ? null
         : { key: idempotency.key, requestHash: idempotency.requestHash, ...idempotency.answer(outcome) };
-    const failed = this.#commit(changes, context.actor, answer);
+    const failed = this.#commit(changes, actor, answer, audit);
     if (failed !== null) return err(submitRefusal(failed));
     this.#decide();
     return ok({ outcome, seq: this.world.seq });
@@ -179,6 +193,11 @@ class Loop implements ControlLoop {
     );
     for (const change of decided) applyChange(after, change);
     return ok({ outcome, after, changes: [...changes, ...decided] });
+  }
+
+  auditRefused(record: AuditRecord): boolean {
+    if (this.#phase !== "running" || this.#storage.kind !== "ok") return false;
+    return this.#commit([], record.actor ?? "nobody", null, record) === null;
   }
 
   greet(hello: Hello, hashMatches: HashMatches, done: (result: InputResult) => void): void {
@@ -395,17 +414,20 @@ class Loop implements ControlLoop {
   }
 
   /** One transaction, then the World, then whoever listens. null: done; else nothing of it happened. */
-  #commit(changes: readonly Change[], actor: string, idempotency: Commit["idempotency"]): StoreError | null {
+  #commit(
+    changes: readonly Change[],
+    actor: string,
+    idempotency: Commit["idempotency"],
+    audit: Commit["audit"] = null,
+  ): StoreError | null {
     const durable = changes.filter(isDurable);
-    if (durable.length > 0 || idempotency !== null) {
+    if (durable.length > 0 || idempotency !== null || audit !== null) {
+      const { store } = this.#options;
+      const wallMs = this.#options.clock.wallMs();
       try {
-        const seq = this.#options.store.commit({
-          changes: durable,
-          wallMs: this.#options.clock.wallMs(),
-          actor,
-          idempotency,
-        });
-        advanceSeq(this.world, seq);
+        if (durable.length > 0 || idempotency !== null)
+          advanceSeq(this.world, store.commit({ changes: durable, wallMs, actor, idempotency, audit }));
+        else if (audit !== null) store.appendAudit(audit, wallMs);
       } catch (error) {
         return this.#storeFailed(error);
       }

@@ -13,6 +13,7 @@ for (let round = 1; ; round += 1) {
     wallMs: round,
     actor: "test",
     idempotency: { key: `round ${round}`, requestHash: "", status: 200, body: "" },
+    audit: null,
   });
   // Synchronous, so that what the parent reads was printed after the commit and before the next one.
   process.stdout.write(`${seq}\n`);

@@ -19,6 +19,7 @@ import { createMemoryDisk, openMemoryStore } from "../../hub/src/store/memory.ts
 import { openSqliteStore } from "../../hub/src/store/sqlite/store.ts";
 import type { Store } from "../../hub/src/store/store.ts";
 import { type HandClock, handClock } from "../unit/hub/hand-clock.ts";
+import { ORIGIN } from "../unit/hub/origin.ts";
 import { appSpec, facts } from "../unit/hub/scenario.ts";
 import { INSTALLATION } from "./store.ts";
 
@@ -191,6 +192,7 @@ function obeysTheLaw(open: () => Store, steps: readonly Step[]): void {
   const random = seededRandom(steps.length);
   const context = {
     actor: "admin",
+    origin: ORIGIN,
     freshToken: { id: "t1", secretHash: sha256Hex("t1") as SpecHash },
     idempotency: null,
   };

@@ -19,11 +19,24 @@ import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { compileCompose } from "../../hub/src/compose/compile.ts";
 import type { DurableChange } from "../../hub/src/core/change.ts";
+import { follow } from "../../hub/src/store/audit-chain.ts";
 import { migrate, SCHEMA_VERSION } from "../../hub/src/store/sqlite/migrations.ts";
 import { openDatabase } from "../../hub/src/store/sqlite/open.ts";
 import { openSqliteStore, prepareObserved } from "../../hub/src/store/sqlite/store.ts";
 import type { Store } from "../../hub/src/store/store.ts";
-import { app, appName, appSet, brakeEvent, commit, INSTALLATION, node, nodeId, nodeSet, status } from "./store.ts";
+import {
+  app,
+  appName,
+  appSet,
+  audit,
+  brakeEvent,
+  commit,
+  INSTALLATION,
+  node,
+  nodeId,
+  nodeSet,
+  status,
+} from "./store.ts";
 
 let folder: string;
 let path: string;
@@ -224,6 +237,49 @@ test("[S17] the disk is waited for at each commit, and only what is written behi
     lock.release();
   }
 });
+
+const SPOILS: readonly (readonly [string, string, string])[] = [
+  ["an actor changed", "UPDATE audit SET body = replace(body, 'admin', 'mia') WHERE number = 3", "entry 3 was changed"],
+  ["no JSON any more", "UPDATE audit SET body = 'x' WHERE number = 3", "entry 3 was changed"],
+  ["another hash", "UPDATE audit SET hash = replace(hash, '1', '2') WHERE number = 3", "entry 3 was changed"],
+  ["taken out", "DELETE FROM audit WHERE number = 3", "entry 4 does not follow entry 2"],
+  ["the beginning cut off", "DELETE FROM audit WHERE number < 3", "entry 3 does not follow entry 0"],
+  ["the end cut off", "DELETE FROM audit WHERE number > 3", "ends before 5"],
+  ["all gone", "DELETE FROM audit", "ends before 5"],
+];
+
+test.each(SPOILS)(
+  "[S34] audit entries that were spoilt (%s) are found and given back, and the hub goes on",
+  (_what, sql, says) => {
+    withStore((store) => {
+      for (let round = 0; round < 5; round += 1) store.commit({ ...commit([brakeEvent(round)]), audit: audit() });
+    });
+    const db = new Database(path);
+    db.exec(sql);
+    db.close();
+    withStore((store) => {
+      expect(fault(store)).toContain(says);
+      store.commit({ ...commit([nodeSet(node(1))]), audit: audit() });
+      expect(store.load().nodes).toHaveLength(1);
+      expect(fault(store)).not.toBeNull();
+    });
+  },
+);
+
+/** What is the first thing wrong with the audit log. */
+function fault(store: Store): string | null {
+  const page = store.audit({
+    ...{ actor: null, target: null, targetId: null, sinceMs: null, outcome: null, limit: 100 },
+    from: { kind: "after", number: 0 },
+  });
+  let link = page.trimmed;
+  for (const entry of page.items) {
+    const next = follow(link, entry);
+    if (!next.ok) return next.error;
+    link = next.value;
+  }
+  return link.hash === page.last.hash ? null : `ends before ${page.last.number}`;
+}
 
 /** A disk image, mounted; null where this user may not mount one. A copy of the image, taken at any moment, is what a power cut leaves. */
 function diskImage(): { readonly image: string; readonly at: string; readonly remove: () => void } | null {

@@ -21,8 +21,9 @@ import type { DurableChange, JoinToken } from "../../hub/src/core/change.ts";
 import type { GateResult, Rollout } from "../../hub/src/core/rollout-state.ts";
 import type { App, Node, Placement } from "../../hub/src/core/world.ts";
 import { FIRST_STEP } from "../../hub/src/core/world.ts";
+import { type AuditRecord, CHAIN_START, follow } from "../../hub/src/store/audit-chain.ts";
 import type { StoreLimits } from "../../hub/src/store/limits.ts";
-import type { Commit, EventQuery, Store } from "../../hub/src/store/store.ts";
+import type { AuditPage, AuditQuery, Commit, EventQuery, Store } from "../../hub/src/store/store.ts";
 
 /** One installation's storage, opened again and again as a hub that restarts does. */
 export interface StoreUnderTest {
@@ -157,11 +158,46 @@ export const brakeEvent = (nodes: number): DurableChange => ({
 export function commit(changes: readonly DurableChange[], key: string | null = null): Commit {
   const idempotency =
     key === null ? null : { key, requestHash: `hash of ${key}`, status: 201, body: `{"key":"${key}"}` };
-  return { changes, wallMs: 42, actor: "admin", idempotency };
+  return { changes, wallMs: 42, actor: "admin", idempotency, audit: null };
+}
+
+export const audit = (fields: Partial<AuditRecord> = {}): AuditRecord => ({
+  ...{ actor: "admin", credential: "admin-token/1", address: "10.0.0.7", agent: "curl", what: "applyApp" },
+  ...{ target: "app/shop", targetId: null, before: "revision 1", after: "revision 2", outcome: "done", code: null },
+  ...{ count: 1, ...fields },
+});
+const ALL_AUDIT: AuditQuery = {
+  ...{ actor: null, target: null, targetId: null, sinceMs: null, outcome: null },
+  ...{ from: { kind: "after", number: 0 }, limit: 100 },
+};
+
+/** Walks all pages, and checks the chain on the way. */
+export function wholeAudit(store: Store): AuditPage["items"] {
+  const items: AuditPage["items"][number][] = [];
+  let page = store.audit(ALL_AUDIT);
+  let link = page.trimmed;
+  for (;;) {
+    for (const entry of page.items) {
+      const next = follow(link, entry);
+      expect(next).toMatchObject({ ok: true });
+      if (next.ok) link = next.value;
+    }
+    items.push(...page.items);
+    if (page.next === null) break;
+    page = store.audit({ ...ALL_AUDIT, from: { kind: "after", number: page.next } });
+  }
+  expect(page.last).toEqual(link);
+  return items;
 }
 
 const ALL: EventQuery = { app: null, node: null, workload: null, afterId: null, limit: 100 };
-const FEW: StoreLimits = { events: 10, watchItems: 10, idempotentAnswers: 3, trimmedPerCommit: 5 };
+const FEW: StoreLimits = {
+  events: 10,
+  watchItems: 10,
+  idempotentAnswers: 3,
+  trimmedPerCommit: 5,
+  audit: { most: 20, least: 6, ageMs: 1_000, lookedAt: 8 },
+};
 
 export function storeContract(name: string, make: () => StoreUnderTest): void {
   const contract = (rule: string, body: (store: Store, under: StoreUnderTest) => void, limits?: StoreLimits): void => {
@@ -444,4 +480,96 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     store.setSetting("admin", "two");
     expect(under.crash(store).setting("admin")).toBe("two");
   });
+
+  contract("[S30] an audit entry is in the transaction of its change, numbered and chained", (store, under) => {
+    expect(store.audit(ALL_AUDIT)).toEqual({ items: [], next: null, trimmed: CHAIN_START, last: CHAIN_START });
+    store.commit({ ...commit([nodeSet(node(1))]), audit: audit() });
+    store.commit(commit([nodeSet(node(2))]));
+    store.commit(commit([appSet(app("shop", 1))], "k"));
+    const other = { ...app("shop", 1), spec: app("shop", 2).spec };
+    const refused = [
+      { ...commit([appSet(other)]), audit: audit() },
+      { ...commit([], "k"), audit: audit() },
+    ];
+    for (const each of refused) expect(() => store.commit(each)).toThrow();
+    expect(wholeAudit(store)).toHaveLength(1);
+    const after = under.crash(store);
+    after.commit({ ...commit([nodeSet(node(3))]), audit: audit({ target: "node/node-3", targetId: nodeId(3) }) });
+    expect(wholeAudit(after)).toMatchObject([
+      { ...audit(), number: 1, atMs: 42, previous: CHAIN_START.hash },
+      { number: 2, target: "node/node-3", targetId: nodeId(3) },
+    ]);
+  });
+
+  contract("[S30] an entry of its own is durable, and no commit for watchers", (store, under) => {
+    store.appendAudit(audit({ outcome: "refused", code: "not-permitted" }), 43);
+    const after = under.crash(store);
+    expect(wholeAudit(after)).toMatchObject([{ number: 1, atMs: 43, outcome: "refused", code: "not-permitted" }]);
+    expect(after.load().seq).toBe(0);
+  });
+
+  contract(
+    "[S31] the audit log is bounded by number, and by age but for the newest, and its chain goes on behind what was let go",
+    (store) => {
+      const kept = () => wholeAudit(store).map(({ number }) => number);
+      for (let round = 1; round <= 33; round += 1) store.commit({ ...commit([]), audit: audit({ after: `${round}` }) });
+      expect(kept()).toEqual(Array.from({ length: 20 }, (_, index) => 14 + index));
+      expect(store.audit(ALL_AUDIT).trimmed.number).toBe(13);
+      // A clock set years ahead: at most five go with each commit, and six stay whatever it says.
+      store.appendAudit(audit(), 999_999);
+      expect(kept().length).toBe(16);
+      for (let round = 1; round <= 4; round += 1) store.appendAudit(audit(), 999_999);
+      expect(kept()).toEqual([33, 34, 35, 36, 37, 38]);
+      for (let round = 1; round <= 4; round += 1) store.appendAudit(audit(), 999_999);
+      expect(kept()).toEqual(Array.from({ length: 9 }, (_, index) => 34 + index));
+    },
+    FEW,
+  );
+
+  contract(
+    "[S32] audit entries are found by actor, target, age and outcome, page by page from either end",
+    (store) => {
+      const records = [
+        audit(),
+        audit({ actor: "mia", target: "node/pi", targetId: nodeId(1) }),
+        audit({ actor: null, outcome: "refused", code: "not-authenticated" }),
+        ...Array.from({ length: 12 }, () => audit({ target: "token/1a" })),
+        audit({ target: "node/renamed", targetId: nodeId(1) }),
+      ];
+      for (const [index, record] of records.entries()) store.appendAudit(record, 100 + index);
+      const found = (query: Partial<AuditQuery>, start: AuditQuery["from"]): number[] => {
+        const numbers: number[] = [];
+        for (let at = start.number, first = true; first || at !== null; first = false) {
+          const page: AuditPage = store.audit({
+            ...ALL_AUDIT,
+            limit: 5,
+            ...query,
+            from: { ...start, number: at } as AuditQuery["from"],
+          });
+          expect(page.items.length).toBeLessThanOrEqual(5);
+          numbers.push(...page.items.map(({ number }) => number));
+          at = page.next;
+        }
+        return numbers;
+      };
+      const all = Array.from({ length: 16 }, (_, index) => index + 1);
+      for (const [query, numbers] of [
+        [{}, all],
+        [{ actor: "mia" }, [2]],
+        [{ target: "app/shop" }, [1, 3]],
+        [{ target: "node/pi", targetId: nodeId(1) }, [2, 16]],
+        [{ outcome: "refused" }, [3]],
+        [{ sinceMs: 102 }, all.slice(2)],
+        [{ actor: "nobody" }, []],
+      ] as const) {
+        expect(found(query, { kind: "after", number: 0 })).toEqual(numbers);
+        expect(found(query, { kind: "before", number: null })).toEqual(numbers.toReversed());
+      }
+      expect(found({}, { kind: "after", number: 14 })).toEqual([15, 16]);
+      expect(found({}, { kind: "before", number: 3 })).toEqual([2, 1]);
+      // Looked at: eight entries for one page, whatever is found.
+      expect(store.audit({ ...ALL_AUDIT, actor: "nobody" })).toMatchObject({ items: [], next: 8 });
+    },
+    FEW,
+  );
 }

@@ -11,7 +11,7 @@ import { sleep } from "@skerry/shared/runtime/clock.ts";
 import { publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import type { NodeConfig } from "./config.ts";
 import type { Process } from "./host.ts";
-import { JOIN_TOKEN, type SimHub } from "./hub.ts";
+import { JOIN_TOKEN, ORIGIN, type SimHub } from "./hub.ts";
 import { logTo } from "./log.ts";
 import { bugAgentClock, bugAgentConnection, bugAsk, bugEngine, bugLedger, bugTimes } from "./mutants.ts";
 import type { SimNode } from "./node.ts";
@@ -155,7 +155,7 @@ async function askHub(start: AgentStart, privateKey: string): Promise<Identity |
           facts: null,
           tokenId: JOIN_TOKEN,
         },
-        { actor: `token ${JOIN_TOKEN}`, freshToken: null, idempotency: null },
+        { actor: `token ${JOIN_TOKEN}`, origin: ORIGIN, freshToken: null, idempotency: null },
       );
       return result.ok && result.value.outcome.kind === "node-joined" ? result.value.outcome : null;
     })

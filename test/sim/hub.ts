@@ -1,6 +1,6 @@
 // The hub of a simulated site: the real control loop, link server and in-memory store, started and killed on a simulated machine.
 // The disk outlives the process; everything else is gone with it.
-import { type ControlLoop, createControlLoop } from "@skerry/hub/control-loop.ts";
+import { type ControlLoop, createControlLoop, type Origin } from "@skerry/hub/control-loop.ts";
 import type { Command, CommandOutcome } from "@skerry/hub/core/command.ts";
 import { DEFAULT_SETTINGS } from "@skerry/hub/core/decide.ts";
 import type { Placement } from "@skerry/hub/core/world.ts";
@@ -107,6 +107,9 @@ export function createHub(part: SitePart, rate: number): SimHub {
         }
         return seq;
       },
+      appendAudit(record, wallMs) {
+        if (process.alive()) store.appendAudit(record, wallMs);
+      },
       saveObserved(node, workloads) {
         if (process.alive()) store.saveObserved(node, workloads);
       },
@@ -195,6 +198,7 @@ export function createHub(part: SitePart, rate: number): SimHub {
       now.process.step(() => {
         const result = now.loop.submit(bugCommand(part.planted, command), {
           actor: "admin",
+          origin: ORIGIN,
           freshToken: null,
           idempotency: null,
         });
@@ -209,6 +213,9 @@ export function createHub(part: SitePart, rate: number): SimHub {
   return hub;
 }
 
+/** Nobody asks here where a command came from. */
+export const ORIGIN: Origin = { credential: null, address: null, agent: null, what: null };
+
 /** What a dead process still runs into. The code under test knows how to go on after it, and nothing that it then does has an effect. */
 const gone = (): StoreError => new StoreError("broken", "the process is dead");
 
@@ -216,6 +223,6 @@ function makeToken(loop: ControlLoop): void {
   const secretHash = sha256Hex("sim secret") as SpecHash;
   loop.submit(
     { kind: "create-token", uses: 100, expiresInMs: 86_400_000, labels: {} },
-    { actor: "admin", freshToken: { id: JOIN_TOKEN, secretHash }, idempotency: null },
+    { actor: "admin", origin: ORIGIN, freshToken: { id: JOIN_TOKEN, secretHash }, idempotency: null },
   );
 }

@@ -26,6 +26,8 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   why: ["skerry why shop/web/2", "skerry why van-7"],
   logs: ["skerry logs shop/web -f --tail 20"],
   events: ["skerry events --app shop -f"],
+  "audit ls": ["skerry audit ls --refused --since 24h", "skerry audit ls --json > audit.jsonl"],
+  "audit verify": ["skerry audit verify", "skerry audit verify --file audit.jsonl --and-hub"],
   nodes: ["skerry nodes"],
   "node show": ["skerry node show van-7"],
   "node label": ["skerry node label van-7 site=shop camera-"],

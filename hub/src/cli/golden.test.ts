@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { appSummarySchema, appViewSchema, dryRunSchema } from "../http/schemas/apps.ts";
+import { auditEntrySchema } from "../http/schemas/audit.ts";
 import { eventViewSchema } from "../http/schemas/events.ts";
 import { nodeSummarySchema, nodeViewSchema, removedNodeSchema } from "../http/schemas/nodes.ts";
 import { whySchema } from "../http/schemas/system.ts";
@@ -11,6 +12,7 @@ import { workloadViewSchema } from "../http/schemas/workloads.ts";
 import { appText } from "./commands/app-show.ts";
 import { dryRunText } from "./commands/apply.ts";
 import { appsTable } from "./commands/apps.ts";
+import { auditLine } from "./commands/audit.ts";
 import { eventLine } from "./commands/events.ts";
 import { removedText } from "./commands/node-rm.ts";
 import { nodeText } from "./commands/node-show.ts";
@@ -293,6 +295,28 @@ describe("[U3] at 80 columns", () => {
       "events",
       `${[event, { ...event, level: "info" as const, node: null, workload: null, text: "revision 3 applied by admin" }].map((each) => eventLine(each, WIDTH, plain, utc)).join("\n")}\n`,
     ));
+  test("audit", () => {
+    const entry = auditEntrySchema.parse({
+      ...{ number: 7, atMs: event.atMs, actor: "admin", credential: "admin-token/0123456789ab", address: "10.0.0.7" },
+      ...{
+        agent: null,
+        what: "applyApp",
+        target: "app/shop",
+        targetId: null,
+        before: "revision 3",
+        after: "revision 4",
+      },
+      ...{ outcome: "done", code: null, count: 1, previous: "0".repeat(64), hash: "1".repeat(64) },
+    });
+    const nothing = { before: null, after: null };
+    const entries = [
+      entry,
+      { ...entry, after: "revision 3" },
+      { ...entry, ...nothing, outcome: "refused" as const, code: "revision-conflict" },
+      { ...entry, ...nothing, outcome: "refused" as const, actor: null, what: null, target: null, count: 4_312 },
+    ];
+    return golden("audit", `${entries.map((each) => auditLine(each, WIDTH, plain, utc)).join("\n")}\n`);
+  });
   test("why", () =>
     golden(
       "why",
@@ -460,6 +484,9 @@ describe("[U3] at 80 columns", () => {
     "ps",
     "why",
     "events",
+    "audit",
+    "audit ls",
+    "audit verify",
     "nodes",
     "node",
     "node show",

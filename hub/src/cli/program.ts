@@ -223,6 +223,40 @@ function addLooking(program: Command, finish: Finish, io: Io): void {
     .option("-n, --limit <n>", "how many of the last ones (20)", whole)
     .addOption(json());
   lazily(events, finish, io, () => import("./commands/events.ts"));
+  addAudit(program, finish, io);
+}
+
+function addAudit(program: Command, finish: Finish, io: Io): void {
+  const audit = program
+    .command("audit")
+    .summary("who changed what, and who was refused: ls, verify")
+    .description(
+      "Every change through the hub, and every one that was refused, has an entry in its audit log. Each entry holds the hash of the one before: what was changed afterwards shows. Without a word more it is `skerry audit ls`.",
+    );
+  const list = audit
+    .command("ls", { isDefault: true })
+    .alias("list")
+    .summary("the last entries; --json exports all")
+    .description(
+      "Shows the last entries, oldest first. With --json all that there are, one JSON object per line: keep them elsewhere, and nobody at the hub can change what they say.",
+    )
+    .option("--actor <actor>", "only by this one: admin, 'join token 36af96d99330'")
+    .option("--app <app>", "only about this app")
+    .option("--node <node>", "only about this node")
+    .option("--since <duration>", "not older than this: 10m, 24h")
+    .option("--refused", "only what was refused")
+    .option("-n, --limit <n>", "how many of the last ones (20; with --json all)", whole)
+    .addOption(new Option("--json", "print JSON lines with stable fields"));
+  lazily(list, finish, io, () => import("./commands/audit.ts"));
+  const verify = audit
+    .command("verify")
+    .summary("does the chain of entries hold?")
+    .description(
+      "Walks the hub's audit log from its first entry to its last, and says which is the first that does not fit; exit code 1 then. With --file it walks entries that were exported before, and needs no hub; with --and-hub too it goes on from there on the hub, which shows also a log that was made anew as a whole.",
+    )
+    .option("--file <file>", "JSON lines from: skerry audit --json")
+    .option("--and-hub", "after the file, go on with the hub's entries");
+  lazily(verify, finish, io, () => import("./commands/audit-verify.ts"));
 }
 
 function addNodes(program: Command, finish: Finish, io: Io): void {

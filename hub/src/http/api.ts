@@ -3,6 +3,7 @@
 import type * as z from "zod";
 import type { RouteName } from "./routes.ts";
 import * as apps from "./schemas/apps.ts";
+import * as audit from "./schemas/audit.ts";
 import * as diffs from "./schemas/diff.ts";
 import * as events from "./schemas/events.ts";
 import * as logs from "./schemas/logs.ts";
@@ -106,6 +107,7 @@ export const api = {
 
   why: { params: system.whyParams, response: system.whySchema },
   listEvents: { query: events.listEventsQuery, response: events.eventPageSchema },
+  listAudit: { query: audit.listAuditQuery, response: audit.auditPageSchema },
   watch: { query: events.watchQuery, errors: [410, 429] },
 } as const satisfies Record<RouteName, RouteShapes>;
 

@@ -83,6 +83,11 @@ export function actorOf(identity: Identity): string {
   return identity.kind === "admin" ? "admin" : `join token ${identity.token.id}`;
 }
 
+/** Which of an actor's credentials, for the audit log; nothing of a secret can be had from it. */
+export function credentialOf(identity: Identity, adminTokenHash: string): string {
+  return identity.kind === "admin" ? `admin-token/${adminTokenHash.slice(0, 12)}` : `join-token/${identity.token.id}`;
+}
+
 /** Both are 64 hex digits, or the answer is no. */
 function sameHash(a: string, b: string): boolean {
   const left = Buffer.from(a, "utf8");

@@ -2,6 +2,7 @@
 import type { HttpDeps } from "./deps.ts";
 import type { Handlers } from "./handler.ts";
 import { appHandlers } from "./routes/apps.ts";
+import { auditHandlers } from "./routes/audit.ts";
 import { diffHandlers } from "./routes/diff.ts";
 import { eventHandlers } from "./routes/events.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
@@ -20,6 +21,7 @@ export function jsonHandlers(deps: HttpDeps): Handlers {
     ...nodeHandlers(deps),
     ...tokenHandlers(deps),
     ...eventHandlers(deps),
+    ...auditHandlers(deps),
     ...systemHandlers(deps),
     ...wishHandlers(deps),
   };

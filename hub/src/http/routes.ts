@@ -17,6 +17,7 @@ export type Permission =
   | "tokens:read"
   | "tokens:write"
   | "events:read"
+  | "audit:read"
   | "metrics:read"
   | "hub:read";
 
@@ -28,6 +29,8 @@ export interface Route {
   readonly summary: string;
   /** Answers with other things than JSON: server-sent events or text. */
   readonly raw?: true;
+  /** Where it takes `dryRun`, with which it changes nothing. */
+  readonly dryRun?: "body" | "query";
 }
 
 export const routes = {
@@ -47,6 +50,7 @@ export const routes = {
     url: "/v1/apps/:app",
     permission: "apps:write",
     summary: "Apply a Compose file as this app's desired state; dryRun shows what would change",
+    dryRun: "body",
   },
   listApps: { method: "GET", url: "/v1/apps", permission: "apps:read", summary: "All apps, by name" },
   getApp: {
@@ -178,6 +182,7 @@ export const routes = {
     url: "/v1/nodes/:node",
     permission: "nodes:write",
     summary: "Forget a node; what runs on it is not touched. dryRun says what would become of its workloads",
+    dryRun: "query",
   },
   joinNode: {
     method: "POST",
@@ -206,6 +211,12 @@ export const routes = {
     url: "/v1/events",
     permission: "events:read",
     summary: "Events, oldest first; without `after` the newest",
+  },
+  listAudit: {
+    method: "GET",
+    url: "/v1/audit",
+    permission: "audit:read",
+    summary: "The audit log: who changed what, and who was refused; with `after` oldest first, else newest first",
   },
   watch: {
     method: "GET",

@@ -6,6 +6,7 @@ import { type Millis, sleep } from "@skerry/shared/runtime/clock.ts";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { createSerializerCompiler, jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zod";
 import { api, type RouteShapes } from "./api.ts";
+import { addAuditCheck, RefusedAudit } from "./audit.ts";
 import { authenticate, authorise, type Identity } from "./auth.ts";
 import type { HttpDeps } from "./deps.ts";
 import { errorAnswer } from "./error-answer.ts";
@@ -44,10 +45,13 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Named by every route; a route without one keeps the server from starting. */
     permission?: Permission;
+    name?: RouteName;
   }
   interface FastifyRequest {
     identity: Identity | null;
     startedMs: Millis;
+    /** Its change stands in the audit log, or did when it was made under the same key. */
+    isAudited: boolean;
   }
 }
 
@@ -61,6 +65,7 @@ export interface HttpServer {
 }
 
 export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
+  const refusedAudit = new RefusedAudit(deps);
   const app = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
@@ -73,7 +78,7 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
     onProtoPoisoning: "error",
     onConstructorPoisoning: "error",
     frameworkErrors: (error, request, reply) => {
-      answerError(deps, error, request, reply);
+      answerError(deps, refusedAudit, error, request, reply);
     },
     clientErrorHandler: (error, socket) => answerBrokenRequest(error.code, socket),
   });
@@ -85,14 +90,16 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   app.addHook("onRoute", (route) => {
     if (route.config?.permission === undefined) throw new Error(`bug: route ${String(route.url)} names no permission`);
   });
-  app.setErrorHandler((error, request, reply) => answerError(deps, error, request, reply));
+  app.setErrorHandler((error, request, reply) => answerError(deps, refusedAudit, error, request, reply));
   app.setNotFoundHandler((request) => {
     throw new HttpError("route-not-found", `There is no ${request.method} ${quoted(request.url)}.`);
   });
   app.decorateRequest("identity", null);
   app.decorateRequest("startedMs", 0);
+  app.decorateRequest("isAudited", false);
   const metrics = createMetrics(deps);
   addDoor(app, deps);
+  addAuditCheck(app);
   addObservers(app, deps, metrics);
   await app.register(swagger, openapiOptions(deps.version));
   const watch = createWatch(deps);
@@ -112,6 +119,7 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
       await Promise.race([closed, sleep(deps.clock, DRAIN_MS)]);
       app.server.closeAllConnections();
       await closed;
+      refusedAudit.stop();
     },
   };
 }
@@ -186,7 +194,7 @@ function registerRoutes(app: FastifyInstance, deps: HttpDeps, metrics: Metrics, 
     app.route({
       method: route.method,
       url: route.url,
-      config: { permission: route.permission },
+      config: { permission: route.permission, name },
       exposeHeadRoute: name === "getHealth",
       ...(name === "joinNode" ? { bodyLimit: MAX_JOIN_BODY_BYTES } : {}),
       schema: schemaOf(name, route, shapes),
@@ -245,7 +253,13 @@ function namedWildcard({
   return { schema: { ...schema, params: JSON.parse(text) }, url: url.replace("*", ":target") };
 }
 
-function answerError(deps: HttpDeps, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+function answerError(
+  deps: HttpDeps,
+  refusedAudit: RefusedAudit,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
   const known = errorAnswer(error, () => {
     const id = deps.random.hex(4);
     deps.log.error("bug in a request", {
@@ -256,6 +270,7 @@ function answerError(deps: HttpDeps, error: unknown, request: FastifyRequest, re
     });
     return id;
   });
+  refusedAudit.refused(request, known.code);
   if (known.retryAfterSeconds !== null) reply.header("retry-after", known.retryAfterSeconds);
   if (known.status === 401) reply.header("www-authenticate", 'Bearer realm="skerry"');
   // As a string, so that an error's answer never depends on the schema of the route it came from.

@@ -1,9 +1,10 @@
 // Carries a command to the control loop and its outcome back: who asks, under which idempotency key, and which error a refusal becomes.
-// Every change that the API makes goes through here.
+// Every change that the API makes goes through here, and into the audit log with it.
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { FastifyRequest } from "fastify";
 import type { SubmitContext, SubmitRefusal } from "../control-loop.ts";
 import type { Command, CommandOutcome, CommandRefusal } from "../core/command.ts";
+import { originOf } from "./audit.ts";
 import { actorOf, type Identity } from "./auth.ts";
 import type { HttpDeps } from "./deps.ts";
 import { type ErrorCode, HttpError, sentence } from "./errors.ts";
@@ -26,13 +27,17 @@ export function write<T>(deps: HttpDeps, request: FastifyRequest, make: () => Wr
   const key = idempotencyKey(request.headers["idempotency-key"], actor, request);
   const before = key === null ? null : replay(key, deps.store.idempotent(key.key));
   // What is stored under a key is what `answer` of the same request made: the request's hash was compared.
-  if (before !== null) return before as T;
+  if (before !== null) {
+    request.isAudited = true;
+    return before as T;
+  }
   if (deps.stopping()) throw stopping();
   const { command, answer, freshToken } = make();
   let body: T | undefined;
   const submitted = deps.loop.submit(command, {
     actor,
     freshToken: freshToken ?? null,
+    origin: originOf(deps, request),
     idempotency:
       key === null
         ? null
@@ -45,6 +50,7 @@ export function write<T>(deps: HttpDeps, request: FastifyRequest, make: () => Wr
           },
   });
   if (!submitted.ok) throw submitError(deps, command, submitted.error, key);
+  request.isAudited = true;
   return body ?? answer(submitted.value.outcome);
 }
 

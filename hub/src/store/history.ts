@@ -1,11 +1,14 @@
-// What both stores agree on about history: whom an event is about, what a watcher may see, and where a page of changes ends. Pure.
+// What both stores agree on about history: whom an event is about, what a watcher may see, and where a page of changes or of the audit
+// log ends. Pure.
 
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { DurableChange, HubEvent } from "../core/change.ts";
-import type { WatchItem } from "./store.ts";
+import type { AuditLink } from "./audit-chain.ts";
+import type { StoreLimits } from "./limits.ts";
+import type { AuditPage, AuditQuery, WatchItem } from "./store.ts";
 
 export interface EventSubject {
   readonly node: NodeId | null;
@@ -76,4 +79,37 @@ export function wholeCommits<T extends Pick<WatchItem, "seq">>(items: readonly T
   if (end > 0) return items.slice(0, end);
   while (items[end]?.seq === next.seq) end += 1;
   return items.slice(0, end);
+}
+
+/** The numbers that one page of the audit log looks at, both included, and the ends of all that there is. */
+export interface AuditRange {
+  readonly least: number;
+  readonly most: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+export function auditRange(
+  { from }: Pick<AuditQuery, "from">,
+  ends: { readonly trimmed: AuditLink; readonly last: AuditLink },
+  { audit: { lookedAt } }: StoreLimits,
+): AuditRange {
+  const [first, last] = [ends.trimmed.number + 1, ends.last.number];
+  if (from.kind === "after") {
+    const least = Math.max(first, from.number + 1);
+    return { least, most: Math.min(last, least + lookedAt - 1), first, last };
+  }
+  const most = Math.min(last, (from.number ?? last + 1) - 1);
+  return { least: Math.max(first, most - lookedAt + 1), most, first, last };
+}
+
+/** A full page goes on at its last item, another one behind what was looked at. */
+export function nextAudit(query: AuditQuery, range: AuditRange, items: AuditPage["items"]): number | null {
+  const isFull = items.length === query.limit;
+  if (query.from.kind === "after") {
+    const at = isFull ? (items.at(-1)?.number ?? range.most) : range.most;
+    return at < range.last ? at : null;
+  }
+  const at = isFull ? (items.at(-1)?.number ?? range.least) : range.least;
+  return at > range.first ? at : null;
 }

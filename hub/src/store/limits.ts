@@ -8,6 +8,14 @@ export const MAX_WATCH_ITEMS = 100_000;
 export const WATCH_ITEMS_PER_ROW = 100;
 /** Answers kept for repeated writes: a client that retries does so within minutes. */
 export const MAX_IDEMPOTENT_ANSWERS = 10_000;
+/** Entries of the audit log: about 600 bytes each on disk, so 60 MB; a hundred changes a day for three years. */
+export const MAX_AUDIT_ENTRIES = 100_000;
+/** Older entries are let go: a year, and a month to look back at it. */
+export const MAX_AUDIT_AGE_MS = 400 * 24 * 3_600_000;
+/** So many of the newest stay however old they are: a clock that was set years ahead must not empty the log. */
+export const MIN_AUDIT_ENTRIES = 10_000;
+/** Entries looked at for one page, whatever the filter: bounds how long the hub stands still for it (about 10 ms). */
+export const MAX_AUDIT_LOOKED_AT = 10_000;
 /** Rows let go in one commit: bounds how much longer that commit gets, and is more than most commits add. */
 export const MAX_TRIMMED_PER_COMMIT = 1_000;
 
@@ -16,6 +24,12 @@ export interface StoreLimits {
   readonly watchItems: number;
   readonly idempotentAnswers: number;
   readonly trimmedPerCommit: number;
+  readonly audit: {
+    readonly most: number;
+    readonly least: number;
+    readonly ageMs: number;
+    readonly lookedAt: number;
+  };
 }
 
 export const STORE_LIMITS: StoreLimits = {
@@ -23,4 +37,10 @@ export const STORE_LIMITS: StoreLimits = {
   watchItems: MAX_WATCH_ITEMS,
   idempotentAnswers: MAX_IDEMPOTENT_ANSWERS,
   trimmedPerCommit: MAX_TRIMMED_PER_COMMIT,
+  audit: {
+    most: MAX_AUDIT_ENTRIES,
+    least: MIN_AUDIT_ENTRIES,
+    ageMs: MAX_AUDIT_AGE_MS,
+    lookedAt: MAX_AUDIT_LOOKED_AT,
+  },
 };

@@ -6,9 +6,26 @@ import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { DurableChange, JoinToken } from "../core/change.ts";
 import { type GateResult, isWishOf, type Rollout, type Wish, wishKey } from "../core/rollout-state.ts";
 import type { App, Node, Placement, Tombstone } from "../core/world.ts";
-import { type EventSubject, hubEventSubject, isWatched, nodeEventSubject, wholeCommits } from "./history.ts";
+import { type AuditEntry, type AuditLink, type AuditRecord, CHAIN_START, chained } from "./audit-chain.ts";
+import {
+  auditRange,
+  type EventSubject,
+  hubEventSubject,
+  isWatched,
+  nextAudit,
+  nodeEventSubject,
+  wholeCommits,
+} from "./history.ts";
 import { STORE_LIMITS, type StoreLimits } from "./limits.ts";
-import { type Commit, type EventRow, type Store, StoreError, type WatchItem } from "./store.ts";
+import {
+  type AuditPage,
+  type AuditQuery,
+  type Commit,
+  type EventRow,
+  type Store,
+  StoreError,
+  type WatchItem,
+} from "./store.ts";
 
 interface StoredRevision {
   readonly app: App;
@@ -49,6 +66,8 @@ interface MemoryContent {
   readonly idempotent: Map<string, { requestHash: string; status: number; body: string }>;
   events: EventRow[];
   log: WatchItem[];
+  audit: AuditEntry[];
+  auditTrimmed: AuditLink;
 }
 
 export function createMemoryDisk(first: { readonly installation: InstallationId; readonly epoch: number }): MemoryDisk {
@@ -75,6 +94,8 @@ export function createMemoryDisk(first: { readonly installation: InstallationId;
     idempotent: new Map(),
     events: [],
     log: [],
+    audit: [],
+    auditTrimmed: CHAIN_START,
   };
   return {
     refuse: null,
@@ -106,11 +127,16 @@ export function openMemoryStore(disk: MemoryDisk, limits: StoreLimits = STORE_LI
       disk.refuse?.();
       return commitAll(content, commit, limits);
     },
+    appendAudit(record, wallMs) {
+      disk.refuse?.();
+      appendAudit(content, record, wallMs, limits);
+    },
     saveObserved(node, workloads) {
       disk.refuse?.();
       if (content.nodes.has(node)) content.observed.set(node, workloads);
     },
     ...historyOf(content),
+    audit: (query) => auditPage(content, query, limits),
     setting: (name) => content.settings.get(name) ?? null,
     setSetting(name, value) {
       disk.refuse?.();
@@ -137,6 +163,7 @@ function commitAll(content: MemoryContent, commit: Commit, limits: StoreLimits):
     const { key, requestHash, status, body } = idempotency;
     content.idempotent.set(key, { requestHash, status, body });
   }
+  if (commit.audit !== null) appendAudit(content, commit.audit, commit.wallMs, limits);
   replaceAll(content.observedDurable, content.observed);
   trim(content, limits);
   return seq;
@@ -278,6 +305,44 @@ function trim(content: MemoryContent, limits: StoreLimits): void {
     content.idempotent.delete(key);
   }
 }
+
+const lastAudit = (content: MemoryContent): AuditLink => content.audit.at(-1) ?? content.auditTrimmed;
+
+function appendAudit(content: MemoryContent, record: AuditRecord, wallMs: number, limits: StoreLimits): void {
+  content.audit.push(chained(record, wallMs, lastAudit(content)));
+  trimAudit(content, wallMs, limits);
+}
+
+function trimAudit(content: MemoryContent, wallMs: number, { audit, trimmedPerCommit }: StoreLimits): void {
+  const tooMany = content.audit.length - audit.most;
+  const mayGo = content.audit.slice(0, Math.max(0, Math.min(content.audit.length - audit.least, trimmedPerCommit)));
+  const young = mayGo.findIndex(({ atMs }) => atMs >= wallMs - audit.ageMs);
+  const tooOld = young < 0 ? mayGo.length : young;
+  const going = Math.min(Math.max(tooMany, tooOld), trimmedPerCommit);
+  const last = content.audit[going - 1];
+  if (last === undefined) return;
+  content.auditTrimmed = { number: last.number, hash: last.hash };
+  content.audit = content.audit.slice(going);
+}
+
+function auditPage(content: MemoryContent, query: AuditQuery, limits: StoreLimits): AuditPage {
+  const [trimmed, { number, hash }] = [content.auditTrimmed, lastAudit(content)];
+  const range = auditRange(query, { trimmed, last: { number, hash } }, limits);
+  const found = content.audit.filter(
+    (entry) => entry.number >= range.least && entry.number <= range.most && isAsked(entry, query),
+  );
+  if (query.from.kind === "before") found.reverse();
+  const items = found.slice(0, query.limit);
+  return { items, next: nextAudit(query, range, items), trimmed, last: { number, hash } };
+}
+
+const isAsked = (entry: AuditEntry, { actor, target, targetId, sinceMs, outcome }: AuditQuery): boolean =>
+  (actor === null || entry.actor === actor) &&
+  ((target === null && targetId === null) ||
+    (target !== null && entry.target === target) ||
+    (targetId !== null && entry.targetId === targetId)) &&
+  (sinceMs === null || entry.atMs >= sinceMs) &&
+  (outcome === null || entry.outcome === outcome);
 
 type History = Pick<
   Store,

@@ -7,6 +7,7 @@ import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { LoadedWorld } from "../core/apply-change.ts";
 import type { DurableChange, HubEvent, JoinToken } from "../core/change.ts";
 import type { Rollout } from "../core/rollout-state.ts";
+import type { AuditEntry, AuditLink, AuditRecord } from "./audit-chain.ts";
 
 export interface Commit {
   readonly changes: readonly DurableChange[];
@@ -21,6 +22,8 @@ export interface Commit {
     readonly status: number;
     readonly body: string;
   } | null;
+  /** Becomes the next entry of the audit log, in the same transaction; null: not asked for by anybody (what the hub decides, what nodes say). */
+  readonly audit: AuditRecord | null;
 }
 
 /** One durable fact for watchers, in the order of `seq`; several may share one seq (one commit). */
@@ -51,6 +54,29 @@ export interface EventQuery {
   readonly limit: number;
 }
 
+export interface AuditQuery {
+  readonly actor: string | null;
+  /** Entries whose `target` is this, or whose `targetId` is that. Both null: of anything. */
+  readonly target: string | null;
+  readonly targetId: string | null;
+  readonly sinceMs: number | null;
+  readonly outcome: AuditEntry["outcome"] | null;
+  /** `after`: entries with larger numbers, oldest first; `before`: with smaller ones, newest first (null: from the newest). */
+  readonly from:
+    | { readonly kind: "after"; readonly number: number }
+    | { readonly kind: "before"; readonly number: number | null };
+  readonly limit: number;
+}
+
+export interface AuditPage {
+  readonly items: readonly AuditEntry[];
+  /** Goes into `from` to go on; null: there is nothing further. A page may have few items, or none, and a next one: so many were looked at. */
+  readonly next: number | null;
+  /** The last entry that was let go for its age or number: the first of those that are kept follows it. */
+  readonly trimmed: AuditLink;
+  readonly last: AuditLink;
+}
+
 export class StoreError extends Error {
   override name = "StoreError";
   /** `full`: no space; `broken`: I/O error or corruption — the hub must stop taking changes; `duplicate`: idempotency key used. */
@@ -65,6 +91,8 @@ export interface Store {
   load(): LoadedWorld;
   /** One durable transaction (fsynced when this returns). Returns the new seq. Node events already stored are skipped silently. */
   commit(commit: Commit): number;
+  /** The next entry of the audit log alone, for what changed nothing: as durable as a commit, without a seq. */
+  appendAudit(record: AuditRecord, wallMs: number): void;
   /** Written behind; may be lost in a power cut. */
   saveObserved(node: NodeId, workloads: readonly WorkloadStatus[]): void;
 
@@ -77,6 +105,7 @@ export interface Store {
   /** The largest revision ever used for this name, also by a removed app of that name; 0: none. */
   lastRevision(app: AppName): Revision;
   events(query: EventQuery): readonly EventRow[];
+  audit(query: AuditQuery): AuditPage;
   /** null: `since` is older than what is kept, or newer than what exists: the watcher must read everything anew. */
   watch(since: number, limit: number): readonly WatchItem[] | null;
   publicKey(node: NodeId): PublicKey | null;

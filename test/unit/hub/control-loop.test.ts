@@ -20,6 +20,7 @@ import type { InputResult } from "../../../hub/src/link/hub.ts";
 import { createMemoryDisk, openMemoryStore } from "../../../hub/src/store/memory.ts";
 import { StoreError } from "../../../hub/src/store/store.ts";
 import { handClock } from "./hand-clock.ts";
+import { ORIGIN } from "./origin.ts";
 import { appSpec, workload } from "./scenario.ts";
 import { type FakeAgent, type SmallHub, smallHub } from "./small-hub.ts";
 
@@ -159,6 +160,7 @@ test("[L7] the same idempotency key is taken once", () => {
   const hub = smallHub();
   const context = {
     actor: "admin",
+    origin: ORIGIN,
     freshToken: null,
     idempotency: { key: "k", requestHash: "h", answer: () => ({ status: 200, body: "{}" }) },
   };
@@ -232,7 +234,7 @@ test("[L12] a bug ends the process, also when a caller would have caught it", ()
   const parts = { clock, random: seededRandom(1), log: silentLog, settings: DEFAULT_SETTINGS };
   const loop = createControlLoop({ ...parts, store: faulty });
   loop.start();
-  const context = { actor: "admin", freshToken: null, idempotency: null };
+  const context = { actor: "admin", origin: ORIGIN, freshToken: null, idempotency: null };
   const command = { kind: "apply-app", retry: false, force: false, spec: web, source: "", ifRevision: null } as const;
   expect(() => loop.submit(command, context)).toThrow("a bug");
   expect(() => clock.run(0)).toThrow("a bug");

@@ -21,6 +21,7 @@ import { createLinkServer, type LinkServer, type LinkServerOptions } from "../..
 import { createMemoryDisk, openMemoryStore } from "../../../hub/src/store/memory.ts";
 import type { Store } from "../../../hub/src/store/store.ts";
 import { type HandClock, handClock } from "./hand-clock.ts";
+import { ORIGIN } from "./origin.ts";
 import { facts } from "./scenario.ts";
 import { type Wire, wire } from "./wire.ts";
 
@@ -74,7 +75,12 @@ export function smallHub(
     ...options,
   });
   const submit = (command: Command) =>
-    loop.submit(command, { actor: "admin", freshToken: { id: "t1", secretHash: hashOf("t1") }, idempotency: null });
+    loop.submit(command, {
+      actor: "admin",
+      origin: ORIGIN,
+      freshToken: { id: "t1", secretHash: hashOf("t1") },
+      idempotency: null,
+    });
   const done = (command: Command) => {
     const result = submit(command);
     assert(result.ok, `refused: ${JSON.stringify(result)}`);

@@ -9,6 +9,7 @@ import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
 import { targetRef } from "../refs.ts";
 import { type Paint, painter } from "../render.ts";
+import { sinceOf } from "../since.ts";
 import { shortId } from "../states.ts";
 
 interface Options extends HubOptions {
@@ -92,14 +93,6 @@ function tailOf({ tail, since, follow }: Options): number | undefined {
   if (tail === "all") return undefined;
   if (!/^\d{1,6}$/.test(tail)) throw usage("--tail needs a number of lines, or all.");
   return Number(tail);
-}
-
-async function sinceOf(text: string | undefined): Promise<number | undefined> {
-  if (text === undefined) return undefined;
-  const { parseDurationMs } = await import("../../compose/values.ts");
-  const ms = parseDurationMs(text);
-  if (ms === null) throw usage("--since needs a duration with its unit, such as 90s, 10m or 24h.");
-  return ms;
 }
 
 /** What has been shown, and how. */

@@ -138,7 +138,26 @@ CREATE TABLE node_key (
 ) STRICT, WITHOUT ROWID;
 `;
 
-const MIGRATIONS: readonly string[] = [V1, V2, V3];
+/** The audit log. Its last entry and the last one that was let go stand apart from it: an end that was cut off is missed. */
+const V4 = `
+ALTER TABLE hub ADD COLUMN audit_last INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hub ADD COLUMN audit_last_hash TEXT NOT NULL DEFAULT '${"0".repeat(64)}';
+ALTER TABLE hub ADD COLUMN audit_trimmed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hub ADD COLUMN audit_trimmed_hash TEXT NOT NULL DEFAULT '${"0".repeat(64)}';
+-- body: the entry without its hash. The columns between are for looking things up; what counts is the body.
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY,
+  at_ms INTEGER NOT NULL,
+  actor TEXT,
+  target TEXT,
+  target_id TEXT,
+  outcome TEXT NOT NULL,
+  body TEXT NOT NULL,
+  hash TEXT NOT NULL
+) STRICT;
+`;
+
+const MIGRATIONS: readonly string[] = [V1, V2, V3, V4];
 
 /** The schema that this program reads and writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

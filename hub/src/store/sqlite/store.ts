@@ -7,6 +7,7 @@ import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Database, Statement } from "better-sqlite3";
 import { STORE_LIMITS, type StoreLimits } from "../limits.ts";
 import { type Commit, type Store, StoreError } from "../store.ts";
+import { prepareAuditReads, prepareAuditWrites, type WriteAudit } from "./audit.ts";
 import { loadAll } from "./load.ts";
 import { errorCode, type FirstStart, openDatabase } from "./open.ts";
 import { prepareReads } from "./read.ts";
@@ -29,7 +30,10 @@ const FULL_BELOW_BYTES = 65_536;
 /** Throws StoreOpenError when the database cannot be used. */
 export function openSqliteStore(options: SqliteStoreOptions): Store {
   const { db, lock } = openDatabase(options.path, options.startedAtMs, options.first);
-  const commit = prepareCommit(db, options.limits ?? STORE_LIMITS);
+  const limits = options.limits ?? STORE_LIMITS;
+  const writeAudit = prepareAuditWrites(db, limits);
+  const appendAudit = db.transaction(writeAudit).immediate;
+  const commit = prepareCommit(db, limits, writeAudit);
   const saveObserved = prepareObserved(db);
   const setSetting = db.prepare(
     "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
@@ -37,9 +41,11 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   const guard = prepareGuard(dirname(options.path));
   const reads = prepareReads(db);
   const watch = prepareWatch(db);
+  const audit = prepareAuditReads(db, limits);
   return {
     load: () => guard(() => loadAll(db)),
     commit: (input) => guard(() => commit(input)),
+    appendAudit: (record, wallMs) => guard(() => appendAudit(record, wallMs)),
     saveObserved: (node, workloads) => guard(() => saveObserved(node, workloads)),
     setSetting: (name, value) => guard(() => void setSetting.run(name, value)),
     revisions: (app) => guard(() => reads.revisions(app)),
@@ -47,6 +53,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     revision: (app, revision) => guard(() => reads.revision(app, revision)),
     lastRevision: (app) => guard(() => reads.lastRevision(app)),
     events: (query) => guard(() => reads.events(query)),
+    audit: (query) => guard(() => audit(query)),
     watch: (since, limit) => guard(() => watch(since, limit)),
     publicKey: (node) => guard(() => reads.publicKey(node)),
     keyHolder: (key) => guard(() => reads.keyHolder(key)),
@@ -60,7 +67,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   };
 }
 
-function prepareCommit(db: Database, limits: StoreLimits): (commit: Commit) => number {
+function prepareCommit(db: Database, limits: StoreLimits, audit: WriteAudit): (commit: Commit) => number {
   const write = prepareWrites(db);
   const trim = prepareTrim(db, limits);
   const advance: Statement<[], { seq: number }> = db.prepare("UPDATE hub SET seq = seq + 1 RETURNING seq");
@@ -79,6 +86,7 @@ function prepareCommit(db: Database, limits: StoreLimits): (commit: Commit) => n
     if (idempotency !== null) {
       keep.run(idempotency.key, idempotency.requestHash, idempotency.status, idempotency.body);
     }
+    if (commit.audit !== null) audit(commit.audit, commit.wallMs);
     trim({ events, watchItems, idempotentAnswers: idempotency === null ? 0 : 1 });
     return seq;
   }).immediate;

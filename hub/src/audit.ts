@@ -1,0 +1,150 @@
+// What the audit log says of a command: its target, and what that was and becomes, from the World before the commit and the changes.
+// In words that a person reads; what is longer is told by its hash. It must never hold a secret.
+import type { AppName } from "@skerry/shared/model/ids.ts";
+import { assertNever } from "@skerry/shared/runtime/assert.ts";
+import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import type { Change, JoinToken } from "./core/change.ts";
+import type { Command, Handled } from "./core/command.ts";
+import { type Rollout, type Wish, wishKey } from "./core/rollout-state.ts";
+import type { Node, World } from "./core/world.ts";
+import type { AuditRecord } from "./store/audit-chain.ts";
+
+export type Audited = Pick<AuditRecord, "target" | "targetId" | "before" | "after">;
+
+/** Longer words are kept as their hash: it bounds an entry, and still tells whether two are the same. */
+const MAX_WORDS = 120;
+
+/** `token`: the join token that the command is about, as it was. */
+export function audited(
+  world: World,
+  command: Command,
+  { changes, outcome }: Handled,
+  token: JoinToken | null,
+): Audited {
+  const app = (name: AppName, before: string | null, after: string | null): Audited =>
+    entry(`app/${name}`, null, before, after);
+  switch (command.kind) {
+    case "apply-app":
+      return app(command.spec.name, ...revisions(world, command.spec.name, changes));
+    case "scale":
+    case "undo-rollout":
+      return app(command.app, ...revisions(world, command.app, changes));
+    case "remove-app":
+      return app(command.app, revisions(world, command.app, changes)[0], null);
+    case "pause-rollout":
+    case "resume-rollout":
+      return app(command.app, ...rollouts(world, command.app, changes));
+    case "set-stopped":
+    case "restart":
+      return app(command.target.app, ...wishes(world, wishKey(command.target), changes));
+    case "set-paused":
+      return app(command.app, ...wishes(world, command.app, changes));
+    case "set-node-labels":
+    case "set-availability":
+    case "remove-node": {
+      const node = world.nodes.get(command.node);
+      const words = command.kind === "set-node-labels" ? labelWords : availabilityWords;
+      const after = command.kind === "remove-node" ? undefined : (lastOf(changes, "node-set")?.node ?? node);
+      return entry(`node/${node?.name ?? command.node}`, command.node, words(node), words(after));
+    }
+    case "join-node": {
+      const name = outcome.kind === "node-joined" ? outcome.name : command.name;
+      const id = outcome.kind === "node-joined" ? outcome.node : null;
+      const before = id === null ? undefined : world.nodes.get(id);
+      return entry(`node/${name}`, id, labelWords(before), labelWords(lastOf(changes, "node-set")?.node ?? before));
+    }
+    case "create-token": {
+      const made = outcome.kind === "token-created" ? outcome.token : null;
+      return entry(`token/${made?.id ?? ""}`, null, null, tokenWords(made));
+    }
+    case "remove-token":
+      return entry(`token/${command.id}`, null, tokenWords(token), null);
+    default:
+      return assertNever(command);
+  }
+}
+
+const entry = (target: string, targetId: string | null, before: string | null, after: string | null): Audited => ({
+  target,
+  targetId,
+  before: bounded(before),
+  after: bounded(after),
+});
+
+const bounded = (words: string | null): string | null =>
+  words === null || words.length <= MAX_WORDS ? words : `sha256:${sha256Hex(words)}`;
+
+type BeforeAfter = readonly [before: string | null, after: string | null];
+
+/** A revision never gets other content, so its number says all. */
+function revisions(world: World, app: AppName, changes: readonly Change[]): BeforeAfter {
+  const before = world.apps.get(app)?.revision;
+  const after = lastOf(changes, "app-set")?.app.revision ?? before;
+  const words = (revision: number | undefined) => (revision === undefined ? null : `revision ${revision}`);
+  return [words(before), words(after)];
+}
+
+function rollouts(world: World, app: AppName, changes: readonly Change[]): BeforeAfter {
+  const before = world.rollouts.get(app);
+  return [rolloutWords(before), rolloutWords(lastOf(changes, "rollout-set")?.rollout ?? before)];
+}
+
+function rolloutWords(rollout: Rollout | undefined): string | null {
+  if (rollout === undefined) return null;
+  const services = rollout.services.flatMap(({ service, canary, forgiven }) => [
+    ...(canary === "none" ? [] : [`, ${service}'s canary ${canary}`]),
+    ...(forgiven === 0 ? [] : [`, ${service}'s failures forgiven: ${forgiven}`]),
+  ]);
+  return `revision ${rollout.revision} ${rollout.state.kind}${services.join("")}`;
+}
+
+/** A start lifts all stops below its target: all of them are told. */
+function wishes(world: World, target: string, changes: readonly Change[]): BeforeAfter {
+  const after = new Map<string, Wish | undefined>();
+  for (const change of changes) {
+    if (change.kind === "wish-set") after.set(wishKey(change.wish), change.wish);
+    if (change.kind === "wish-removed") after.set(change.key, undefined);
+  }
+  if (after.size === 0) after.set(target, world.wishes.get(target));
+  const all = [...after];
+  return [
+    all.map(([key]) => `${key} ${wishWords(world.wishes.get(key))}`).join(", "),
+    all.map(([key, wish]) => `${key} ${wishWords(wish)}`).join(", "),
+  ];
+}
+
+function wishWords(wish: Wish | undefined): string {
+  const words = [
+    wish === undefined || wish.stopped === null ? "runs" : "stopped",
+    ...(wish === undefined || wish.restarts === 0 ? [] : [`restart ${wish.restarts}`]),
+    ...(wish === undefined || wish.paused === null ? [] : ["paused"]),
+  ];
+  return words.join(" ");
+}
+
+function labelWords(node: Pick<Node, "labels"> | undefined): string | null {
+  if (node === undefined) return null;
+  const pairs = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
+  return pairs.length === 0 ? "no labels" : pairs.sort().join(",");
+}
+
+function availabilityWords(node: Node | undefined): string | null {
+  if (node === undefined) return null;
+  return node.drainDeadlineMs === null
+    ? node.availability
+    : `${node.availability} until ${timeWords(node.drainDeadlineMs)}`;
+}
+
+function tokenWords(token: JoinToken | null): string | null {
+  if (token === null) return null;
+  return `${token.usesLeft} uses until ${timeWords(token.expiresAtMs)}, ${labelWords(token)}`;
+}
+
+const timeWords = (wallMs: number): string => new Date(wallMs).toISOString();
+
+function lastOf<K extends Change["kind"]>(
+  changes: readonly Change[],
+  kind: K,
+): Extract<Change, { readonly kind: K }> | undefined {
+  return changes.findLast((change): change is Extract<Change, { readonly kind: K }> => change.kind === kind);
+}

@@ -1,0 +1,334 @@
+// The audit log behind the API: every route that changes something leaves an entry, done or refused, and no secret gets into one.
+import { fastify } from "fastify";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Answer, startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
+import { follow } from "../store/audit-chain.ts";
+import { type Store, StoreError } from "../store/store.ts";
+import { addAuditCheck, MAX_REFUSED_PER_DAY, MAX_REFUSED_PER_MINUTE } from "./audit.ts";
+import { type Route, type RouteName, routes } from "./routes.ts";
+import type { AuditEntryView } from "./schemas/audit.ts";
+import { MAX_BODY_BYTES } from "./server.ts";
+
+const WEB = "services:\n  web:\n    image: web:1\n    deploy: { replicas: 2 }\n";
+const CREDENTIAL = "c".repeat(64);
+const nobody = { token: null } as const;
+
+let hub: TestHub;
+let isFull = false;
+/** Every token and secret that was sent. */
+let secrets: string[];
+beforeEach(async () => {
+  isFull = false;
+  const write =
+    <A extends unknown[], R>(work: (...given: A) => R) =>
+    (...given: A): R => {
+      if (isFull) throw new StoreError("full", "ENOSPC");
+      return work(...given);
+    };
+  const filling = (store: Store): Store => ({
+    ...store,
+    commit: write(store.commit),
+    appendAudit: write(store.appendAudit),
+    setSetting: write(store.setSetting),
+  });
+  hub = await startTestHub({ store: filling });
+  secrets = [hub.admin, CREDENTIAL];
+});
+afterEach(async () => {
+  const log = JSON.stringify(await entries());
+  for (const secret of secrets)
+    for (const form of [secret, secret.split(".").at(-1) ?? secret]) expect(log).not.toContain(form);
+  await hub.close();
+});
+
+async function entries(query = ""): Promise<AuditEntryView[]> {
+  return (await hub.call("GET", `/v1/audit?after=0&limit=1000${query}`)).body.items;
+}
+const last = async (): Promise<AuditEntryView | undefined> => (await entries()).at(-1);
+
+async function token(): Promise<{ id: string; token: string }> {
+  const made = (await hub.call("POST", "/v1/tokens", { uses: 5, labels: { site: "shop" } })).body;
+  secrets.push(made.token);
+  return made;
+}
+
+const at = (name: RouteName): Route => routes[name];
+const changing = (Object.keys(routes) as RouteName[]).filter((name) => at(name).method !== "GET");
+
+/** One good call of each route that changes something, on a hub with app shop, node pi and a join token. */
+const good: Partial<Record<RouteName, (made: { id: string; token: string }) => Promise<Answer>>> = {
+  applyApp: () => hub.apply("shop", WEB.replace("web:1", "web:2")),
+  removeApp: () => hub.call("DELETE", "/v1/apps/shop"),
+  stopApp: () => hub.call("POST", "/v1/apps/shop/stop", { service: "web", reason: "the fan is loud" }),
+  startApp: async () => {
+    await hub.call("POST", "/v1/apps/shop/stop", { service: "web" });
+    return hub.call("POST", "/v1/apps/shop/start", {});
+  },
+  restartApp: () => hub.call("POST", "/v1/apps/shop/restart", {}),
+  pauseApp: () => hub.call("POST", "/v1/apps/shop/pause", {}),
+  unpauseApp: () => hub.call("POST", "/v1/apps/shop/unpause", {}),
+  scaleApp: () => hub.call("POST", "/v1/apps/shop/scale", { service: "web", replicas: 3 }),
+  pauseRollout: () => hub.call("POST", "/v1/apps/shop/rollout/pause", {}),
+  resumeRollout: async () => {
+    await hub.call("POST", "/v1/apps/shop/rollout/pause", {});
+    return hub.call("POST", "/v1/apps/shop/rollout/resume", {});
+  },
+  undoRollout: async () => {
+    await hub.apply("shop", WEB.replace("web:1", "web:2"));
+    return hub.call("POST", "/v1/apps/shop/rollout/undo", { to: 1 });
+  },
+  changeNode: () => hub.call("PATCH", "/v1/nodes/pi", { availability: "cordoned" }),
+  removeNode: () => hub.call("DELETE", "/v1/nodes/pi"),
+  joinNode: ({ token }) =>
+    hub.call("POST", "/v1/nodes/join", { credential: CREDENTIAL, name: "pi" }, { token, headers: AGENT }),
+  createToken: async () => ({ ...(await hub.call("POST", "/v1/tokens", {})) }),
+  removeToken: ({ id }) => hub.call("DELETE", `/v1/tokens/${id}`),
+};
+const AGENT = { "user-agent": `skerry ${"x".repeat(200)}` };
+
+/** What its entry says. */
+const said: Partial<Record<RouteName, Partial<AuditEntryView>>> = {
+  applyApp: { target: "app/shop", before: "revision 1", after: "revision 2" },
+  removeApp: { target: "app/shop", before: "revision 1", after: null },
+  stopApp: { target: "app/shop", before: "shop/web runs", after: "shop/web stopped" },
+  startApp: { target: "app/shop", before: "shop/web stopped", after: "shop/web runs" },
+  restartApp: { target: "app/shop", before: "shop runs", after: expect.stringMatching(/^shop runs restart \d+$/) },
+  pauseApp: { target: "app/shop", before: "shop runs", after: "shop runs paused" },
+  unpauseApp: { target: "app/shop", before: "shop runs", after: "shop runs" },
+  scaleApp: { target: "app/shop", before: "revision 1", after: "revision 2" },
+  pauseRollout: { target: "app/shop", before: "revision 1 progressing", after: "revision 1 paused" },
+  resumeRollout: { target: "app/shop", before: "revision 1 paused", after: "revision 1 progressing" },
+  undoRollout: { target: "app/shop", before: "revision 2", after: "revision 3" },
+  changeNode: { target: "node/pi", before: "active", after: "cordoned" },
+  removeNode: { target: "node/pi", before: "active", after: null },
+  joinNode: { target: "node/pi-2", before: null, after: "site=shop" },
+  createToken: { before: null, after: expect.stringMatching(/^1 uses until 2.*Z, no labels$/) },
+  removeToken: { before: expect.stringMatching(/^5 uses until 2.*Z, site=shop$/), after: null },
+};
+
+test("[A120] every route that changes something has a call here", () => {
+  expect(Object.keys(good).sort()).toEqual([...changing].sort());
+});
+
+test.each(changing)("[A120] %s leaves an entry: who, from where, what, to what, before and after", async (name) => {
+  await hub.join("pi");
+  await hub.apply("shop", WEB);
+  const made = await token();
+  const answer = await good[name]?.(made);
+  expect(answer?.status).toBe(200);
+  if (name === "createToken") secrets.push(answer?.body.token);
+  const isJoin = name === "joinNode";
+  expect(await last()).toMatchObject({
+    what: name,
+    actor: isJoin ? `join token ${made.id}` : "admin",
+    credential: isJoin ? `join-token/${made.id}` : expect.stringMatching(/^admin-token\/[0-9a-f]{12}$/),
+    address: "127.0.0.1",
+    agent: isJoin ? `skerry ${"x".repeat(73)}` : "lightMyRequest",
+    outcome: "done",
+    ...{ code: null, count: 1, ...said[name] },
+  });
+});
+
+const address = (route: Route): string =>
+  route.url.replace(":app", "shop").replace(":node", "pi").replace(":token", "0123456789ab");
+
+test.each(changing)("[A121] %s leaves an entry when nobody known, or one who may not, asks for it", async (name) => {
+  const { id, token: join } = await token();
+  const before = (await entries()).length;
+  const wrong = name === "joinNode" ? hub.admin : join;
+  await hub.call(at(name).method, address(at(name)), undefined, nobody);
+  await hub.call(at(name).method, address(at(name)), undefined, { token: `ska1.${"b".repeat(64)}` });
+  await hub.call(at(name).method, address(at(name)), undefined, { token: wrong });
+  secrets.push("b".repeat(64));
+  const [first, second, third, ...more] = (await entries()).slice(before);
+  const refused = { what: name, outcome: "refused", address: "127.0.0.1", before: null, after: null };
+  expect(first).toMatchObject({ ...refused, actor: null, credential: null, code: "not-authenticated" });
+  expect(second).toEqual({
+    ...first,
+    number: before + 2,
+    atMs: second?.atMs,
+    previous: first?.hash,
+    hash: second?.hash,
+  });
+  const actor = name === "joinNode" ? "admin" : `join token ${id}`;
+  expect(third).toMatchObject({ ...refused, actor, code: "not-permitted" });
+  expect(more).toEqual([]);
+});
+
+const refusals: readonly (readonly [string, string, () => Promise<Answer>])[] = [
+  ["by the core", "revision-conflict", () => hub.apply("shop", WEB, { ifRevision: 7 })],
+  ["for it is not there", "app-not-found", () => hub.call("DELETE", "/v1/apps/shop")],
+  ["for its file", "invalid-compose", () => hub.apply("shop", "services: 7\n")],
+  ["for its fields", "invalid-request", () => hub.apply("shop", WEB, { colour: "red" })],
+  ["for its JSON", "invalid-json", () => hub.call("PUT", "/v1/apps/shop", undefined, { raw: "{" })],
+  ["for its size", "body-too-large", () => hub.apply("shop", "#".repeat(MAX_BODY_BYTES))],
+  [
+    "for its key",
+    "idempotency-mismatch",
+    async () => {
+      const headers = { "idempotency-key": "k" };
+      await hub.apply("other", WEB, {}, { headers });
+      return hub.apply("shop", WEB, {}, { headers });
+    },
+  ],
+];
+
+test.each(refusals)("[A121] what is refused %s leaves an entry with the code", async (_what, code, call) => {
+  expect((await call()).body.code).toBe(code);
+  const what = code === "app-not-found" ? "removeApp" : "applyApp";
+  expect(await last()).toMatchObject({ what, actor: "admin", target: "app/shop", outcome: "refused", code });
+});
+
+test("[A121] a refused join names the machine, and a refused change of a node its id", async () => {
+  const { token: join } = await token();
+  const id = await hub.join("pi");
+  for (let use = 0; use < 6; use += 1)
+    await hub.call("POST", "/v1/nodes/join", { credential: `${use}`.repeat(64), name: `m-${use}` }, { token: join });
+  expect(await last()).toMatchObject({ what: "joinNode", target: "node/m-5", code: "join-token-refused" });
+  await hub.call("PATCH", `/v1/nodes/${id}`, { availability: "asleep" });
+  expect(await last()).toMatchObject({ target: "node/pi", targetId: id, code: "invalid-request" });
+});
+
+test("[A122] reads, dry runs and repeated requests leave none", async () => {
+  await hub.apply("shop", WEB, {}, { headers: { "idempotency-key": "k" } });
+  await hub.join("pi");
+  const before = await entries();
+  await hub.apply("shop", WEB, {}, { headers: { "idempotency-key": "k" } });
+  await hub.apply("shop", WEB.replace("web:1", "web:2"), { dryRun: true });
+  await hub.apply("shop", "services: 7\n", { dryRun: true });
+  await hub.call("DELETE", "/v1/nodes/pi?dryRun=true");
+  for (const url of ["/v1/apps", "/v1/apps/none", "/v1/audit?limit=0"]) await hub.call("GET", url);
+  await hub.call("GET", "/v1/apps", undefined, nobody);
+  await hub.call("POST", "/v1/nothing", {});
+  expect(await entries()).toEqual(before);
+});
+
+test("[A122] a dry run cannot be said where there is none, to hide a refusal", async () => {
+  const { token: join } = await token();
+  await hub.call("PUT", "/v1/apps/shop?dryRun=true", { compose: "services: 7\n" });
+  expect(await last()).toMatchObject({ code: "invalid-compose" });
+  await hub.call("DELETE", "/v1/nodes/pi?dryRun=true", undefined, { token: join });
+  expect(await last()).toMatchObject({ code: "not-permitted" });
+});
+
+test("[A120] what was so already is told as before", async () => {
+  await hub.apply("shop", WEB);
+  const { seq } = hub.loop.world;
+  await hub.apply("shop", WEB);
+  expect(await last()).toMatchObject({ before: "revision 1", after: "revision 1", outcome: "done" });
+  expect(hub.loop.world.seq).toBe(seq);
+});
+
+test("[A120] words that are too long are kept as their hash", async () => {
+  await hub.join("pi", { labels: { site: "shop" } });
+  await hub.call("PATCH", "/v1/nodes/pi", { setLabels: { note: "n".repeat(200) } });
+  expect(await last()).toMatchObject({ before: "site=shop", after: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) });
+});
+
+test("[A123] a secret in the wrong place is not kept", async () => {
+  const { token: join } = await token();
+  await hub.call("DELETE", `/v1/tokens/${join}`);
+  expect(await last()).toMatchObject({ target: "token/(secret)", code: "invalid-request" });
+  await hub.call("DELETE", `/v1/nodes/${CREDENTIAL}`, undefined, { headers: { "user-agent": `x ${hub.admin}` } });
+  expect(await last()).toMatchObject({ target: "node/(secret)", agent: "x (secret)" });
+  await hub.call("PUT", `/v1/apps/${"%00a".repeat(60)}`, {}, { token: "skj1.0123456789ab.short" });
+  expect((await last())?.target).toHaveLength(84);
+});
+
+const refuse = (times: number, given: { token?: string | null } = nobody) =>
+  Promise.all(Array.from({ length: times }, () => hub.call("DELETE", "/v1/apps/shop", undefined, given)));
+
+test("[A124] refused ones cannot fill the log: so many a minute are written, the others counted", async () => {
+  await refuse(MAX_REFUSED_PER_MINUTE + 432);
+  expect(await entries()).toHaveLength(MAX_REFUSED_PER_MINUTE);
+  // Others are told of all the same.
+  await refuse(1, { token: hub.admin });
+  expect(await last()).toMatchObject({ actor: "admin", code: "app-not-found" });
+  hub.advance(60_001);
+  await refuse(1);
+  const [more, next] = (await entries()).slice(-2);
+  expect(more).toMatchObject({ actor: null, what: null, target: null, outcome: "refused", count: 432 });
+  expect(more?.address).toBe("127.0.0.1");
+  expect(next).toMatchObject({ what: "removeApp", count: 1 });
+});
+
+test("[A124] of one who goes on all day there are so many entries, then one an hour", async () => {
+  for (let minute = 0; minute < 100; minute += 1) {
+    await refuse(MAX_REFUSED_PER_MINUTE + 1);
+    hub.advance(60_001);
+  }
+  const all = await entries();
+  expect(all.length).toBeGreaterThanOrEqual(MAX_REFUSED_PER_DAY);
+  expect(all.length).toBeLessThanOrEqual(MAX_REFUSED_PER_DAY + 2);
+  hub.advance(86_400_000);
+  await refuse(1);
+  const total = (await entries()).reduce((sum, { count }) => sum + count, 0);
+  expect(total).toBe(100 * (MAX_REFUSED_PER_MINUTE + 1) + 1);
+  await refuse(2);
+  expect((await entries()).at(-1)).toMatchObject({ what: "removeApp", count: 1 });
+});
+
+test("[A124] what cannot be stored is counted until it can, and what was counted is written at the end", async () => {
+  await hub.apply("shop", WEB);
+  isFull = true;
+  expect((await hub.call("DELETE", "/v1/apps/shop")).body.code).toBe("storage-full");
+  await refuse(3, { token: hub.admin });
+  isFull = false;
+  expect((await hub.call("DELETE", "/v1/apps/shop")).status).toBe(200);
+  await hub.http.stop();
+  const page = hub.store.audit({
+    ...{ actor: null, target: null, targetId: null, sinceMs: null, outcome: null, limit: 9 },
+    from: { kind: "after", number: 0 },
+  });
+  expect(page.items.map(({ what, count }) => [what, count])).toEqual([
+    ["applyApp", 1],
+    ["removeApp", 1],
+    [null, 4],
+  ]);
+  hub = await startTestHub();
+});
+
+test("[A125] a route that changes something past the log is not answered as if all were well", async () => {
+  const app = fastify();
+  app.decorateRequest("isAudited", false);
+  addAuditCheck(app);
+  const config = { permission: "apps:write", name: "removeApp" } as const;
+  app.delete("/past", { config }, async () => ({ removed: true }));
+  app.put("/along", { config: { ...config, name: "applyApp" } }, async (request) => {
+    request.isAudited = true;
+    return { applied: true };
+  });
+  const past = await app.inject({ method: "DELETE", url: "/past" });
+  expect(past).toMatchObject({ statusCode: 500, payload: expect.stringContaining("left no entry in the audit log") });
+  expect((await app.inject({ method: "PUT", url: "/along" })).statusCode).toBe(200);
+  await app.close();
+});
+
+test("[A126] the log is read in pages from either end, by actor, target, age and outcome, and its chain holds", async () => {
+  const id = await hub.join("pi");
+  await hub.apply("shop", WEB);
+  await hub.call("PATCH", "/v1/nodes/pi", { availability: "cordoned" });
+  await refuse(1);
+  const numbers = async (query: string) =>
+    (await hub.call("GET", `/v1/audit?${query}`)).body.items.map(({ number }: AuditEntryView) => number);
+  expect(await numbers("after=0")).toEqual([1, 2, 3, 4, 5]);
+  expect(await numbers("limit=2")).toEqual([5, 4]);
+  expect(await numbers("limit=2&before=4")).toEqual([3, 2]);
+  expect(await numbers("target=app/shop")).toEqual([5, 3]);
+  expect(await numbers("target=node/pi")).toEqual([4, 2]);
+  expect(await numbers(`target=node/${id}`)).toEqual([4, 2]);
+  expect(await numbers("outcome=refused")).toEqual([5]);
+  expect(await numbers("actor=admin")).toEqual([4, 3, 1]);
+  expect(await numbers("sinceMs=60000")).toHaveLength(5);
+  hub.advance(61_000);
+  expect(await numbers("sinceMs=60000")).toEqual([]);
+  expect((await hub.call("GET", "/v1/audit?after=1&before=3")).body.path).toBe("before");
+  const page = (await hub.call("GET", "/v1/audit?after=0")).body;
+  let link = page.trimmed;
+  for (const entry of page.items) {
+    const next = follow(link, entry);
+    expect(next.ok).toBe(true);
+    if (next.ok) link = next.value;
+  }
+  expect(page.last).toEqual(link);
+});
