@@ -4,7 +4,7 @@ import type { AppName } from "@skerry/shared/model/ids.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Change, JoinToken } from "./core/change.ts";
-import type { Command, Handled } from "./core/command.ts";
+import type { Command } from "./core/command.ts";
 import { type Rollout, type Wish, wishKey } from "./core/rollout-state.ts";
 import type { Node, World } from "./core/world.ts";
 import type { AuditRecord } from "./store/audit-chain.ts";
@@ -14,13 +14,8 @@ export type Audited = Pick<AuditRecord, "target" | "targetId" | "before" | "afte
 /** Longer words are kept as their hash: it bounds an entry, and still tells whether two are the same. */
 const MAX_WORDS = 120;
 
-/** `token`: the join token that the command is about, as it was. */
-export function audited(
-  world: World,
-  command: Command,
-  { changes, outcome }: Handled,
-  token: JoinToken | null,
-): Audited {
+/** `changes`: what comes of the command. `token`: the join token that it is about, as it was. */
+export function audited(world: World, command: Command, changes: readonly Change[], token: JoinToken | null): Audited {
   const app = (name: AppName, before: string | null, after: string | null): Audited =>
     entry(`app/${name}`, null, before, after);
   switch (command.kind) {
@@ -36,9 +31,9 @@ export function audited(
       return app(command.app, ...rollouts(world, command.app, changes));
     case "set-stopped":
     case "restart":
-      return app(command.target.app, ...wishes(world, wishKey(command.target), changes));
+      return app(command.target.app, ...wishes(world, changes));
     case "set-paused":
-      return app(command.app, ...wishes(world, command.app, changes));
+      return app(command.app, ...wishes(world, changes));
     case "set-node-labels":
     case "set-availability":
     case "remove-node": {
@@ -48,13 +43,11 @@ export function audited(
       return entry(`node/${node?.name ?? command.node}`, command.node, words(node), words(after));
     }
     case "join-node": {
-      const name = outcome.kind === "node-joined" ? outcome.name : command.name;
-      const id = outcome.kind === "node-joined" ? outcome.node : null;
-      const before = id === null ? undefined : world.nodes.get(id);
-      return entry(`node/${name}`, id, labelWords(before), labelWords(lastOf(changes, "node-set")?.node ?? before));
+      const node = lastOf(changes, "node-set")?.node;
+      return entry(`node/${node?.name ?? command.name}`, node?.id ?? null, null, labelWords(node));
     }
     case "create-token": {
-      const made = outcome.kind === "token-created" ? outcome.token : null;
+      const made = lastOf(changes, "token-set")?.token ?? null;
       return entry(`token/${made?.id ?? ""}`, null, null, tokenWords(made));
     }
     case "remove-token":
@@ -99,13 +92,12 @@ function rolloutWords(rollout: Rollout | undefined): string | null {
 }
 
 /** A start lifts all stops below its target: all of them are told. */
-function wishes(world: World, target: string, changes: readonly Change[]): BeforeAfter {
+function wishes(world: World, changes: readonly Change[]): BeforeAfter {
   const after = new Map<string, Wish | undefined>();
   for (const change of changes) {
     if (change.kind === "wish-set") after.set(wishKey(change.wish), change.wish);
     if (change.kind === "wish-removed") after.set(change.key, undefined);
   }
-  if (after.size === 0) after.set(target, world.wishes.get(target));
   const all = [...after];
   return [
     all.map(([key]) => `${key} ${wishWords(world.wishes.get(key))}`).join(", "),

@@ -164,10 +164,14 @@ class Loop implements ControlLoop {
     if (!handled.ok) return err({ kind: "refused", refusal: handled.error });
     const { changes, outcome } = handled.value;
     const { actor, origin, idempotency } = context;
-    const audit: AuditRecord = {
-      ...{ actor, ...origin, outcome: "done", code: null, count: 1 },
-      ...audited(this.world, command, handled.value, commandContext.token),
-    };
+    // What was so already is no change, and may be asked for without end: a node joins again, and again.
+    const audit: AuditRecord | null =
+      changes.length === 0
+        ? null
+        : {
+            ...{ actor, ...origin, outcome: "done", code: null, count: 1 },
+            ...audited(this.world, command, changes, commandContext.token),
+          };
     const answer =
       idempotency === null
         ? null
@@ -197,7 +201,13 @@ class Loop implements ControlLoop {
 
   auditRefused(record: AuditRecord): boolean {
     if (this.#phase !== "running" || this.#storage.kind !== "ok") return false;
-    return this.#commit([], record.actor ?? "nobody", null, record) === null;
+    try {
+      this.#options.store.appendAudit(record, this.#options.clock.wallMs());
+    } catch (error) {
+      this.#storeFailed(error);
+      return false;
+    }
+    return true;
   }
 
   greet(hello: Hello, hashMatches: HashMatches, done: (result: InputResult) => void): void {
@@ -422,12 +432,15 @@ class Loop implements ControlLoop {
   ): StoreError | null {
     const durable = changes.filter(isDurable);
     if (durable.length > 0 || idempotency !== null || audit !== null) {
-      const { store } = this.#options;
-      const wallMs = this.#options.clock.wallMs();
       try {
-        if (durable.length > 0 || idempotency !== null)
-          advanceSeq(this.world, store.commit({ changes: durable, wallMs, actor, idempotency, audit }));
-        else if (audit !== null) store.appendAudit(audit, wallMs);
+        const seq = this.#options.store.commit({
+          changes: durable,
+          wallMs: this.#options.clock.wallMs(),
+          actor,
+          idempotency,
+          audit,
+        });
+        advanceSeq(this.world, seq);
       } catch (error) {
         return this.#storeFailed(error);
       }

@@ -20,7 +20,7 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** Of what the caller says of himself. */
 const MAX_AGENT_CHARACTERS = 80;
-/** "apps/" and a name of 63 fit. */
+/** The longest name has 63. */
 const MAX_TARGET_CHARACTERS = 80;
 
 /** null: an address that does not exist, or none that could be read. */
@@ -85,6 +85,14 @@ function named({ params, body, routeOptions }: FastifyRequest): readonly [kind: 
   return first ?? ["", null];
 }
 
+/** Of what was refused nothing was looked at. */
+const UNKNOWN_STATE = { before: null, after: null } as const;
+
+function refusedRecord(deps: HttpDeps, request: FastifyRequest, actor: string | null, code: ErrorCode): AuditRecord {
+  const about = { actor, ...originOf(deps, request), ...targetOf(deps, request) };
+  return { ...about, ...UNKNOWN_STATE, outcome: "refused", code, count: 1 };
+}
+
 /** What one actor was refused lately. */
 interface Tally {
   dayStartMs: Millis;
@@ -117,13 +125,11 @@ export class RefusedAudit {
     this.#writeDue();
     const tally = this.#tallyOf(actor);
     const mayWrite = tally.written < MAX_REFUSED_PER_MINUTE && tally.writtenToday < MAX_REFUSED_PER_DAY;
-    const origin = originOf(this.#deps, request);
-    const about = { actor, ...origin, ...targetOf(this.#deps, request) };
-    if (mayWrite && this.#write(tally, { ...about, ...UNKNOWN_STATE, outcome: "refused", code, count: 1 })) {
+    if (mayWrite && this.#write(tally, refusedRecord(this.#deps, request, actor, code))) {
       tally.written += 1;
       return;
     }
-    tally.address = tally.more === 0 || tally.address === origin.address ? origin.address : null;
+    tally.address = tally.more === 0 || tally.address === request.ip ? request.ip : null;
     tally.more += 1;
     this.#lookAgain();
   }
@@ -179,6 +185,3 @@ export class RefusedAudit {
     return isWritten;
   }
 }
-
-/** Of what was refused nothing was looked at. */
-const UNKNOWN_STATE = { before: null, after: null } as const;

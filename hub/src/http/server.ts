@@ -50,7 +50,7 @@ declare module "fastify" {
   interface FastifyRequest {
     identity: Identity | null;
     startedMs: Millis;
-    /** Its change stands in the audit log, or did when it was made under the same key. */
+    /** The audit log was seen to: by the control loop, now or when the same was asked under the same key. */
     isAudited: boolean;
   }
 }
