@@ -13,7 +13,18 @@ for (let round = 1; ; round += 1) {
     wallMs: round,
     actor: "test",
     idempotency: { key: `round ${round}`, requestHash: "", status: 200, body: "" },
-    audit: null,
+    audit: {
+      ...{
+        actor: "test",
+        credential: null,
+        address: null,
+        agent: null,
+        what: "applyApp",
+        target: null,
+        targetId: null,
+      },
+      ...{ before: null, after: `round ${round}`, outcome: "done", code: null, count: 1 },
+    },
   });
   // Synchronous, so that what the parent reads was printed after the commit and before the next one.
   process.stdout.write(`${seq}\n`);

@@ -36,6 +36,7 @@ import {
   nodeId,
   nodeSet,
   status,
+  wholeAudit,
 } from "./store.ts";
 
 let folder: string;
@@ -80,7 +81,7 @@ async function killWhileCommitting(acknowledged: number): Promise<number> {
   return last;
 }
 
-test("[S13] every acknowledged commit is there after kill -9, and the lock needs no cleaning up", async () => {
+test("[S13] [I31] every acknowledged commit is there after kill -9, with its audit entry, and the lock needs no cleaning up", async () => {
   let before = 0;
   for (const more of [1, 17, 60]) {
     const last = await killWhileCommitting(before + more);
@@ -91,6 +92,7 @@ test("[S13] every acknowledged commit is there after kill -9, and the lock needs
       const events = store.events({ app: null, node: null, workload: null, afterId: null, limit: 1_000 });
       expect(events).toHaveLength(seq);
       expect(store.watch(0, 1_000)).toHaveLength(seq);
+      expect(wholeAudit(store)).toHaveLength(seq);
       before = seq;
     });
     // The committer's keys start at 1 in each run.
@@ -327,6 +329,7 @@ test("[S21] every commit that was acknowledged is there after a power cut", asyn
         const { seq } = store.load();
         expect(seq).toBeGreaterThanOrEqual(acknowledged);
         expect(store.watch(0, 100_000)).toHaveLength(seq);
+        expect(wholeAudit(store)).toHaveLength(seq);
       },
       join(at, "hub.sqlite"),
     );
