@@ -10,7 +10,7 @@ import type { AuditEntryView } from "./schemas/audit.ts";
 import { MAX_BODY_BYTES } from "./server.ts";
 
 const WEB = "services:\n  web:\n    image: web:1\n    deploy: { replicas: 2 }\n";
-const CREDENTIAL = "c".repeat(64);
+const KEY = "c".repeat(64);
 const nobody = { token: null } as const;
 
 let hub: TestHub;
@@ -32,7 +32,7 @@ beforeEach(async () => {
     setSetting: write(store.setSetting),
   });
   hub = await startTestHub({ store: filling });
-  secrets = [hub.admin, CREDENTIAL];
+  secrets = [hub.admin, KEY];
 });
 afterEach(async () => {
   const log = JSON.stringify(await entries());
@@ -83,7 +83,7 @@ const good: Partial<Record<RouteName, (made: { id: string; token: string }) => P
   changeNode: () => hub.call("PATCH", "/v1/nodes/pi", { availability: "cordoned" }),
   removeNode: () => hub.call("DELETE", "/v1/nodes/pi"),
   joinNode: ({ token }) =>
-    hub.call("POST", "/v1/nodes/join", { credential: CREDENTIAL, name: "pi" }, { token, headers: AGENT }),
+    hub.call("POST", "/v1/nodes/join", { publicKey: KEY, name: "pi" }, { token, headers: AGENT }),
   createToken: async () => ({ ...(await hub.call("POST", "/v1/tokens", {})) }),
   removeToken: ({ id }) => hub.call("DELETE", `/v1/tokens/${id}`),
 };
@@ -186,7 +186,7 @@ test("[A121] a refused join names the machine, and a refused change of a node it
   const { token: join } = await token();
   const id = await hub.join("pi");
   for (let use = 0; use < 6; use += 1)
-    await hub.call("POST", "/v1/nodes/join", { credential: `${use}`.repeat(64), name: `m-${use}` }, { token: join });
+    await hub.call("POST", "/v1/nodes/join", { publicKey: `${use}`.repeat(64), name: `m-${use}` }, { token: join });
   expect(await last()).toMatchObject({ what: "joinNode", target: "node/m-5", code: "join-token-refused" });
   await hub.call("PATCH", `/v1/nodes/${id}`, { availability: "asleep" });
   expect(await last()).toMatchObject({ target: "node/pi", targetId: id, code: "invalid-request" });
@@ -216,7 +216,7 @@ test("[A122] a dry run cannot be said where there is none, to hide a refusal", a
 
 test("[A122] what was so already leaves none, so that nobody can fill the log by joining again and again", async () => {
   const { token: join } = await token();
-  const again = () => hub.call("POST", "/v1/nodes/join", { credential: CREDENTIAL, name: "pi" }, { token: join });
+  const again = () => hub.call("POST", "/v1/nodes/join", { publicKey: KEY, name: "pi" }, { token: join });
   await again();
   await hub.apply("shop", WEB);
   const before = await entries();
@@ -236,7 +236,7 @@ test("[A123] a secret in the wrong place is not kept", async () => {
   const { token: join } = await token();
   await hub.call("DELETE", `/v1/tokens/${join}`);
   expect(await last()).toMatchObject({ target: "token/(secret)", code: "invalid-request" });
-  await hub.call("DELETE", `/v1/nodes/${CREDENTIAL}`, undefined, { headers: { "user-agent": `x ${hub.admin}` } });
+  await hub.call("DELETE", `/v1/nodes/${KEY}`, undefined, { headers: { "user-agent": `x ${hub.admin}` } });
   expect(await last()).toMatchObject({ target: "node/(secret)", agent: "x (secret)" });
   await hub.call("PUT", `/v1/apps/${"%00a".repeat(60)}`, {}, { token: "skj1.0123456789ab.short" });
   expect((await last())?.target).toHaveLength(84);
