@@ -3,8 +3,9 @@
 import type { AppName } from "@skerry/shared/model/ids.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
-import type { Change, JoinToken } from "./core/change.ts";
-import type { Command } from "./core/command.ts";
+import type { ApiToken, Change, JoinToken } from "./core/change.ts";
+import type { Command, CommandContext, People } from "./core/command.ts";
+import { type Role, scopeText } from "./core/permission.ts";
 import { type Rollout, type Wish, wishKey } from "./core/rollout-state.ts";
 import type { Node, World } from "./core/world.ts";
 import type { AuditRecord } from "./store/audit-chain.ts";
@@ -14,8 +15,13 @@ export type Audited = Pick<AuditRecord, "target" | "targetId" | "before" | "afte
 /** Longer words are kept as their hash: it bounds an entry, and still tells whether two are the same. */
 const MAX_WORDS = 120;
 
-/** `changes`: what comes of the command. `token`: the join token that it is about, as it was. */
-export function audited(world: World, command: Command, changes: readonly Change[], token: JoinToken | null): Audited {
+/** `changes`: what comes of the command. `context`: the tokens and roles that it is about, as they were. */
+export function audited(
+  world: World,
+  command: Command,
+  changes: readonly Change[],
+  { token, people }: Pick<CommandContext, "token" | "people">,
+): Audited {
   const app = (name: AppName, before: string | null, after: string | null): Audited =>
     entry(`app/${name}`, null, before, after);
   switch (command.kind) {
@@ -52,6 +58,23 @@ export function audited(world: World, command: Command, changes: readonly Change
     }
     case "remove-token":
       return entry(`token/${command.id}`, null, tokenWords(token), null);
+    case "create-api-token": {
+      const made = lastOf(changes, "api-token-set")?.token;
+      return entry(`api-token/${command.name}`, made?.id ?? null, null, apiTokenWords(made));
+    }
+    case "remove-api-token": {
+      const gone = people?.tokens.find(({ id }) => id === command.id);
+      return entry(`api-token/${gone?.name ?? command.id}`, command.id, apiTokenWords(gone), null);
+    }
+    case "set-role":
+      return entry(
+        `role/${command.role.name}`,
+        null,
+        roleWords(people, command.role.name),
+        permissionWords(command.role),
+      );
+    case "remove-role":
+      return entry(`role/${command.name}`, null, roleWords(people, command.name), null);
     default:
       return assertNever(command);
   }
@@ -131,6 +154,18 @@ function tokenWords(token: JoinToken | null): string | null {
   if (token === null) return null;
   return `${token.usesLeft} uses until ${timeWords(token.expiresAtMs)}, ${labelWords(token)}`;
 }
+
+function apiTokenWords(token: ApiToken | undefined): string | null {
+  if (token === undefined) return null;
+  return `${token.role} for ${scopeText(token.scope)}, until ${timeWords(token.expiresAtMs)}`;
+}
+
+function roleWords(people: People | null, name: string): string | null {
+  const role = people?.roles.find((each) => each.name === name);
+  return role === undefined ? null : permissionWords(role);
+}
+
+const permissionWords = ({ permissions }: Role): string => [...permissions].sort().join(" ");
 
 const timeWords = (wallMs: number): string => new Date(wallMs).toISOString();
 

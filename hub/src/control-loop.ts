@@ -15,6 +15,7 @@ import type { Command, CommandContext, CommandOutcome, CommandRefusal } from "./
 import { decide, type Settings } from "./core/decide.ts";
 import { type DrainEnds, drainEnds, nextDrainEndMs, overdueDrains } from "./core/drain.ts";
 import { handle } from "./core/handle.ts";
+import { isAboutPeople } from "./core/people-command.ts";
 import { disconnected, greeted, received } from "./core/received.ts";
 import { undoTarget } from "./core/rollout/undo.ts";
 import type { AppRevision, World } from "./core/world.ts";
@@ -48,7 +49,7 @@ export interface ControlLoopOptions {
 /** What the caller knows about a command; the loop looks up the rest. */
 export interface SubmitContext {
   readonly actor: string;
-  /** create-token: a fresh id and the hash of its fresh secret; the caller keeps the secret. */
+  /** create-token, create-api-token: a fresh id and the hash of its fresh secret; the caller keeps the secret. */
   readonly freshToken: CommandContext["freshToken"];
   /** For the audit log: there is no change by anybody without an entry of it. */
   readonly origin: Origin;
@@ -170,7 +171,7 @@ class Loop implements ControlLoop {
         ? null
         : {
             ...{ actor, ...origin, outcome: "done", code: null, count: 1 },
-            ...audited(this.world, command, changes, commandContext.token),
+            ...audited(this.world, command, changes, commandContext),
           };
     const answer =
       idempotency === null
@@ -262,6 +263,7 @@ class Loop implements ControlLoop {
       freshNodeId: command.kind === "join-node" ? (`n${random.hex(8)}` as NodeId) : null,
       freshToken: context.freshToken,
       undoTo: command.kind === "undo-rollout" ? this.#undoTo(command.app, command.to) : null,
+      people: isAboutPeople(command) ? { tokens: store.apiTokens(), roles: store.roles() } : null,
     };
   }
 

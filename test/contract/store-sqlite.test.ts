@@ -89,7 +89,7 @@ test("[S13] [I31] every acknowledged commit is there after kill -9, with its aud
       const { seq } = store.load();
       // The one under way at the kill may be in or out, never half.
       expect([last, last + 1]).toContain(seq);
-      const events = store.events({ app: null, node: null, workload: null, afterId: null, limit: 1_000 });
+      const events = store.events({ app: null, node: null, workload: null, afterId: null, limit: 1_000, within: null });
       expect(events).toHaveLength(seq);
       expect(store.watch(0, 1_000)).toHaveLength(seq);
       expect(wholeAudit(store)).toHaveLength(seq);
@@ -378,9 +378,9 @@ test("[S18] a full disk refuses the change whole, reads go on, and it works agai
         expect(attempt).toThrow(expect.objectContaining({ kind: "full" }));
         expect(store.load()).toMatchObject({ seq: stored, nodes: [node(1)] });
         expect(store.load().apps).toHaveLength(stored - seq);
-        expect(store.events({ app: null, node: null, workload: null, afterId: null, limit: 1_000 })).toHaveLength(
-          stored - seq,
-        );
+        expect(
+          store.events({ app: null, node: null, workload: null, afterId: null, limit: 1_000, within: null }),
+        ).toHaveLength(stored - seq);
         free();
         expect(store.commit(commit([nodeSet(node(2))]))).toBe(stored + 1);
       },

@@ -17,7 +17,8 @@ import type {
 import { plainStatus, RUN_INTENT } from "@skerry/shared/model/plain.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { expect, test } from "vitest";
-import type { DurableChange, JoinToken } from "../../hub/src/core/change.ts";
+import type { ApiToken, DurableChange, JoinToken } from "../../hub/src/core/change.ts";
+import type { Role } from "../../hub/src/core/permission.ts";
 import type { GateResult, Rollout } from "../../hub/src/core/rollout-state.ts";
 import type { App, Node, Placement } from "../../hub/src/core/world.ts";
 import { FIRST_STEP } from "../../hub/src/core/world.ts";
@@ -133,6 +134,11 @@ export const token = (id: string, usesLeft: number): JoinToken => ({
   createdBy: "admin",
 });
 
+export const apiToken = (id: string, name: string): ApiToken => ({
+  ...{ id, name, secretHash: hash("d"), role: "deployer", expiresAtMs: 9_000, createdAtMs: 1, createdBy: "admin" },
+  scope: { apps: [appName("shop")], nodeLabels: ["site=farm"] },
+});
+
 export const status = (id: string, restarts: number): WorkloadStatus => ({
   id: workload(id),
   revision: 1,
@@ -190,7 +196,7 @@ export function wholeAudit(store: Store): AuditPage["items"] {
   return items;
 }
 
-const ALL: EventQuery = { app: null, node: null, workload: null, afterId: null, limit: 100 };
+const ALL: EventQuery = { app: null, node: null, workload: null, afterId: null, limit: 100, within: null };
 const FEW: StoreLimits = {
   events: 10,
   watchItems: 10,
@@ -450,6 +456,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         nodeSet(node(1)),
         { kind: "node-key-set", node: nodeId(1), publicKey: key("1") },
         { kind: "token-set", token: token("t1", 1) },
+        { kind: "api-token-set", token: apiToken("a1", "ci") },
       ]),
     );
     expect(store.watch(0, 100)?.map(({ change }) => change.kind)).toEqual(["node-set"]);
@@ -472,6 +479,71 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     store.saveObserved(nodeId(3), []);
     store.commit(commit([{ kind: "node-removed", node: nodeId(2) }]));
     expect(under.crash(store).load().observed).toEqual(new Map([[nodeId(1), [status("shop/web/1", 2)]]]));
+  });
+
+  contract(
+    "[S6] of apps and nodes out of what is asked for nothing is found, and pages are full all the same",
+    (store) => {
+      const placed = (id: string, on: number): DurableChange => ({
+        kind: "hub-event",
+        event: { kind: "placed", workload: workload(id), node: nodeId(on), reason: "spread" },
+      });
+      const ready = (on: number): DurableChange => ({
+        kind: "hub-event",
+        event: { kind: "node-ready", node: nodeId(on), silentForMs: null },
+      });
+      store.commit(commit([placed("a/web/1", 1), ready(1), placed("b/web/1", 1), ready(2), brakeEvent(3)]));
+      store.commit(commit([placed("a/web/2", 2), placed("b/web/2", 2)]));
+      const found = (within: EventQuery["within"], query: Partial<EventQuery> = {}): string[] =>
+        store.events({ ...ALL, within, ...query }).map((row) => row.workload ?? row.node ?? "hub");
+      const [a, one] = [[appName("a")], [nodeId(1)]];
+      expect(found({ apps: a, nodes: one })).toEqual(["a/web/1", nodeId(1), "a/web/2"]);
+      expect(found({ apps: a, nodes: [] })).toEqual(["a/web/1", "a/web/2"]);
+      expect(found({ apps: [], nodes: one })).toEqual([nodeId(1)]);
+      expect(found({ apps: a, nodes: null })).toEqual(["a/web/1", nodeId(1), nodeId(2), "a/web/2"]);
+      expect(found({ apps: null, nodes: [] })).toEqual(["a/web/1", "b/web/1", "a/web/2", "b/web/2"]);
+      expect(found({ apps: null, nodes: null })).toHaveLength(6);
+      expect(found({ apps: a, nodes: one }, { limit: 2 })).toEqual([nodeId(1), "a/web/2"]);
+      expect(found({ apps: a, nodes: one }, { limit: 1, afterId: 1 })).toEqual([nodeId(1)]);
+      expect(found({ apps: a, nodes: one }, { app: appName("b") })).toEqual([]);
+    },
+  );
+
+  contract("[S25] API tokens and roles are there after a crash, found by id, and gone when removed", (store, under) => {
+    const role = (name: string): Role => ({ name, permissions: ["app:read", "logs:read"] });
+    store.commit(
+      commit([
+        { kind: "api-token-set", token: apiToken("a2", "ci") },
+        { kind: "api-token-set", token: apiToken("a1", "anna") },
+        { kind: "api-token-set", token: apiToken("a3", "gone") },
+        { kind: "role-set", role: role("till") },
+        { kind: "role-set", role: { ...role("till"), permissions: ["app:read"] } },
+        { kind: "role-set", role: role("gone") },
+        { kind: "api-token-removed", id: "a3" },
+        { kind: "role-removed", name: "gone" },
+      ]),
+    );
+    const after = under.crash(store);
+    expect(after.apiTokens()).toEqual([apiToken("a1", "anna"), apiToken("a2", "ci")]);
+    expect([after.apiToken("a2"), after.apiToken("a3")]).toEqual([apiToken("a2", "ci"), null]);
+    expect(after.roles()).toEqual([{ name: "till", permissions: ["app:read"] }]);
+  });
+
+  contract("[S26] when an API token was last used is written behind, and goes with the token", (store, under) => {
+    store.commit(
+      commit([
+        { kind: "api-token-set", token: apiToken("a1", "anna") },
+        { kind: "api-token-set", token: apiToken("a2", "ci") },
+      ]),
+    );
+    for (const [id, atMs] of [["a1", 5] as const, ["a1", 7] as const, ["a2", 9] as const, ["a9", 9] as const])
+      store.saveApiTokenUse(id, atMs);
+    store.commit(commit([{ kind: "api-token-removed", id: "a2" }]));
+    const after = under.crash(store);
+    expect([...after.apiTokenUses()]).toEqual([["a1", 7]]);
+    // The token itself is written again: its use stays.
+    after.commit(commit([{ kind: "api-token-set", token: apiToken("a1", "anna") }]));
+    expect([...after.apiTokenUses()]).toEqual([["a1", 7]]);
   });
 
   contract("[S12] settings are small named values", (store, under) => {

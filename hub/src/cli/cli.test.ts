@@ -130,6 +130,11 @@ describe("failures", () => {
     [["node", "label", "a", "b"]],
     [["app", "show", "a/b"]],
     [["ps", "a/b/c"]],
+    [["api-token", "create", "--name", "ci"]],
+    [["api-token", "create", "--name", "ci", "--role", "viewer", "--node-label", "farm"]],
+    [["api-token", "create", "--name", "ci", "--role", "viewer", "--expires", "soon"]],
+    [["role", "set", "till", "app:fly"]],
+    [["auth", "can-i", "fly", "app"]],
   ])("[U1] wrong words are exit code 2: %s", async (words) => {
     const { code, out, err } = await runWords(words);
     expect([code, out]).toEqual([2, ""]);
@@ -161,6 +166,12 @@ describe("failures", () => {
     expect(code).toBe(1);
     expect(err).toMatch(/refuses the token/);
     expect(err).not.toContain("ska1.test");
+  });
+
+  test("[U2] a token that has passed its time is told so, with what to do", async () => {
+    const expired = refusal(401, "token-expired", "The API token ci has expired.");
+    const { code, err } = await withHub(() => expired, ["nodes"]);
+    expect([code, err]).toEqual([1, expect.stringContaining("The API token ci has expired.")]);
   });
 
   test("[U2] what answers is no hub", async () => {
@@ -252,7 +263,7 @@ describe("what is shown", () => {
   });
 
   test("[U14] empty lists say what to do next, on standard error", async () => {
-    for (const words of [["apps"], ["nodes"], ["ps"], ["token", "ls"]]) {
+    for (const words of [["apps"], ["nodes"], ["ps"], ["token", "ls"], ["api-token", "ls"]]) {
       const { code, out, err } = await withHub(() => page([]), words);
       expect([code, out]).toEqual([0, ""]);
       expect(err).toContain("skerry ");
@@ -624,7 +635,7 @@ describe("what is wanted beside the file", () => {
   const drain = (views: readonly (object | null)[], words: readonly string[] = []) => {
     let looks = 0;
     const answer: Answering = ({ method }) => {
-      if (method === "PATCH") return ok({ node: van });
+      if (method === "PUT") return ok({ node: van });
       const view = views[Math.min(looks++, views.length - 1)];
       return view === null ? refusal(503, "stopping", "stopping") : ok(view);
     };
@@ -760,4 +771,65 @@ test("[U17] starting loads neither schemas, YAML nor the hub", async () => {
   await look(join(import.meta.dirname, "main.ts"));
   const packages = [...seen].filter((name) => !name.startsWith("/") && !name.startsWith("node:"));
   expect(packages).toEqual(["commander"]);
+});
+
+describe("people and programs", () => {
+  const token = {
+    ...{ id: "36af96d99330", name: "ci", role: "deployer", apps: ["shop", "blog"], nodeLabels: ["site=farm"] },
+    ...{ expiresAtMs: 0, expiresInMs: 86_400_000, lastUsedAtMs: null, createdAtMs: 0, createdBy: "admin" },
+    token: "skt1.36af96d99330.secret",
+  };
+
+  test("[U40] api-token create sends role and scope, and shows the token with how to use it", async () => {
+    const words =
+      "api-token create --name ci --role deployer --app shop --app blog --node-label site=farm --expires 90d";
+    const { code, out, asked } = await withHub(() => ok(token), words.split(" "));
+    expect(code).toBe(0);
+    expect(asked[0]).toMatchObject({ method: "POST", url: "/v1/api-tokens" });
+    expect(asked[0]?.body).toEqual({
+      ...{ name: "ci", role: "deployer", apps: ["shop", "blog"], nodeLabels: ["site=farm"] },
+      expiresInMs: 90 * 86_400_000,
+    });
+    expect(out).toContain("role deployer, good for 1d.\nFor apps shop, blog and nodes with site=farm.\n");
+    expect(out).toContain(`  ${token.token}\n`);
+    expect(out).toMatch(/skerry login http:\/\/127\.0\.0\.1:\d+\n/);
+  });
+
+  test("[U40] api-token rm takes a name, an id or the whole token, of which only the id is sent", async () => {
+    for (const given of ["ci", "36af96d99330", token.token]) {
+      const { code, asked } = await withHub(() => ok(token), ["api-token", "rm", given]);
+      expect([code, asked[0]?.url]).toEqual([0, `/v1/api-tokens/${given === "ci" ? "ci" : token.id}`]);
+    }
+    expect((await runWords(["api-token", "rm", "a/b"])).code).toBe(2);
+  });
+
+  test("[U41] can-i says yes or no and why; exit code 0 or 1", async () => {
+    const answer = { permission: "app:deploy", name: "shop", reason: "your role is viewer", hint: "Ask the admin." };
+    const words = ["auth", "can-i", "deploy", "app", "shop"];
+    const yes = await withHub(() => ok({ ...answer, allowed: true }), words);
+    expect([yes.code, yes.out, yes.err]).toEqual([0, "yes: your role is viewer\n", ""]);
+    expect(yes.asked[0]?.url).toBe("/v1/auth/can-i?permission=app%3Adeploy&name=shop");
+    const no = await withHub(() => ok({ ...answer, allowed: false }), words);
+    expect([no.code, no.out, no.err]).toEqual([1, "no: your role is viewer\n", "Ask the admin.\n"]);
+    const told = await withHub(() => ok({ ...answer, allowed: false }), [...words, "--json"]);
+    expect([told.code, JSON.parse(told.out).allowed]).toEqual([1, false]);
+  });
+
+  test("[U41] a permission that there is not is told with those that there are", async () => {
+    const { err } = await runWords(["role", "set", "till", "app:fly"]);
+    expect(err).toMatch(/"app:fly" is no permission\.\nThere are: app:read, /);
+  });
+
+  test("[U40] roles are set, listed and removed", async () => {
+    const role = { name: "till", builtin: false, permissions: ["app:read"], changed: true };
+    const set = await withHub(() => ok(role), ["role", "set", "till", "app:read", "app:read"]);
+    expect([set.asked[0]?.method, set.asked[0]?.body, set.out]).toEqual([
+      "PUT",
+      { permissions: ["app:read"] },
+      "Role till: app:read\n",
+    ]);
+    expect((await withHub(() => ok({ items: [role] }), ["role", "ls"])).out).toBe("till (own): app:read\n");
+    const removed = await withHub(() => ok({ name: "till" }), ["role", "rm", "till"]);
+    expect([removed.asked[0]?.method, removed.out]).toEqual(["DELETE", "The role till is removed.\n"]);
+  });
 });

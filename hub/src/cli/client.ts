@@ -185,8 +185,10 @@ function understand(target: Target, response: Pick<IncomingMessage, "statusCode"
   const parsed = parseJson(text);
   if (status >= 200 && status < 300 && parsed !== undefined) return parsed;
   if (isError(parsed)) {
-    const hint = status === 401 ? refusedTokenHint(target) : parsed.hint;
-    const message = status === 401 ? `The hub at ${target.url} refuses the token.` : parsed.message;
+    // Of a token that has passed its time the hub says so; of any other only that it is not one.
+    const isUnknown = status === 401 && parsed.code !== "token-expired";
+    const hint = isUnknown ? refusedTokenHint(target) : parsed.hint;
+    const message = isUnknown ? `The hub at ${target.url} refuses the token.` : parsed.message;
     throw new HubRefusal(status, parsed.code, message, hint, parsed.problems.filter(isProblem));
   }
   const kind = response.headers["content-type"] ?? "no content type";
@@ -196,7 +198,7 @@ function understand(target: Target, response: Pick<IncomingMessage, "statusCode"
 }
 
 function refusedTokenHint(target: Target): string {
-  return `Log in again: skerry login ${target.url}. The admin token is in the file admin-token of the hub's data folder. A token in SKERRY_TOKEN wins over the one logged in with.`;
+  return `Log in again: skerry login ${target.url}. Your API token is what you were given; the admin token is in the file admin-token of the hub's data folder. A token in SKERRY_TOKEN wins over the one logged in with.`;
 }
 
 function parseJson(text: string): unknown {

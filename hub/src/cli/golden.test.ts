@@ -2,22 +2,28 @@
 // After a wanted change: vitest run -u, and read the difference.
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { BUILTIN_ROLES } from "../core/permission.ts";
 import { appSummarySchema, appViewSchema, dryRunSchema } from "../http/schemas/apps.ts";
 import { auditEntrySchema } from "../http/schemas/audit.ts";
 import { eventViewSchema } from "../http/schemas/events.ts";
 import { nodeSummarySchema, nodeViewSchema, removedNodeSchema } from "../http/schemas/nodes.ts";
+import { apiTokenViewSchema, whoamiSchema } from "../http/schemas/people.ts";
 import { whySchema } from "../http/schemas/system.ts";
 import { tokenViewSchema } from "../http/schemas/tokens.ts";
 import { workloadViewSchema } from "../http/schemas/workloads.ts";
+import { createdText as createdApiText } from "./commands/api-token-create.ts";
+import { apiTokensTable } from "./commands/api-token-ls.ts";
 import { appText } from "./commands/app-show.ts";
 import { dryRunText } from "./commands/apply.ts";
 import { appsTable } from "./commands/apps.ts";
 import { auditLine } from "./commands/audit.ts";
+import { whoText } from "./commands/auth-whoami.ts";
 import { eventLine } from "./commands/events.ts";
 import { removedText } from "./commands/node-rm.ts";
 import { nodeText } from "./commands/node-show.ts";
 import { nodesTable } from "./commands/nodes.ts";
 import { workloadsTable } from "./commands/ps.ts";
+import { rolesText } from "./commands/role-ls.ts";
 import { createdText } from "./commands/token-create.ts";
 import { tokensTable } from "./commands/token-ls.ts";
 import { whyText } from "./commands/why.ts";
@@ -31,6 +37,9 @@ import { lateText, progressLines } from "./wait.ts";
 const WIDTH = 80;
 const GOLDEN = join(import.meta.dirname, "../../../test/golden/cli");
 const utc = (): number => 0;
+const never = (): never => {
+  throw new Error("there is one");
+};
 
 async function golden(name: string, text: string): Promise<void> {
   for (const line of text.split("\n")) expect([...line].length, line).toBeLessThanOrEqual(WIDTH);
@@ -458,6 +467,44 @@ describe("[U3] at 80 columns", () => {
       ),
     ));
 
+  test("api-token ls, auth whoami and role ls", () => {
+    const scope = { apps: ["shop"], nodeLabels: ["site=farm"] };
+    const token = { id: "36af96d99330", expiresAtMs: 0, createdAtMs: 0, createdBy: "token anna" };
+    const tokens = apiTokenViewSchema.array().parse([
+      {
+        ...token,
+        ...scope,
+        name: "ci",
+        role: "deployer",
+        expiresInMs: 86_399_800_000,
+        lastUsedAtMs: 1_795_000_000_000,
+      },
+      { ...token, apps: [], nodeLabels: [], name: "wall", role: "viewer", expiresInMs: -1, lastUsedAtMs: null },
+    ]);
+    const who = whoamiSchema.parse({
+      name: "token ci",
+      credential: "api-token/36af96d99330",
+      roles: [{ role: "deployer", ...scope }],
+      permissions: BUILTIN_ROLES.deployer,
+      expiresInMs: 86_399_800,
+    });
+    const roles = Object.entries(BUILTIN_ROLES).map(([name, held]) => ({
+      name,
+      builtin: true,
+      permissions: [...held],
+    }));
+    const own = { name: "till-staff", builtin: false, permissions: [...BUILTIN_ROLES.viewer] };
+    return golden(
+      "people",
+      [
+        apiTokensTable(tokens, WIDTH, plain, utc),
+        whoText(who, WIDTH),
+        rolesText([...roles, own], WIDTH, plain),
+        createdApiText({ ...(tokens[0] ?? never()), token: "skt1.36af96d99330.secret" }, "http://hub:7443"),
+      ].join("\n"),
+    );
+  });
+
   const commands = [
     "",
     "hub",
@@ -495,6 +542,17 @@ describe("[U3] at 80 columns", () => {
     "cordon",
     "uncordon",
     "drain",
+    "api-token",
+    "api-token create",
+    "api-token ls",
+    "api-token rm",
+    "role",
+    "role set",
+    "role ls",
+    "role rm",
+    "auth",
+    "auth whoami",
+    "auth can-i",
     "token",
     "token create",
     "token ls",

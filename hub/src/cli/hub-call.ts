@@ -2,6 +2,7 @@
 import type { RequestOf } from "../http/api.ts";
 import type { AppSummary } from "../http/schemas/apps.ts";
 import type { NodeSummary } from "../http/schemas/nodes.ts";
+import type { ApiTokenView } from "../http/schemas/people.ts";
 import type { TokenView } from "../http/schemas/tokens.ts";
 import type { WorkloadView } from "../http/schemas/workloads.ts";
 import { type Client, createClient } from "./client.ts";
@@ -25,6 +26,7 @@ interface Items {
   readonly listNodes: NodeSummary;
   readonly listWorkloads: WorkloadView;
   readonly listTokens: TokenView;
+  readonly listApiTokens: ApiTokenView;
 }
 
 /** A thousand items are some 700 KB: fewer questions, and no answer too large. */
@@ -41,7 +43,7 @@ export async function listAll<N extends keyof Items>(
   let after: string | null = null;
   for (let page = 0; page < MAX_PAGES; page++) {
     const asked = { query: { ...query, limit: PAGE, ...(after === null ? {} : { after }) } };
-    // The four routes take these two beside their own filters, and all answer with a page of their items; TypeScript cannot
+    // These routes take these two beside their own filters, and all answer with a page of their items; TypeScript cannot
     // see that of a route which is known by a type parameter only.
     const answer = (await client.call(name, asked as never)) as { items: Items[N][]; next: string | null };
     items.push(...answer.items);

@@ -37,6 +37,8 @@ export function buildProgram(io: Io, finish: Finish): Command {
   addLooking(program, finish, io);
   program.commandsGroup("Nodes:");
   addNodes(program, finish, io);
+  program.commandsGroup("Who may do what:");
+  addPeople(program, finish, io);
   program.commandsGroup("And:");
   addRest(program, finish, io);
   // Last, so that it stands in the last group.
@@ -437,11 +439,92 @@ function addWishes(program: Command, finish: Finish, io: Io): void {
   lazily(unpause, finish, io, load("unpause"), ["target"]);
 }
 
+function addPeople(program: Command, finish: Finish, io: Io): void {
+  addApiTokens(program, finish, io);
+  const role = program
+    .command("role")
+    .summary("roles: set, ls, rm")
+    .description(
+      "A role is a set of permissions. viewer, operator, deployer and admin are built in; each holds what the one before holds.",
+    );
+  const set = role
+    .command("set <name> <permissions...>")
+    .summary("make an own role, or give it other permissions")
+    .description(
+      "Makes an own role of PERMISSIONS, such as app:read, or gives it others. It counts at once for all who have it. You cannot give what you do not hold.",
+    );
+  lazily(set, finish, io, () => import("./commands/role-set.ts"), ["name", "permissions"]);
+  const list = role
+    .command("ls")
+    .alias("list")
+    .summary("list roles and what they may do")
+    .description("Lists the roles, built-in and own, with their permissions.")
+    .addOption(json());
+  lazily(list, finish, io, () => import("./commands/role-ls.ts"));
+  const remove = role
+    .command("rm <name>")
+    .summary("remove an own role that nobody has")
+    .description("Removes an own role. One that an API token has is refused: remove the token first.");
+  lazily(remove, finish, io, () => import("./commands/role-rm.ts"), ["name"]);
+  const auth = program
+    .command("auth")
+    .summary("what you may do: whoami, can-i")
+    .description("Asks the hub who you are, and what you may do.");
+  const whoami = auth
+    .command("whoami")
+    .summary("who the hub takes you for, and your roles")
+    .description("Says who the hub takes you for, with which roles, and until when.")
+    .addOption(json());
+  lazily(whoami, finish, io, () => import("./commands/auth-whoami.ts"));
+  const canI = auth
+    .command("can-i <verb> <resource> [name]")
+    .summary("may I? exit code 0 yes, 1 no; and why")
+    .description(
+      "Says whether you may, and why: exit code 0 yes, 1 no. NAME is an app or a node; without it, any of them.",
+    )
+    .addOption(json());
+  lazily(canI, finish, io, () => import("./commands/auth-can-i.ts"), ["verb", "resource", "name"]);
+}
+
+function addApiTokens(program: Command, finish: Finish, io: Io): void {
+  const token = program
+    .command("api-token")
+    .summary("API tokens for people and programs: create, ls, rm")
+    .description("API tokens let people and programs in, each with a role. Machines join with: skerry token.");
+  const create = token
+    .command("create")
+    .summary("make a token with a role; it is shown once")
+    .description(
+      "Makes an API token and shows it, this once. With --app and --node-label its role reaches only these apps, and nodes with one of these labels; without both, everything. You cannot give what you do not hold.",
+    )
+    .requiredOption("--name <name>", "whose it is; stands in the events beside what is done with it")
+    .requiredOption("--role <role>", "viewer, operator, deployer, admin or an own role")
+    .option("--app <app>", "only this app; may be given several times", collect)
+    .option("--node-label <key=value>", "only nodes with it; may be given several times", collect)
+    .option("--expires <duration>", "for how long (90d)")
+    .addOption(json());
+  lazily(create, finish, io, () => import("./commands/api-token-create.ts"));
+  const list = token
+    .command("ls")
+    .alias("list")
+    .summary("list tokens, and when each was last used")
+    .description("Lists the API tokens, without their secrets, and when each was last used.")
+    .addOption(json());
+  lazily(list, finish, io, () => import("./commands/api-token-ls.ts"));
+  const remove = token
+    .command("rm <name>")
+    .summary("remove a token; who uses it is out at once")
+    .description("Removes an API token, by name or id. What is open with it is closed.");
+  lazily(remove, finish, io, () => import("./commands/api-token-rm.ts"), ["name"]);
+}
+
 function addRest(program: Command, finish: Finish, io: Io): void {
   const token = program
     .command("token")
-    .summary("join tokens: create, ls, rm")
-    .description("Join tokens let machines become nodes.");
+    .summary("join tokens for machines: create, ls, rm")
+    .description(
+      "Join tokens let machines become nodes. People and programs come in with API tokens: skerry api-token.",
+    );
   const create = token
     .command("create")
     .summary("make a token; its secret is shown once")

@@ -1,6 +1,7 @@
 // Apps and nodes as the user names them. The hub judges the names: it has the rule, and one rule in two places would be two.
 // It must not load the schemas: they would cost every command a fifth of its start.
 import type { AppName, NodeId, NodeName, ServiceName } from "@skerry/shared/model/ids.ts";
+import { isPermission, PERMISSIONS, type Permission } from "../core/permission.ts";
 import { usage } from "./failure.ts";
 
 /** The brands say "checked"; the hub checks them before it does anything. */
@@ -40,4 +41,10 @@ export function targetRef(text: string): {
     );
   }
   return { app: appRef(app), service: (service ?? null) as ServiceName | null, slot: slot ?? null };
+}
+
+/** "app:read". The table of them is light, so this one is judged here. */
+export function permissionRef(text: string): Permission {
+  if (isPermission(text)) return text;
+  throw usage(`${JSON.stringify(text)} is no permission.`, `There are: ${PERMISSIONS.join(", ")}.`);
 }

@@ -211,6 +211,10 @@ export function applyChange(world: World, change: Change): void {
     case "node-key-set":
     case "token-set":
     case "token-removed":
+    case "api-token-set":
+    case "api-token-removed":
+    case "role-set":
+    case "role-removed":
     case "hub-event":
     case "node-events":
       return;

@@ -12,6 +12,7 @@ import type {
 } from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
+import type { Binding, Permission, Role } from "./permission.ts";
 import type { GateResult, Rollout, Wish } from "./rollout-state.ts";
 import type { App, Brake, Node, Placement, Reachability, Tombstone, Unplaced, Word } from "./world.ts";
 
@@ -57,7 +58,23 @@ export type HubEvent =
   /** A mistake in the hub: deciding came to no end by itself. `waiting`: slots without a node. */
   | { readonly kind: "decision-cut-short"; readonly waiting: number }
   | { readonly kind: "token-created"; readonly token: string; readonly by: string }
-  | { readonly kind: "token-removed"; readonly token: string; readonly by: string };
+  | { readonly kind: "token-removed"; readonly token: string; readonly by: string }
+  /** `token`: its id and `name`; `role`: what it may do, and where. */
+  | {
+      readonly kind: "api-token-created";
+      readonly token: string;
+      readonly name: string;
+      readonly role: string;
+      readonly by: string;
+    }
+  | { readonly kind: "api-token-removed"; readonly token: string; readonly name: string; readonly by: string }
+  | {
+      readonly kind: "role-changed";
+      readonly role: string;
+      readonly permissions: readonly Permission[];
+      readonly by: string;
+    }
+  | { readonly kind: "role-removed"; readonly role: string; readonly by: string };
 
 /** Join token at rest: never its secret. `usesLeft` and `expiresAtMs` (hub's wall clock) are checked at the door. */
 export interface JoinToken {
@@ -66,6 +83,18 @@ export interface JoinToken {
   readonly usesLeft: number;
   readonly expiresAtMs: number;
   readonly labels: Readonly<Record<string, string>>;
+  readonly createdAtMs: number;
+  readonly createdBy: string;
+}
+
+/** API token at rest: never its secret. Lets a person or a program in, with one role. */
+export interface ApiToken extends Binding {
+  readonly id: string;
+  /** Unique among the tokens there are; as it stands in events. */
+  readonly name: string;
+  readonly secretHash: SpecHash;
+  /** Hub's wall clock. */
+  readonly expiresAtMs: number;
   readonly createdAtMs: number;
   readonly createdBy: string;
 }
@@ -92,6 +121,10 @@ export type DurableChange =
   | { readonly kind: "gate-removed"; readonly workload: WorkloadId }
   | { readonly kind: "token-set"; readonly token: JoinToken }
   | { readonly kind: "token-removed"; readonly id: string }
+  | { readonly kind: "api-token-set"; readonly token: ApiToken }
+  | { readonly kind: "api-token-removed"; readonly id: string }
+  | { readonly kind: "role-set"; readonly role: Role }
+  | { readonly kind: "role-removed"; readonly name: string }
   | { readonly kind: "hub-event"; readonly event: HubEvent }
   | { readonly kind: "node-events"; readonly node: NodeId; readonly items: readonly OutboxItem[] };
 

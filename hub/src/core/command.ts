@@ -14,7 +14,8 @@ import type {
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Result } from "@skerry/shared/runtime/result.ts";
-import type { Change, JoinToken } from "./change.ts";
+import type { ApiToken, Change, JoinToken } from "./change.ts";
+import type { Binding, Role } from "./permission.ts";
 import type { WishTarget } from "./wishes.ts";
 import type { AppRevision, Availability } from "./world.ts";
 
@@ -71,7 +72,15 @@ export type Command =
       readonly ifRevision: number | null;
     }
   | RolloutCommand
-  | WishCommand;
+  | WishCommand
+  | PeopleCommand;
+
+/** Whether the caller may give what these give is judged at the door. */
+export type PeopleCommand =
+  | ({ readonly kind: "create-api-token"; readonly name: string; readonly expiresInMs: number } & Binding)
+  | { readonly kind: "remove-api-token"; readonly id: string }
+  | { readonly kind: "set-role"; readonly role: Role }
+  | { readonly kind: "remove-role"; readonly name: string };
 
 /** `to` null: the last good revision; when that is the present one, what was good before it. `reason`: the operator's own words, or "". */
 export type RolloutCommand =
@@ -99,10 +108,18 @@ export interface CommandContext {
   readonly keyHolder: NodeId | null;
   /** join-node: a fresh random id. */
   readonly freshNodeId: NodeId | null;
-  /** create-token: a fresh id and the hash of its fresh secret. */
+  /** create-token, create-api-token: a fresh id and the hash of its fresh secret. */
   readonly freshToken: { readonly id: string; readonly secretHash: SpecHash } | null;
   /** undo-rollout: the older revision to go back to; null: there is none. */
   readonly undoTo: AppRevision | null;
+  /** Of the commands about people. */
+  readonly people: People | null;
+}
+
+/** API tokens and own roles as they are stored; decisions need neither, so the World has none. */
+export interface People {
+  readonly tokens: readonly ApiToken[];
+  readonly roles: readonly Role[];
 }
 
 /** conflict 409 · failed-before 409 · not-found 404 · invalid 422 · limit 422 · token-refused 403 */
@@ -149,7 +166,12 @@ export type CommandOutcome =
       readonly repeated: boolean;
     }
   | { readonly kind: "token-created"; readonly token: JoinToken }
-  | { readonly kind: "token-removed"; readonly id: string };
+  | { readonly kind: "token-removed"; readonly id: string }
+  | { readonly kind: "api-token-created"; readonly token: ApiToken }
+  | { readonly kind: "api-token-removed"; readonly token: ApiToken }
+  /** `changed` false: it was so already. */
+  | { readonly kind: "role-changed"; readonly role: Role; readonly changed: boolean }
+  | { readonly kind: "role-removed"; readonly name: string };
 
 export interface Handled {
   readonly changes: readonly Change[];

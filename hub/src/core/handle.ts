@@ -12,6 +12,7 @@ import type { Change, JoinToken } from "./change.ts";
 import type { Command, CommandContext, HandleResult, RefusalCode } from "./command.ts";
 import { availabilityChanged, drainProblem } from "./drain-command.ts";
 import { placedOf } from "./lookup.ts";
+import { handlePeople } from "./people-command.ts";
 import { beginRollout, keptRevisions } from "./rollout/begin.ts";
 import { failedBefore, failedBeforeRefusal, handleRollout, hasFailedCopies } from "./rollout/commands.ts";
 import { activeRollout } from "./rollout/policy.ts";
@@ -49,6 +50,11 @@ export function handle(world: World, command: Command, context: CommandContext):
     case "restart":
     case "set-paused":
       return handleWish(world, command, context);
+    case "create-api-token":
+    case "remove-api-token":
+    case "set-role":
+    case "remove-role":
+      return handlePeople(command, context);
     default:
       return assertNever(command);
   }

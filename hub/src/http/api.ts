@@ -8,6 +8,7 @@ import * as diffs from "./schemas/diff.ts";
 import * as events from "./schemas/events.ts";
 import * as logs from "./schemas/logs.ts";
 import * as nodes from "./schemas/nodes.ts";
+import * as people from "./schemas/people.ts";
 import * as rollouts from "./schemas/rollouts.ts";
 import * as system from "./schemas/system.ts";
 import * as tokens from "./schemas/tokens.ts";
@@ -89,6 +90,12 @@ export const api = {
     response: nodes.changedNodeSchema,
     errors: [413, 415, 422, 507],
   },
+  setAvailability: {
+    params: nodes.nodeParams,
+    body: nodes.setAvailabilityBodySchema,
+    response: nodes.changedNodeSchema,
+    errors: [413, 415, 422, 507],
+  },
   removeNode: {
     params: nodes.nodeParams,
     query: nodes.removeNodeQuery,
@@ -104,6 +111,24 @@ export const api = {
   },
   listTokens: { query: tokens.listTokensQuery, response: tokens.tokenPageSchema },
   removeToken: { params: tokens.tokenParams, response: tokens.removedTokenSchema, errors: [422, 507] },
+
+  createApiToken: {
+    body: people.createApiTokenBodySchema,
+    response: people.createdApiTokenSchema,
+    errors: [413, 415, 422, 507],
+  },
+  listApiTokens: { query: people.listApiTokensQuery, response: people.apiTokenPageSchema },
+  removeApiToken: { params: people.apiTokenParams, response: people.removedApiTokenSchema, errors: [422, 507] },
+  listRoles: { response: people.roleListSchema },
+  setRole: {
+    params: people.roleParams,
+    body: people.setRoleBodySchema,
+    response: people.changedRoleSchema,
+    errors: [413, 415, 422, 507],
+  },
+  removeRole: { params: people.roleParams, response: people.removedRoleSchema, errors: [422, 507] },
+  whoami: { response: people.whoamiSchema },
+  canI: { query: people.canIQuery, response: people.canISchema },
 
   why: { params: system.whyParams, response: system.whySchema },
   listEvents: { query: events.listEventsQuery, response: events.eventPageSchema },

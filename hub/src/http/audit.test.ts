@@ -80,13 +80,25 @@ const good: Partial<Record<RouteName, (made: { id: string; token: string }) => P
     await hub.apply("shop", WEB.replace("web:1", "web:2"));
     return hub.call("POST", "/v1/apps/shop/rollout/undo", { to: 1 });
   },
-  changeNode: () => hub.call("PATCH", "/v1/nodes/pi", { availability: "cordoned" }),
+  changeNode: () => hub.call("PATCH", "/v1/nodes/pi", { setLabels: { site: "farm" } }),
+  setAvailability: () => hub.call("PUT", "/v1/nodes/pi/availability", { availability: "cordoned" }),
   removeNode: () => hub.call("DELETE", "/v1/nodes/pi"),
   joinNode: ({ token }) =>
     hub.call("POST", "/v1/nodes/join", { publicKey: KEY, name: "pi" }, { token, headers: AGENT }),
   createToken: async () => ({ ...(await hub.call("POST", "/v1/tokens", {})) }),
   removeToken: ({ id }) => hub.call("DELETE", `/v1/tokens/${id}`),
+  createApiToken: () => hub.call("POST", "/v1/api-tokens", CI),
+  removeApiToken: async () => {
+    secrets.push((await hub.call("POST", "/v1/api-tokens", CI)).body.token);
+    return hub.call("DELETE", "/v1/api-tokens/ci");
+  },
+  setRole: () => hub.call("PUT", "/v1/roles/till-staff", { permissions: ["app:read", "app:operate"] }),
+  removeRole: async () => {
+    await hub.call("PUT", "/v1/roles/till-staff", { permissions: ["app:read"] });
+    return hub.call("DELETE", "/v1/roles/till-staff");
+  },
 };
+const CI = { name: "ci", role: "deployer", apps: ["shop"] };
 const AGENT = { "user-agent": `skerry ${"x".repeat(200)}` };
 
 /** What its entry says. */
@@ -102,11 +114,24 @@ const said: Partial<Record<RouteName, Partial<AuditEntryView>>> = {
   pauseRollout: { target: "app/shop", before: "revision 1 progressing", after: "revision 1 paused" },
   resumeRollout: { target: "app/shop", before: "revision 1 paused", after: "revision 1 progressing" },
   undoRollout: { target: "app/shop", before: "revision 2", after: "revision 3" },
-  changeNode: { target: "node/pi", before: "active", after: "cordoned" },
+  changeNode: { target: "node/pi", before: "no labels", after: "site=farm" },
+  setAvailability: { target: "node/pi", before: "active", after: "cordoned" },
   removeNode: { target: "node/pi", before: "active", after: null },
   joinNode: { target: "node/pi-2", before: null, after: "site=shop" },
   createToken: { before: null, after: expect.stringMatching(/^1 uses until 2.*Z, no labels$/) },
   removeToken: { before: expect.stringMatching(/^5 uses until 2.*Z, site=shop$/), after: null },
+  createApiToken: {
+    target: "api-token/ci",
+    before: null,
+    after: expect.stringMatching(/^deployer for app shop, until 2/),
+  },
+  removeApiToken: {
+    target: "api-token/ci",
+    before: expect.stringMatching(/^deployer for app shop, until/),
+    after: null,
+  },
+  setRole: { target: "role/till-staff", before: null, after: "app:operate app:read" },
+  removeRole: { target: "role/till-staff", before: "app:read", after: null },
 };
 
 test("[A120] every route that changes something has a call here", () => {
@@ -119,7 +144,7 @@ test.each(changing)("[A120] %s leaves an entry: who, from where, what, to what, 
   const made = await token();
   const answer = await good[name]?.(made);
   expect(answer?.status).toBe(200);
-  if (name === "createToken") secrets.push(answer?.body.token);
+  if (name === "createToken" || name === "createApiToken") secrets.push(answer?.body.token);
   const isJoin = name === "joinNode";
   expect(await last()).toMatchObject({
     what: name,
@@ -133,7 +158,11 @@ test.each(changing)("[A120] %s leaves an entry: who, from where, what, to what, 
 });
 
 const address = (route: Route): string =>
-  route.url.replace(":app", "shop").replace(":node", "pi").replace(":token", "0123456789ab");
+  route.url
+    .replace(":app", "shop")
+    .replace(":node", "pi")
+    .replace(":token", "0123456789ab")
+    .replace(":role", "till-staff");
 
 test.each(changing)("[A121] %s leaves an entry when nobody known, or one who may not, asks for it", async (name) => {
   const { id, token: join } = await token();
@@ -188,7 +217,7 @@ test("[A121] a refused join names the machine, and a refused change of a node it
   for (let use = 0; use < 6; use += 1)
     await hub.call("POST", "/v1/nodes/join", { publicKey: `${use}`.repeat(64), name: `m-${use}` }, { token: join });
   expect(await last()).toMatchObject({ what: "joinNode", target: "node/m-5", code: "join-token-refused" });
-  await hub.call("PATCH", `/v1/nodes/${id}`, { availability: "asleep" });
+  await hub.call("PUT", `/v1/nodes/${id}/availability`, { availability: "asleep" });
   expect(await last()).toMatchObject({ target: "node/pi", targetId: id, code: "invalid-request" });
 });
 
@@ -301,7 +330,7 @@ test("[A125] a route that changes something past the log is not answered as if a
   const app = fastify();
   app.decorateRequest("isAudited", false);
   addAuditCheck(app);
-  const config = { permission: "apps:write", name: "removeApp" } as const;
+  const config = { permission: "app:deploy", name: "removeApp" } as const;
   app.delete("/past", { config }, async () => ({ removed: true }));
   app.put("/along", { config: { ...config, name: "applyApp" } }, async (request) => {
     request.isAudited = true;
@@ -316,7 +345,7 @@ test("[A125] a route that changes something past the log is not answered as if a
 test("[A126] the log is read in pages from either end, by actor, target, age and outcome, and its chain holds", async () => {
   const id = await hub.join("pi");
   await hub.apply("shop", WEB);
-  await hub.call("PATCH", "/v1/nodes/pi", { availability: "cordoned" });
+  await hub.call("PUT", "/v1/nodes/pi/availability", { availability: "cordoned" });
   await refuse(1);
   const numbers = async (query: string) =>
     (await hub.call("GET", `/v1/audit?${query}`)).body.items.map(({ number }: AuditEntryView) => number);

@@ -33,6 +33,13 @@ const raised: Partial<Record<ErrorCode, () => Promise<Answer>>> = {
   "not-authenticated": () => hub.call("GET", "/v1/apps", undefined, { token: null }),
   "join-token-refused": () =>
     hub.call("POST", "/v1/nodes/join", {}, { token: `skj1.${"1".repeat(12)}.${"2".repeat(64)}` }),
+  "token-expired": async () => {
+    const { token } = (await hub.call("POST", "/v1/api-tokens", { name: "ci", role: "viewer", expiresInMs: 1_000 }))
+      .body;
+    hub.advance(1_001);
+    return hub.call("GET", "/v1/apps", undefined, { token });
+  },
+  "role-not-found": () => hub.call("DELETE", "/v1/roles/nothing"),
   "not-permitted": () => hub.call("POST", "/v1/nodes/join", {}),
   "route-not-found": () => hub.call("GET", "/v1/nothing"),
   "app-not-found": () => hub.call("GET", "/v1/apps/nothing"),

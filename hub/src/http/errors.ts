@@ -26,6 +26,11 @@ export const errorKinds = {
     when: "There is no bearer token, or it is not one of this hub.",
     hint: "Send `Authorization: Bearer TOKEN`; the admin token is in the file admin-token of the hub's data folder. With the CLI: skerry login.",
   },
+  "token-expired": {
+    status: 401,
+    when: "An API token has passed its time.",
+    hint: "Ask for a new one: who holds api-token:manage makes it with skerry api-token create.",
+  },
   "join-token-refused": {
     status: 401,
     when: "A join token is unknown, used up, expired or withdrawn.",
@@ -33,15 +38,19 @@ export const errorKinds = {
   },
   "not-permitted": {
     status: 403,
-    when: "The identity is known and may not do this; a join token can only join.",
-    hint: "Use a token that may: the admin token for everything but joining, a join token for joining.",
+    when: "The caller is known and may not do this: the message names the permission that is missing. A join token can only join.",
+    hint: "skerry auth whoami says what you may do. Who holds api-token:manage, as the admin does, gives roles.",
   },
   "route-not-found": {
     status: 404,
     when: "There is no such address, or not with this method.",
     hint: "See /v1/openapi.json for the addresses there are.",
   },
-  "app-not-found": { status: 404, when: "There is no app of this name.", hint: "List them with: skerry apps." },
+  "app-not-found": {
+    status: 404,
+    when: "There is no app of this name, or none that the caller may see.",
+    hint: "List them with: skerry apps.",
+  },
   "revision-not-found": {
     status: 404,
     when: "The app has no such revision.",
@@ -49,17 +58,22 @@ export const errorKinds = {
   },
   "node-not-found": {
     status: 404,
-    when: "There is no node of this id or name.",
+    when: "There is no node of this id or name, or none that the caller may see.",
     hint: "List them with: skerry nodes.",
   },
   "token-not-found": {
     status: 404,
-    when: "There is no join token of this id.",
-    hint: "List them with: skerry token list.",
+    when: "There is no join token of this id, or no API token of this id or name.",
+    hint: "List them with: skerry token ls, or skerry api-token ls.",
+  },
+  "role-not-found": {
+    status: 404,
+    when: "There is no own role of this name.",
+    hint: "List them with: skerry role ls.",
   },
   "target-not-found": {
     status: 404,
-    when: "`why` or the logs were asked of something that does not exist.",
+    when: "`why` or the logs were asked of something that does not exist, or that the caller may not see.",
     hint: "Ask about APP, APP/SERVICE, APP/SERVICE/SLOT or a node's name; skerry apps and skerry nodes list them.",
   },
   "revision-conflict": {

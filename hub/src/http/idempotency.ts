@@ -40,7 +40,8 @@ export function idempotencyKey(
 export function replay(idempotency: IdempotencyKey, stored: Stored | null): unknown {
   if (stored === null) return null;
   if (stored.requestHash !== idempotency.requestHash) {
-    const key = idempotency.key.slice(idempotency.key.indexOf(" ") + 1);
+    // An actor may have several words, a key has one.
+    const key = idempotency.key.slice(idempotency.key.lastIndexOf(" ") + 1);
     throw new HttpError(
       "idempotency-mismatch",
       `The Idempotency-Key ${quoted(key)} was used before with another request. Nothing was changed.`,

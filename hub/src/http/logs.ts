@@ -12,6 +12,7 @@ import type { HttpDeps } from "./deps.ts";
 import { HttpError, quoted } from "./errors.ts";
 import { findApp } from "./lookup.ts";
 import type { LogNews } from "./schemas/logs.ts";
+import type { Standing } from "./standing.ts";
 import { workloadsOf } from "./views/apps.ts";
 
 /** Each costs a socket here and a stream for each workload. */
@@ -34,7 +35,7 @@ export interface Logs {
 
 type Query = CheckedOf<"getLogs">["query"];
 
-export function createLogs(deps: HttpDeps): Logs {
+export function createLogs(deps: HttpDeps, standing: Standing): Logs {
   const readers = new Set<Reader>();
   let stopped = false;
   return {
@@ -53,7 +54,11 @@ export function createLogs(deps: HttpDeps): Logs {
       findApp(deps.loop.world, app);
       refuseUnfit(wanted(deps.loop.world).length, app, query);
       reply.hijack();
-      const reader = new Reader(deps, reply, query, wanted, () => readers.delete(reader));
+      const forget = standing.add(request, () => reader.end());
+      const reader = new Reader(deps, reply, query, wanted, () => {
+        readers.delete(reader);
+        forget();
+      });
       readers.add(reader);
       reader.start();
     },

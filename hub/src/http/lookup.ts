@@ -9,10 +9,10 @@ export function findApp(world: World, name: AppName): App {
   return app;
 }
 
-/** By id or by name; an id wins. */
-export function findNode(world: World, idOrName: string): Node {
+/** By id or by name; an id wins. One that the caller does not see is answered as one that is not there. */
+export function findNode(world: World, idOrName: string, sees: (node: Node) => boolean = () => true): Node {
   const node = nodeNamed(world, idOrName);
-  if (node === null) {
+  if (node === null || !sees(node)) {
     throw new HttpError("node-not-found", `There is no node ${quoted(idOrName)}.`, { path: "node" });
   }
   return node;

@@ -66,7 +66,7 @@ test("[A41] why answers for an app, a service, a workload and a node", async () 
   for (const target of ["pi-a", "node/pi-a"]) {
     expect((await hub.call("GET", `/v1/why/${target}`)).body).toMatchObject({ kind: "node", good: true });
   }
-  await hub.call("PATCH", "/v1/nodes/pi-a", { availability: "cordoned" });
+  await hub.call("PUT", "/v1/nodes/pi-a/availability", { availability: "cordoned" });
   const cordoned = (await hub.call("GET", "/v1/why/pi-a")).body;
   expect(cordoned.lines[0]).toMatchObject({ hint: expect.stringContaining("uncordon") });
   for (const nothing of ["nothing", "shop/nothing", "shop/web/9", "shop/web/1/2", "node/nothing"]) {

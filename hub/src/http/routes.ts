@@ -1,31 +1,30 @@
-// The route table: every address of the HTTP API, the permission it needs, and what it is for. Plain data without zod, so that the
-// CLI can read addresses from it for nothing. Request and response shapes of each route stand under the same name in `api.ts`.
+// The route table: every address of the HTTP API and every socket, the permission it needs, and what it is for. Plain data without zod, so
+// that the CLI can read addresses from it for nothing. Request and response shapes of each route stand under the same name in `api.ts`.
 // A route that is not here does not exist: the server registers this table and nothing else.
 
-/** What an identity may be allowed to do. The next issue on trust maps roles to these; today the admin has all but `nodes:join`. */
-export type Permission =
-  /** No identity needed. Only `/healthz`. */
-  | "public"
-  | "apps:read"
-  | "apps:write"
-  /** What containers write: it may hold more than states do. */
-  | "apps:logs"
-  | "nodes:read"
-  | "nodes:write"
-  /** Join tokens, and nobody else. */
-  | "nodes:join"
-  | "tokens:read"
-  | "tokens:write"
-  | "events:read"
-  | "audit:read"
-  | "metrics:read"
-  | "hub:read";
+import type { Access } from "../core/permission.ts";
+
+/** What a request is about, and so whom a role that is bound to apps or node labels lets through. */
+export type About =
+  /** The app `:app` of its address; one out of reach is as if it were not there. */
+  | "app"
+  /** The same, where the app need not be there yet. */
+  | "new-app"
+  /** The node `:node` of its address. */
+  | "node"
+  /** Several, or what the query names: the answer has what the caller may see and nothing else. */
+  | "seen"
+  /** The hub as a whole: only for a role that is bound to everything. */
+  | "hub"
+  /** The caller, or what is the same for everybody. */
+  | "self";
 
 export interface Route {
   readonly method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
   /** `:name` is a parameter; `*` takes the rest of the path. */
   readonly url: string;
-  readonly permission: Permission;
+  readonly permission: Access;
+  readonly about: About;
   readonly summary: string;
   /** Answers with other things than JSON: server-sent events or text. */
   readonly raw?: true;
@@ -34,125 +33,163 @@ export interface Route {
 }
 
 export const routes = {
-  getHealth: { method: "GET", url: "/healthz", permission: "public", summary: "Is the hub taking changes?" },
-  getMetrics: { method: "GET", url: "/metrics", permission: "metrics:read", summary: "Prometheus metrics", raw: true },
+  getHealth: {
+    method: "GET",
+    url: "/healthz",
+    permission: "public",
+    about: "self",
+    summary: "Is the hub taking changes?",
+  },
+  getMetrics: {
+    method: "GET",
+    url: "/metrics",
+    permission: "metrics:read",
+    about: "hub",
+    summary: "Prometheus metrics",
+    raw: true,
+  },
   getOpenapi: {
     method: "GET",
     url: "/v1/openapi.json",
-    permission: "hub:read",
+    permission: "known",
+    about: "self",
     summary: "This API as an OpenAPI document",
     raw: true,
   },
-  getVersion: { method: "GET", url: "/v1/version", permission: "hub:read", summary: "Versions and installation" },
+  getVersion: {
+    method: "GET",
+    url: "/v1/version",
+    permission: "known",
+    about: "self",
+    summary: "Versions and installation",
+  },
 
   applyApp: {
     method: "PUT",
     url: "/v1/apps/:app",
-    permission: "apps:write",
+    permission: "app:deploy",
+    about: "new-app",
     summary: "Apply a Compose file as this app's desired state; dryRun shows what would change",
     dryRun: "body",
   },
-  listApps: { method: "GET", url: "/v1/apps", permission: "apps:read", summary: "All apps, by name" },
+  listApps: { method: "GET", url: "/v1/apps", permission: "app:read", about: "seen", summary: "All apps, by name" },
   getApp: {
     method: "GET",
     url: "/v1/apps/:app",
-    permission: "apps:read",
+    permission: "app:read",
+    about: "app",
     summary: "One app: services, slots, states with reason and age",
   },
   removeApp: {
     method: "DELETE",
     url: "/v1/apps/:app",
-    permission: "apps:write",
+    permission: "app:deploy",
+    about: "app",
     summary: "Remove an app; its volumes stay and are named in the answer",
   },
   stopApp: {
     method: "POST",
     url: "/v1/apps/:app/stop",
-    permission: "apps:write",
+    permission: "app:operate",
+    about: "app",
     summary: "Stop an app, a service or one copy, and keep it stopped until it is started",
   },
   startApp: {
     method: "POST",
     url: "/v1/apps/:app/start",
-    permission: "apps:write",
+    permission: "app:operate",
+    about: "app",
     summary: "Start what was stopped",
   },
   restartApp: {
     method: "POST",
     url: "/v1/apps/:app/restart",
-    permission: "apps:write",
+    permission: "app:operate",
+    about: "app",
     summary: "Restart each copy once, and forget its back-off",
   },
   pauseApp: {
     method: "POST",
     url: "/v1/apps/:app/pause",
-    permission: "apps:write",
+    permission: "app:operate",
+    about: "app",
     summary: "Change nothing of an app until it is unpaused; nodes go on as they are",
   },
   unpauseApp: {
     method: "POST",
     url: "/v1/apps/:app/unpause",
-    permission: "apps:write",
+    permission: "app:operate",
+    about: "app",
     summary: "End an app's pause: it catches up",
   },
   scaleApp: {
     method: "POST",
     url: "/v1/apps/:app/scale",
-    permission: "apps:write",
+    permission: "app:operate",
+    about: "app",
     summary: "Give a service another number of copies, as a new revision",
   },
   getRollout: {
     method: "GET",
     url: "/v1/apps/:app/rollout",
-    permission: "apps:read",
+    permission: "app:read",
+    about: "app",
     summary: "How far the newest revision has got, batch by batch, and what each copy waits for",
   },
   listRollouts: {
     method: "GET",
     url: "/v1/apps/:app/rollouts",
-    permission: "apps:read",
+    permission: "app:read",
+    about: "app",
     summary: "What became of an app's revisions, newest first",
   },
   pauseRollout: {
     method: "POST",
     url: "/v1/apps/:app/rollout/pause",
-    permission: "apps:write",
+    permission: "app:operate",
+    about: "app",
     summary: "Let no further copy through to the newest revision",
   },
   resumeRollout: {
     method: "POST",
     url: "/v1/apps/:app/rollout/resume",
-    permission: "apps:write",
+    permission: "app:operate",
+    about: "app",
     summary: "Go on after a pause, or promote the canaries",
   },
   undoRollout: {
     method: "POST",
     url: "/v1/apps/:app/rollout/undo",
-    permission: "apps:write",
+    permission: "app:operate",
+    about: "app",
     summary: "Go back to an older revision, as a new one with its content",
   },
   listRevisions: {
     method: "GET",
     url: "/v1/apps/:app/revisions",
-    permission: "apps:read",
+    permission: "app:read",
+    about: "app",
     summary: "An app's revisions, newest first",
   },
   getRevision: {
     method: "GET",
     url: "/v1/apps/:app/revisions/:revision",
-    permission: "apps:read",
+    permission: "app:read",
+    about: "app",
     summary: "The file that was applied as one revision",
   },
   diffRevisions: {
     method: "GET",
     url: "/v1/apps/:app/diff",
-    permission: "apps:read",
+    permission: "app:read",
+    about: "app",
     summary: "What differs between revisions `from` and `to` (the current one): per service in words, and both files",
   },
   getLogs: {
     method: "GET",
     url: "/v1/apps/:app/logs",
-    permission: "apps:logs",
+    permission: "logs:read",
+    about: "app",
     summary: "What an app's containers wrote, from their nodes, as JSON lines; follow goes on",
     raw: true,
   },
@@ -160,71 +197,165 @@ export const routes = {
   listWorkloads: {
     method: "GET",
     url: "/v1/workloads",
-    permission: "apps:read",
+    permission: "app:read",
+    about: "seen",
     summary: "Workloads with their states, by id; filters: app, service, node",
   },
 
-  listNodes: { method: "GET", url: "/v1/nodes", permission: "nodes:read", summary: "All nodes, by name" },
+  listNodes: { method: "GET", url: "/v1/nodes", permission: "node:read", about: "seen", summary: "All nodes, by name" },
   getNode: {
     method: "GET",
     url: "/v1/nodes/:node",
-    permission: "nodes:read",
+    permission: "node:read",
+    about: "node",
     summary: "One node by id or name: facts, figures, conditions, workloads",
   },
   changeNode: {
     method: "PATCH",
     url: "/v1/nodes/:node",
-    permission: "nodes:write",
-    summary: "Set and unset labels; set the availability: active, cordoned, draining",
+    permission: "node:manage",
+    about: "node",
+    summary: "Set and unset labels",
+  },
+  setAvailability: {
+    method: "PUT",
+    url: "/v1/nodes/:node/availability",
+    permission: "node:operate",
+    about: "node",
+    summary: "Cordon a node, drain it, or make it active again",
   },
   removeNode: {
     method: "DELETE",
     url: "/v1/nodes/:node",
-    permission: "nodes:write",
+    permission: "node:manage",
+    about: "node",
     summary: "Forget a node; what runs on it is not touched. dryRun says what would become of its workloads",
     dryRun: "query",
   },
   joinNode: {
     method: "POST",
     url: "/v1/nodes/join",
-    permission: "nodes:join",
+    permission: "node:join",
+    about: "self",
     summary: "Make the caller a node; with a join token as bearer",
   },
 
-  createToken: { method: "POST", url: "/v1/tokens", permission: "tokens:write", summary: "Make a join token" },
-  listTokens: { method: "GET", url: "/v1/tokens", permission: "tokens:read", summary: "Join tokens, without secrets" },
+  createToken: {
+    method: "POST",
+    url: "/v1/tokens",
+    permission: "join-token:manage",
+    about: "hub",
+    summary: "Make a join token",
+  },
+  listTokens: {
+    method: "GET",
+    url: "/v1/tokens",
+    permission: "join-token:manage",
+    about: "hub",
+    summary: "Join tokens, without secrets",
+  },
   removeToken: {
     method: "DELETE",
     url: "/v1/tokens/:token",
-    permission: "tokens:write",
+    permission: "join-token:manage",
+    about: "hub",
     summary: "Withdraw a join token; nodes that joined with it stay",
+  },
+
+  createApiToken: {
+    method: "POST",
+    url: "/v1/api-tokens",
+    permission: "api-token:manage",
+    about: "hub",
+    summary: "Make an API token for a person or a program, with one role; the secret is in this answer only",
+  },
+  listApiTokens: {
+    method: "GET",
+    url: "/v1/api-tokens",
+    permission: "api-token:manage",
+    about: "hub",
+    summary: "API tokens, without secrets, and when each was last used",
+  },
+  removeApiToken: {
+    method: "DELETE",
+    url: "/v1/api-tokens/:token",
+    permission: "api-token:manage",
+    about: "hub",
+    summary: "Remove an API token, by id or name; what is open with it is closed",
+  },
+  listRoles: {
+    method: "GET",
+    url: "/v1/roles",
+    permission: "role:manage",
+    about: "hub",
+    summary: "All roles, built-in and own, with their permissions",
+  },
+  setRole: {
+    method: "PUT",
+    url: "/v1/roles/:role",
+    permission: "role:manage",
+    about: "hub",
+    summary: "Make an own role, or give it other permissions",
+  },
+  removeRole: {
+    method: "DELETE",
+    url: "/v1/roles/:role",
+    permission: "role:manage",
+    about: "hub",
+    summary: "Remove an own role that nobody has",
+  },
+  whoami: {
+    method: "GET",
+    url: "/v1/auth/whoami",
+    permission: "known",
+    about: "self",
+    summary: "Who the caller is, with which roles and permissions, and until when",
+  },
+  canI: {
+    method: "GET",
+    url: "/v1/auth/can-i",
+    permission: "known",
+    about: "self",
+    summary: "May the caller use this permission, on this app or node or at all, and why?",
   },
 
   why: {
     method: "GET",
     url: "/v1/why/*",
-    permission: "apps:read",
+    permission: "app:read",
+    about: "seen",
     summary: "Why is it so? For APP, APP/SERVICE, APP/SERVICE/SLOT, a node's name or id, or node/NAME",
   },
   listEvents: {
     method: "GET",
     url: "/v1/events",
-    permission: "events:read",
+    permission: "event:read",
+    about: "seen",
     summary: "Events, oldest first; without `after` the newest",
   },
   listAudit: {
     method: "GET",
     url: "/v1/audit",
     permission: "audit:read",
+    about: "hub",
     summary: "The audit log: who changed what, and who was refused; with `after` oldest first, else newest first",
   },
   watch: {
     method: "GET",
     url: "/v1/watch",
-    permission: "events:read",
+    permission: "event:read",
+    about: "seen",
     summary: "Every change from now or from `since` on, as server-sent events",
     raw: true,
   },
 } as const satisfies Record<string, Route>;
 
 export type RouteName = keyof typeof routes;
+
+/** The agents' websockets. An upgrade at any other address is refused. */
+export const sockets = {
+  link: { url: "/v1/agent", permission: "node:connect", summary: "An agent's link: assignments down, reports up" },
+  streams: { url: "/v1/agent/streams", permission: "node:connect", summary: "Logs, when the hub has asked for them" },
+} as const satisfies Record<string, { readonly url: string; readonly permission: Access; readonly summary: string }>;
+
+export type SocketUrl = (typeof sockets)[keyof typeof sockets]["url"];

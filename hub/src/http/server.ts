@@ -5,10 +5,13 @@ import swagger from "@fastify/swagger";
 import { type Millis, sleep } from "@skerry/shared/runtime/clock.ts";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { createSerializerCompiler, jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zod";
+import type { Access } from "../core/permission.ts";
+import { authorise, type Rights } from "./access.ts";
 import { api, type RouteShapes } from "./api.ts";
 import { addAuditCheck, RefusedAudit } from "./audit.ts";
-import { authenticate, authorise, type Identity } from "./auth.ts";
+import type { Identity } from "./auth.ts";
 import type { HttpDeps } from "./deps.ts";
+import { askedOf, createDoor, type Door } from "./door.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { HttpError, quoted } from "./errors.ts";
 import type { HandlerRequest, Handlers } from "./handler.ts";
@@ -16,8 +19,9 @@ import { jsonHandlers } from "./handlers.ts";
 import { createLogs, type Logs } from "./logs.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { MAX_REFUSALS, Refusals } from "./refusals.ts";
-import { type Permission, type Route, type RouteName, routes } from "./routes.ts";
+import { type About, type Route, type RouteName, routes } from "./routes.ts";
 import { errorSchema } from "./schemas/common.ts";
+import { createStanding } from "./standing.ts";
 import { createWatch, type Watch } from "./watch.ts";
 
 /** A Compose file with its env files; the largest real ones are a tenth of it. */
@@ -44,11 +48,14 @@ const DRAIN_MS = 2_000;
 declare module "fastify" {
   interface FastifyContextConfig {
     /** Named by every route; a route without one keeps the server from starting. */
-    permission?: Permission;
+    permission?: Access;
+    about?: About;
     name?: RouteName;
   }
   interface FastifyRequest {
     identity: Identity | null;
+    /** Of that identity, at the time of the request. */
+    rights: Rights | null;
     startedMs: Millis;
     /** The audit log was seen to: by the control loop, now or when the same was asked under the same key. */
     isAudited: boolean;
@@ -88,22 +95,27 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   // Only JSON: text/plain is what a browser sends across origins without asking first.
   app.removeContentTypeParser("text/plain");
   app.addHook("onRoute", (route) => {
-    if (route.config?.permission === undefined) throw new Error(`bug: route ${String(route.url)} names no permission`);
+    const { permission, about } = route.config ?? {};
+    if (permission === undefined || about === undefined)
+      throw new Error(`bug: route ${String(route.url)} names no permission`);
   });
   app.setErrorHandler((error, request, reply) => answerError(deps, refusedAudit, error, request, reply));
   app.setNotFoundHandler((request) => {
     throw new HttpError("route-not-found", `There is no ${request.method} ${quoted(request.url)}.`);
   });
   app.decorateRequest("identity", null);
+  app.decorateRequest("rights", null);
   app.decorateRequest("startedMs", 0);
   app.decorateRequest("isAudited", false);
   const metrics = createMetrics(deps);
-  addDoor(app, deps);
+  const door = createDoor(deps);
+  addDoor(app, deps, door);
   addAuditCheck(app);
   addObservers(app, deps, metrics);
   await app.register(swagger, openapiOptions(deps.version));
-  const watch = createWatch(deps);
-  const logs = createLogs(deps);
+  const standing = createStanding(deps, door);
+  const watch = createWatch(deps, standing);
+  const logs = createLogs(deps, standing);
   registerRoutes(app, deps, metrics, watch, logs);
   await app.ready();
   return {
@@ -114,6 +126,7 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
     stop: async () => {
       watch.stop();
       logs.stop();
+      standing.stop();
       const closed = app.close();
       app.server.closeIdleConnections();
       await Promise.race([closed, sleep(deps.clock, DRAIN_MS)]);
@@ -125,19 +138,15 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
 }
 
 /** Who is it, and may they: before anything of the body is read. Unknown addresses are told to the known only. */
-function addDoor(app: FastifyInstance, deps: HttpDeps): void {
+function addDoor(app: FastifyInstance, deps: HttpDeps, door: Door): void {
   const refusals = new Refusals(deps.clock);
-  const credentials = {
-    adminTokenHash: deps.adminTokenHash,
-    joinToken: (id: string) => deps.store.tokens().find((token) => token.id === id) ?? null,
-  };
   app.addHook("onRequest", async (request, reply) => {
     request.startedMs = deps.clock.monotonicMs();
     addSecurityHeaders(reply);
-    const permission = request.routeOptions.config.permission;
+    const { permission, about } = request.routeOptions.config;
     if (permission === "public") return;
     try {
-      request.identity = authenticate(request.headers.authorization, credentials);
+      request.identity = door.identify(request);
     } catch (error) {
       // The right token is never slowed down: others behind the same proxy must not lock anyone out.
       const waitMs = refusals.waitMs(request.ip);
@@ -147,8 +156,10 @@ function addDoor(app: FastifyInstance, deps: HttpDeps): void {
         retryAfterSeconds: Math.ceil(waitMs / 1_000),
       });
     }
+    request.rights = door.rights(request.identity);
     // Undefined only for addresses that do not exist, which answer 404 next.
-    if (permission !== undefined) authorise(request.identity, permission);
+    if (permission === undefined || about === undefined) return;
+    authorise(request.identity, request.rights, askedOf(request, permission, about), deps.loop.world);
   });
 }
 
@@ -194,7 +205,7 @@ function registerRoutes(app: FastifyInstance, deps: HttpDeps, metrics: Metrics, 
     app.route({
       method: route.method,
       url: route.url,
-      config: { permission: route.permission, name },
+      config: { permission: route.permission, about: route.about, name },
       exposeHeadRoute: name === "getHealth",
       ...(name === "joinNode" ? { bodyLimit: MAX_JOIN_BODY_BYTES } : {}),
       schema: schemaOf(name, route, shapes),

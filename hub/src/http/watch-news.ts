@@ -5,7 +5,9 @@ import { workloadParts } from "@skerry/shared/model/names.ts";
 import type { DurableChange } from "../core/change.ts";
 import type { World } from "../core/world.ts";
 import type { WatchItem } from "../store/store.ts";
+import type { Sight } from "./access.ts";
 import type { WatchedEvent, WatchNews } from "./schemas/events.ts";
+import { seenHubEvent, seesEvent } from "./seen.ts";
 import { watchedHubEvent, watchedNodeEvent } from "./views/events.ts";
 import { nodeRef } from "./views/node-ref.ts";
 
@@ -13,6 +15,8 @@ import { nodeRef } from "./views/node-ref.ts";
 export interface WatchFilter {
   readonly app: AppName | null;
   readonly node: NodeId | null;
+  /** What of that the watcher may see now. */
+  readonly sight: () => Sight;
 }
 
 /** null: not for this watcher. */
@@ -20,15 +24,15 @@ export function durableNews(world: World, item: WatchItem, filter: WatchFilter):
   const { change } = item;
   switch (change.kind) {
     case "app-set":
-      return about(filter, change.app.name, null)
+      return about(world, filter, change.app.name, null)
         ? { kind: "app", app: change.app.name, revision: change.app.revision }
         : null;
     case "app-removed":
-      return about(filter, change.app, null) ? { kind: "app-removed", app: change.app } : null;
+      return about(world, filter, change.app, null) ? { kind: "app-removed", app: change.app } : null;
     case "node-set":
-      return about(filter, null, change.node.id) ? { kind: "node", node: nodeRef(change.node) } : null;
+      return about(world, filter, null, change.node.id) ? { kind: "node", node: nodeRef(change.node) } : null;
     case "node-removed":
-      return about(filter, null, change.node) ? { kind: "node-removed", node: { id: change.node } } : null;
+      return about(world, filter, null, change.node) ? { kind: "node-removed", node: { id: change.node } } : null;
     case "placement-set":
     case "placement-removed":
       return placementNews(world, change, filter);
@@ -47,25 +51,31 @@ function placementNews(
 ): WatchNews | null {
   if (change.kind === "placement-removed") {
     // The change does not say from which node: better one message too many than one too few.
-    const wanted = filter.app === null || filter.app === workloadParts(change.workload).app;
+    const { app } = workloadParts(change.workload);
+    const wanted = (filter.app === null || filter.app === app) && filter.sight().app(app);
     return wanted ? { kind: "unplaced", workload: change.workload } : null;
   }
   const { placement } = change;
-  if (!about(filter, placement.app, placement.node)) return null;
+  if (!about(world, filter, placement.app, placement.node)) return null;
   const node = world.nodes.get(placement.node);
   return { kind: "placed", workload: placement.workload, node: node === undefined ? null : nodeRef(node) };
 }
 
 function eventNews(world: World, { change, wallMs }: WatchItem, filter: WatchFilter): WatchNews | null {
   const items: WatchedEvent[] = [];
-  if (change.kind === "hub-event") items.push(watchedHubEvent(world, change.event, wallMs));
+  if (change.kind === "hub-event")
+    items.push(watchedHubEvent(world, seenHubEvent(change.event, filter.sight()), wallMs));
   if (change.kind === "node-events") {
     for (const item of change.items) items.push(watchedNodeEvent(world, change.node, item.event, wallMs));
   }
-  const wanted = items.filter((event) => about(filter, event.app, event.node?.id ?? null));
+  const wanted = items.filter((event) => about(world, filter, event.app, event.node?.id ?? null));
   return wanted.length === 0 ? null : { kind: "events", items: wanted };
 }
 
-function about(filter: WatchFilter, app: AppName | null, node: NodeId | null): boolean {
-  return (filter.app === null || filter.app === app) && (filter.node === null || filter.node === node);
+function about(world: World, filter: WatchFilter, app: AppName | null, node: NodeId | null): boolean {
+  return (
+    (filter.app === null || filter.app === app) &&
+    (filter.node === null || filter.node === node) &&
+    seesEvent(world, filter.sight(), { app, node })
+  );
 }

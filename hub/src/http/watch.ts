@@ -7,12 +7,15 @@ import type { Timer } from "@skerry/shared/runtime/clock.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Change, VolatileChange } from "../core/change.ts";
 import type { World } from "../core/world.ts";
+import type { Sight } from "./access.ts";
 import type { CheckedOf } from "./api.ts";
+import { findSeenNode, sightOfCaller } from "./caller.ts";
 import type { HttpDeps } from "./deps.ts";
 import { HttpError } from "./errors.ts";
 import { EventStream, message, parsePosition, type StreamSource, type WatchPosition } from "./event-stream.ts";
-import { findNode } from "./lookup.ts";
 import type { WatchNews } from "./schemas/events.ts";
+import { seenWorld, seesEvent } from "./seen.ts";
+import type { Standing } from "./standing.ts";
 import { nodeRef } from "./views/node-ref.ts";
 import { reachabilityView } from "./views/nodes.ts";
 import { workloadView } from "./views/workloads.ts";
@@ -51,7 +54,7 @@ interface Unsaid {
   readonly nodes: Set<NodeId>;
 }
 
-export function createWatch(deps: HttpDeps): Watch {
+export function createWatch(deps: HttpDeps, standing: Standing): Watch {
   const watchers = new Set<Watcher>();
   let stopped = false;
   let timer: { readonly delayMs: number; readonly handle: Timer } | null = null;
@@ -85,10 +88,11 @@ export function createWatch(deps: HttpDeps): Watch {
         });
       }
       const start = startOf(deps, request);
-      // Checked by this route's schema before the handler is called.
-      const filter = filterOf(deps, request.query as CheckedOf<"watch">["query"]);
+      const filter = filterOf(deps, request);
       reply.hijack();
-      openStream(deps, reply, start, filter, watchers);
+      const watcher = openStream(deps, reply, start, filter, watchers);
+      const forget = standing.add(request, () => watcher.stream.end());
+      reply.raw.once("close", forget);
     },
     size: () => watchers.size,
     bufferedBytes: () => [...watchers].reduce((sum, { stream }) => sum + stream.bufferedBytes(), 0),
@@ -125,11 +129,13 @@ function startOf(deps: HttpDeps, request: FastifyRequest): WatchPosition {
   return start;
 }
 
-function filterOf(deps: HttpDeps, query: CheckedOf<"watch">["query"]): WatchFilter {
-  return {
-    app: query.app ?? null,
-    node: query.node === undefined ? null : findNode(deps.loop.world, query.node).id,
-  };
+/** The caller's sight is asked for each time: a role may change while a stream is open. */
+function filterOf(deps: HttpDeps, request: FastifyRequest): WatchFilter {
+  // Checked by this route's schema before the handler is called.
+  const query = request.query as CheckedOf<"watch">["query"];
+  const sight = (): Sight => sightOfCaller(request);
+  const node = query.node === undefined ? null : findSeenNode(deps.loop.world, sight(), query.node).id;
+  return { app: query.app ?? null, node, sight };
 }
 
 /** A position within a commit is read from the commit before it, and what was seen is left out. */
@@ -142,7 +148,7 @@ function openStream(
   start: WatchPosition,
   filter: WatchFilter,
   watchers: Set<Watcher>,
-): void {
+): Watcher {
   const response = reply.raw;
   // The watch has its own beat and its own judgement of who is too slow.
   response.socket?.setTimeout(0);
@@ -154,13 +160,14 @@ function openStream(
   const unsaid: Unsaid = { workloads: new Set(), gone: new Set(), nodes: new Set() };
   const source: StreamSource = {
     durable: (position) => durableText(deps, position, filter),
-    passing: () => passingText(deps, unsaid),
+    passing: () => passingText(deps, unsaid, filter.sight()),
   };
   const stream = new EventStream(response, source, start, deps.clock, () => watchers.delete(watcher));
   const watcher: Watcher = { stream, filter, unsaid };
   watchers.add(watcher);
   response.write(message({ kind: "hello", seq: deps.loop.world.seq } satisfies WatchNews, start));
   pump(deps, watcher);
+  return watcher;
 }
 
 /** A store that cannot be read ends the stream; the client comes back and is told what is wrong. */
@@ -240,14 +247,18 @@ function noteAll(deps: HttpDeps, watchers: ReadonlySet<Watcher>, change: Noted):
 }
 
 function note(world: World, filter: WatchFilter, unsaid: Unsaid, change: Noted): void {
+  const sight = filter.sight();
   const touch = (ids: Iterable<WorkloadId>, into: Set<WorkloadId> = unsaid.workloads): void => {
-    for (const id of ids) if (filter.app === null || workloadParts(id).app === filter.app) into.add(id);
+    for (const id of ids) {
+      const { app } = workloadParts(id);
+      if ((filter.app === null || app === filter.app) && sight.app(app)) into.add(id);
+    }
   };
   const ofNode = (node: NodeId): boolean => filter.node === null || filter.node === node;
   switch (change.kind) {
     case "reachability-set":
       if (!ofNode(change.node)) return;
-      unsaid.nodes.add(change.node);
+      if (seesEvent(world, sight, { app: null, node: change.node })) unsaid.nodes.add(change.node);
       // What is known of its workloads turns into "unknown" and back with it.
       touch(world.placementsByNode.get(change.node) ?? []);
       return;
@@ -276,8 +287,8 @@ function note(world: World, filter: WatchFilter, unsaid: Unsaid, change: Noted):
   }
 }
 
-function passingText(deps: HttpDeps, unsaid: Unsaid): string {
-  const world = deps.loop.world;
+function passingText(deps: HttpDeps, unsaid: Unsaid, sight: Sight): string {
+  const world = seenWorld(deps.loop.world, sight);
   const now = deps.clock.monotonicMs();
   let text = "";
   for (const id of unsaid.nodes) {

@@ -91,7 +91,9 @@ describe("a drained node", () => {
     for (const node of [first, second]) await hub.reportAll(node as never, { kind: "running", health: "none" });
     const host = (await view("shop/db/1")).node.name;
     const body = { availability: "draining", reason: "new card", deadlineMs: 60_000 };
-    expect((await hub.call("PATCH", `/v1/nodes/${host}`, body)).body).toMatchObject({ availability: "draining" });
+    expect((await hub.call("PUT", `/v1/nodes/${host}/availability`, body)).body).toMatchObject({
+      availability: "draining",
+    });
     const { body: node } = await hub.call("GET", `/v1/nodes/${host}`);
     expect(node.availabilitySaid).toMatchObject({ by: "admin", reason: "new card" });
     expect(node.drain).toMatchObject({ overSinceMs: null, done: false });
@@ -106,9 +108,9 @@ describe("a drained node", () => {
     expect(node.drain.leaving.length).toBeGreaterThan(0);
     expect(node.drain.leaving.every((id: string) => id.startsWith("shop/web/"))).toBe(true);
     const again = async (more: object) =>
-      (await hub.call("PATCH", `/v1/nodes/${host}`, { availability: "draining", ...more })).body.changed;
+      (await hub.call("PUT", `/v1/nodes/${host}/availability`, { availability: "draining", ...more })).body.changed;
     expect([await again({}), await again({ deadlineMs: 60_000 })]).toEqual([false, true]);
-    const bad = await hub.call("PATCH", `/v1/nodes/${host}`, { availability: "cordoned", deadlineMs: 5 });
+    const bad = await hub.call("PUT", `/v1/nodes/${host}/availability`, { availability: "cordoned", deadlineMs: 5 });
     expect(bad).toMatchObject({ status: 422, body: { path: "deadlineMs" } });
   });
 
@@ -121,7 +123,7 @@ describe("a drained node", () => {
     const shown = await view("shop/db/1");
     expect(shown.stop).toMatchObject({ target: `node/${name}`, by: "admin" });
     expect(shown.hint).toContain(`skerry uncordon ${name}`);
-    await hub.call("PATCH", `/v1/nodes/${name}`, { availability: "active" });
+    await hub.call("PUT", `/v1/nodes/${name}/availability`, { availability: "active" });
     expect(await view("shop/db/1")).toMatchObject({ stop: null });
     expect((await hub.call("GET", `/v1/nodes/${name}`)).body.drain).toBe(null);
   });

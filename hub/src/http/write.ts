@@ -123,7 +123,12 @@ function notFoundCode(command: Command): ErrorCode {
       return "node-not-found";
     case "create-token":
     case "remove-token":
+    case "create-api-token":
+    case "remove-api-token":
       return "token-not-found";
+    case "set-role":
+    case "remove-role":
+      return "role-not-found";
     default:
       return assertNever(command);
   }

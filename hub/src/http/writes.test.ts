@@ -144,12 +144,12 @@ test("[A19] labels are set and unset, and the availability is set, each by its o
   const labelled = await hub.call("PATCH", "/v1/nodes/pi-a", { setLabels: { rack: "2" }, unsetLabels: ["old"] });
   expect(labelled.body).toMatchObject({ changed: true, labels: { site: "shop", rack: "2" } });
   expect((await hub.call("PATCH", "/v1/nodes/pi-a", { setLabels: { rack: "2" } })).body.changed).toBe(false);
-  const cordoned = await hub.call("PATCH", "/v1/nodes/pi-a", { availability: "cordoned" });
+  const cordoned = await hub.call("PUT", "/v1/nodes/pi-a/availability", { availability: "cordoned" });
   expect(cordoned.body).toMatchObject({ changed: true, availability: "cordoned" });
   expect((await hub.call("PATCH", "/v1/nodes/pi-a", {})).status).toBe(400);
   const both = await hub.call("PATCH", "/v1/nodes/pi-a", { setLabels: { a: "b" }, availability: "active" });
-  expect(both).toMatchObject({ status: 400, body: { path: "availability" } });
-  expect((await hub.call("PATCH", "/v1/nodes/pi-a", { availability: "asleep" })).status).toBe(400);
+  expect(both).toMatchObject({ status: 400, body: { problems: [{ path: "availability" }] } });
+  expect((await hub.call("PUT", "/v1/nodes/pi-a/availability", { availability: "asleep" })).status).toBe(400);
 });
 
 test("[A19] a node is forgotten without a word about its containers", async () => {

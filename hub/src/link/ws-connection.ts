@@ -6,11 +6,13 @@ import type { Connection, ConnectionHandlers } from "@skerry/shared/protocol/con
 import { MAX_STREAM_MESSAGE_BYTES, STREAMS_SUFFIX } from "@skerry/shared/protocol/streams.ts";
 import { MAX_FRAME_TO_HUB_BYTES } from "@skerry/shared/protocol/version.ts";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
+import type { SocketUrl } from "../http/routes.ts";
 import type { LinkServer } from "./server.ts";
 import type { NodeStreams } from "./streams.ts";
 
-export const AGENT_PATH = "/v1/agent";
-const STREAMS_PATH = `${AGENT_PATH}${STREAMS_SUFFIX}`;
+export const AGENT_PATH = "/v1/agent" satisfies SocketUrl;
+const STREAMS_PATH = `${AGENT_PATH}${STREAMS_SUFFIX}` satisfies SocketUrl;
+type Door = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 /** Pieces of one message. A frame of 1 MiB from a sane peer has one; a million tiny pieces are an attack on memory. */
 const MAX_FRAGMENTS = 64;
 /** A close reason has at most 123 bytes (RFC 6455). */
@@ -44,18 +46,26 @@ export function attachUpgrade(
   };
   const sockets = new WebSocketServer(options);
   const streamSockets = new WebSocketServer({ ...options, maxPayload: MAX_STREAM_MESSAGE_BYTES });
-  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    const refusal = upgradeRefusal(request);
-    if (refusal !== null) return refuse(socket, refusal);
-    if (pathOf(request) === STREAMS_PATH) {
+  // Each address of the table of sockets has its door here, and no other address has one.
+  const doors: Readonly<Record<SocketUrl, Door>> = {
+    [AGENT_PATH]: (request, socket, head) => {
+      sockets.handleUpgrade(request, socket, head, (webSocket) => {
+        link.attach(wsConnection(webSocket), request.socket.remoteAddress ?? "unknown");
+      });
+    },
+    [STREAMS_PATH]: (request, socket, head) => {
       // Before the handshake, and with the same answer whatever was wrong.
       const node = streams?.admit(request.headers) ?? null;
       if (node === null) return refuse(socket, "403 Forbidden");
-      return streamSockets.handleUpgrade(request, socket, head, (webSocket) => streams?.attach(node, webSocket));
-    }
-    sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      link.attach(wsConnection(webSocket), request.socket.remoteAddress ?? "unknown");
-    });
+      streamSockets.handleUpgrade(request, socket, head, (webSocket) => streams?.attach(node, webSocket));
+    },
+  };
+  const onUpgrade: Door = (request, socket, head) => {
+    const path = pathOf(request);
+    if (!isDoor(doors, path)) return refuse(socket, "404 Not Found");
+    // Agents send no Origin; a browser always does and has no business here.
+    if (request.headers.origin !== undefined) return refuse(socket, "403 Forbidden");
+    doors[path](request, socket, head);
   };
   server.on("upgrade", onUpgrade);
   return {
@@ -69,13 +79,7 @@ export function attachUpgrade(
   };
 }
 
-/** An HTTP status line, or null: go on. Agents send no Origin; a browser always does and has no business here. */
-function upgradeRefusal(request: IncomingMessage): string | null {
-  const path = pathOf(request);
-  if (path !== AGENT_PATH && path !== STREAMS_PATH) return "404 Not Found";
-  if (request.headers.origin !== undefined) return "403 Forbidden";
-  return null;
-}
+const isDoor = (doors: object, path: string): path is SocketUrl => Object.hasOwn(doors, path);
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? "").split("?", 1)[0] ?? "";
 

@@ -48,6 +48,10 @@ export function hubEventSubject(event: HubEvent): EventSubject {
     case "decision-cut-short":
     case "token-created":
     case "token-removed":
+    case "api-token-created":
+    case "api-token-removed":
+    case "role-changed":
+    case "role-removed":
       return { node: null, app: null, workload: null };
     default:
       return assertNever(event, "hub event");
@@ -64,7 +68,7 @@ function workloadSubject(workload: WorkloadId): { app: AppName; workload: Worklo
 
 /** Keys and hashes of secrets are nobody's news. What happened is told by the hub event beside them. */
 export function isWatched(change: DurableChange): boolean {
-  return change.kind !== "node-key-set" && change.kind !== "token-set";
+  return change.kind !== "node-key-set" && change.kind !== "token-set" && change.kind !== "api-token-set";
 }
 
 /**

@@ -3,7 +3,8 @@
 import type { AppName, InstallationId, NodeId, PublicKey, Revision, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
-import type { DurableChange, JoinToken } from "../core/change.ts";
+import type { ApiToken, DurableChange, JoinToken } from "../core/change.ts";
+import type { Role } from "../core/permission.ts";
 import { type GateResult, isWishOf, type Rollout, type Wish, wishKey } from "../core/rollout-state.ts";
 import type { App, Node, Placement, Tombstone } from "../core/world.ts";
 import { type AuditEntry, type AuditLink, type AuditRecord, CHAIN_START, chained } from "./audit-chain.ts";
@@ -22,6 +23,7 @@ import {
   type AuditQuery,
   type Commit,
   type EventRow,
+  type EventScope,
   type Store,
   StoreError,
   type WatchItem,
@@ -59,6 +61,9 @@ interface MemoryContent {
   readonly wishes: Map<string, Wish>;
   readonly gates: Map<WorkloadId, GateResult>;
   readonly tokens: Map<string, JoinToken>;
+  readonly apiTokens: Map<string, ApiToken>;
+  readonly apiTokenUses: Map<string, number>;
+  readonly roles: Map<string, Role>;
   readonly observed: Map<NodeId, readonly WorkloadStatus[]>;
   /** What a power cut goes back to. */
   readonly observedDurable: Map<NodeId, readonly WorkloadStatus[]>;
@@ -88,6 +93,9 @@ export function createMemoryDisk(first: { readonly installation: InstallationId;
     wishes: new Map(),
     gates: new Map(),
     tokens: new Map(),
+    apiTokens: new Map(),
+    apiTokenUses: new Map(),
+    roles: new Map(),
     observed: new Map(),
     observedDurable: new Map(),
     settings: new Map(),
@@ -134,6 +142,10 @@ export function openMemoryStore(disk: MemoryDisk, limits: StoreLimits = STORE_LI
     saveObserved(node, workloads) {
       disk.refuse?.();
       if (content.nodes.has(node)) content.observed.set(node, workloads);
+    },
+    saveApiTokenUse(id, atMs) {
+      disk.refuse?.();
+      if (content.apiTokens.has(id)) content.apiTokenUses.set(id, atMs);
     },
     ...historyOf(content),
     audit: (query) => auditPage(content, query, limits),
@@ -232,6 +244,19 @@ function write(content: MemoryContent, change: DurableChange, wallMs: number): v
       return;
     case "token-removed":
       content.tokens.delete(change.id);
+      return;
+    case "api-token-set":
+      content.apiTokens.set(change.token.id, change.token);
+      return;
+    case "api-token-removed":
+      content.apiTokens.delete(change.id);
+      content.apiTokenUses.delete(change.id);
+      return;
+    case "role-set":
+      content.roles.set(change.role.name, change.role);
+      return;
+    case "role-removed":
+      content.roles.delete(change.name);
       return;
     case "hub-event":
       addEvent(content, wallMs, hubEventSubject(change.event), { source: "hub", event: change.event });
@@ -355,6 +380,10 @@ type History = Pick<
   | "publicKey"
   | "keyHolder"
   | "tokens"
+  | "apiToken"
+  | "apiTokens"
+  | "apiTokenUses"
+  | "roles"
   | "idempotent"
 >;
 
@@ -371,12 +400,13 @@ function historyOf(content: MemoryContent): History {
     rollouts: (app, limit) =>
       [...(content.rollouts.get(app)?.values() ?? [])].sort((a, b) => b.revision - a.revision).slice(0, limit),
     lastRevision: (app) => revisionsOf(app).at(-1)?.app.revision ?? 0,
-    events({ app, node, workload, afterId, limit }) {
+    events({ app, node, workload, afterId, limit, within }) {
       const found = content.events.filter(
         (row) =>
           (app === null || row.app === app) &&
           (node === null || row.node === node) &&
           (workload === null || row.workload === workload) &&
+          (within === null || isWithin(row, within)) &&
           (afterId === null || row.id > afterId),
       );
       return afterId === null ? found.slice(Math.max(0, found.length - limit)) : found.slice(0, limit);
@@ -391,8 +421,17 @@ function historyOf(content: MemoryContent): History {
     publicKey: (node) => content.keys.get(node) ?? null,
     keyHolder: (key) => [...content.keys].find(([, stored]) => stored === key)?.[0] ?? null,
     tokens: () => sortedValues(content.tokens),
+    apiToken: (id) => content.apiTokens.get(id) ?? null,
+    apiTokens: () => sortedValues(content.apiTokens),
+    apiTokenUses: () => content.apiTokenUses,
+    roles: () => sortedValues(content.roles),
     idempotent: (key) => content.idempotent.get(key) ?? null,
   };
+}
+
+function isWithin({ app, node }: EventRow, { apps, nodes }: EventScope): boolean {
+  if (app !== null) return apps === null || apps.includes(app);
+  return node !== null && (nodes === null || nodes.includes(node));
 }
 
 function sortedMap<K extends string, V>(map: ReadonlyMap<K, V>): Map<K, V> {

@@ -5,7 +5,8 @@ import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { AppName, NodeId, PublicKey, Revision, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { LoadedWorld } from "../core/apply-change.ts";
-import type { DurableChange, HubEvent, JoinToken } from "../core/change.ts";
+import type { ApiToken, DurableChange, HubEvent, JoinToken } from "../core/change.ts";
+import type { Role } from "../core/permission.ts";
 import type { Rollout } from "../core/rollout-state.ts";
 import type { AuditEntry, AuditLink, AuditRecord } from "./audit-chain.ts";
 
@@ -52,6 +53,14 @@ export interface EventQuery {
   /** Rows with a larger id than this, oldest first; null: the newest `limit` rows, oldest first. */
   readonly afterId: number | null;
   readonly limit: number;
+  /** Of apps and nodes out of these nothing is found, nor what is of neither. null: everything. */
+  readonly within: EventScope | null;
+}
+
+/** An event of an app belongs to the app; only one of no app belongs to its node. null: all of them. */
+export interface EventScope {
+  readonly apps: readonly AppName[] | null;
+  readonly nodes: readonly NodeId[] | null;
 }
 
 export interface AuditQuery {
@@ -112,6 +121,15 @@ export interface Store {
   /** The node that has this key: joining again with it gives the same node. */
   keyHolder(key: PublicKey): NodeId | null;
   tokens(): readonly JoinToken[];
+  apiToken(id: string): ApiToken | null;
+  /** By id. */
+  apiTokens(): readonly ApiToken[];
+  /** Own roles, by name. */
+  roles(): readonly Role[];
+  /** When each API token was last used (hub's wall clock), by id; none: never. */
+  apiTokenUses(): ReadonlyMap<string, number>;
+  /** Written behind; may be lost in a power cut. Nothing happens when there is no such token. */
+  saveApiTokenUse(id: string, atMs: number): void;
   idempotent(key: string): { readonly requestHash: string; readonly status: number; readonly body: string } | null;
   /** Small named values: the admin token's hash and the like. Durable when set returns. */
   setting(name: string): string | null;

@@ -200,7 +200,14 @@ export function eventsComplete(
   const found: Violation[] = [];
   for (const [name, id] of nodes) {
     // The node's id is one by its schema.
-    const rows = store.events({ app: null, node: id as never, workload: null, afterId: null, limit: 1_000_000 });
+    const rows = store.events({
+      app: null,
+      node: id as never,
+      workload: null,
+      afterId: null,
+      limit: 1_000_000,
+      within: null,
+    });
     const stored = new Map<number, string>();
     let gapUpTo = 0;
     for (const { event } of rows) {

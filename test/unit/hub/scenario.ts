@@ -166,6 +166,7 @@ export class Scenario {
       },
       keyHolder: null,
       freshNodeId: nodeId(next),
+      people: null,
       undoTo: null,
       freshToken: { id: "t2", secretHash: hash("t2") },
     };

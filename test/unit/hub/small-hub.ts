@@ -122,7 +122,7 @@ export function smallHub(
     },
     eventKinds: () =>
       store
-        .events({ app: null, node: null, workload: null, afterId: null, limit: 1_000 })
+        .events({ app: null, node: null, workload: null, afterId: null, limit: 1_000, within: null })
         .map(({ event }) => event.event.kind),
   };
 }

@@ -16,7 +16,7 @@ export async function change(
       ? "cordoned: nothing new is placed on it, what runs there stays"
       : "uncordoned: it takes new workloads again";
   for (const node of nodes) {
-    const changed = await client.call("changeNode", {
+    const changed = await client.call("setAvailability", {
       params: { node },
       body: { availability, reason: options.reason ?? "" },
     });

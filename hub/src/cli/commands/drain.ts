@@ -34,7 +34,7 @@ export async function run(io: Io, options: Options): Promise<ExitCode> {
   if (timeoutMs === null) throw usage("--timeout needs a duration with its unit, such as 90s or 10m.");
   const client = await connect(io, options);
   const body = { availability: "draining", reason: options.reason ?? "", deadlineMs } as const;
-  const { node: changed } = await client.call("changeNode", { params: { node }, body });
+  const { node: changed } = await client.call("setAvailability", { params: { node }, body });
   const view = await client.call("getNode", { params: { node: changed.id } });
   if (options.wait === true) return await waitForDrain(io, client, changed.id, timeoutMs, options.json === true);
   io.out(

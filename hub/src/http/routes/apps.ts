@@ -7,13 +7,16 @@ import type { FastifyRequest } from "fastify";
 import { compileCompose } from "../../compose/compile.ts";
 import type { Problem } from "../../compose/problem.ts";
 import { placedOf, sorted } from "../../core/lookup.ts";
+import type { Sight } from "../access.ts";
 import type { CheckedOf } from "../api.ts";
+import { seenBy, sightOfCaller } from "../caller.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
 import type { HandlersOf } from "../handler.ts";
 import { findApp } from "../lookup.ts";
 import { pageOfKeys } from "../paging.ts";
 import type { Applied, DryRun, RemovedApp, RevisionPage, RevisionView } from "../schemas/apps.ts";
+import { seenWorld } from "../seen.ts";
 import { appSummary, appView, serviceChanges } from "../views/apps.ts";
 import { plannedBatches, plannedSteps } from "../views/dry-run.ts";
 import { nodeRef } from "../views/node-ref.ts";
@@ -22,20 +25,24 @@ import { refusalError, write } from "../write.ts";
 type AppRoutes = "applyApp" | "listApps" | "getApp" | "removeApp" | "listRevisions" | "getRevision";
 
 export function appHandlers(deps: HttpDeps): HandlersOf<AppRoutes> {
-  const { loop, clock } = deps;
+  const { clock } = deps;
   return {
     applyApp: ({ params, body, request }) => {
       const compiled = compiledApp(params.app, body);
-      return body.dryRun ? dryRun(deps, compiled, body) : apply(deps, compiled, body, request);
+      return body.dryRun ? dryRun(deps, compiled, body, sightOfCaller(request)) : apply(deps, compiled, body, request);
     },
-    listApps: ({ query }) => {
+    listApps: ({ query, request }) => {
       const now = clock.monotonicMs();
-      const page = pageOfKeys(sorted(loop.world.apps.keys()), query.after, query.limit, (name) =>
-        appSummary(loop.world, findApp(loop.world, name), now),
+      const world = seenBy(deps, request);
+      const page = pageOfKeys(sorted(world.apps.keys()), query.after, query.limit, (name) =>
+        appSummary(world, findApp(world, name), now),
       );
-      return { ...page, seq: loop.world.seq };
+      return { ...page, seq: world.seq };
     },
-    getApp: ({ params }) => appView(loop.world, findApp(loop.world, params.app), clock.monotonicMs()),
+    getApp: ({ params, request }) => {
+      const world = seenBy(deps, request);
+      return appView(world, findApp(world, params.app), clock.monotonicMs());
+    },
     removeApp: ({ params, query, request }) =>
       write(deps, request, () => ({
         command: { kind: "remove-app", app: params.app, ifRevision: query.ifRevision ?? null },
@@ -96,13 +103,19 @@ function apply(
 const applyCommand = (spec: AppSpec, { compose, ifRevision, retry, force }: CheckedOf<"applyApp">["body"]) =>
   ({ kind: "apply-app", spec, source: compose, ifRevision, retry, force }) as const;
 
-function dryRun(deps: HttpDeps, { spec, warnings }: Compiled, body: CheckedOf<"applyApp">["body"]): DryRun {
-  const { world } = deps.loop;
+/** Told as far as the caller may see: another app that would lose its room is not named to who may not know of it. */
+function dryRun(
+  deps: HttpDeps,
+  { spec, warnings }: Compiled,
+  body: CheckedOf<"applyApp">["body"],
+  sight: Sight,
+): DryRun {
   const command = applyCommand(spec, body);
   const preview = deps.loop.preview(command, { actor: "admin", freshToken: null });
   if (!preview.ok) throw refusalError(command, preview.error);
-  const { outcome, after } = preview.value;
+  const { outcome } = preview.value;
   assert(outcome.kind === "app-applied", "apply-app would make something else");
+  const [world, after] = [seenWorld(deps.loop.world, sight), seenWorld(preview.value.after, sight)];
   return {
     dryRun: true,
     app: outcome.app,

@@ -7,36 +7,40 @@ import type { Command } from "../../core/command.ts";
 import { byText, serviceAt, sorted } from "../../core/lookup.ts";
 import { refusalSummary } from "../../core/refusal-text.ts";
 import type { Node, World } from "../../core/world.ts";
+import type { Sight } from "../access.ts";
 import type { CheckedOf } from "../api.ts";
+import { seenBy, sightOfCaller } from "../caller.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
 import type { HandlersOf } from "../handler.ts";
 import { findNode } from "../lookup.ts";
 import { pageOfKeys } from "../paging.ts";
-import type { ChangedNode, RemovedNode } from "../schemas/nodes.ts";
+import type { ChangedNode, NodePage, RemovedNode } from "../schemas/nodes.ts";
+import { seenWorld } from "../seen.ts";
 import { nodeRef } from "../views/node-ref.ts";
 import { nodeSummary, nodeView } from "../views/nodes.ts";
 import { identityOf, refusalError, write } from "../write.ts";
 
 export function nodeHandlers(
   deps: HttpDeps,
-): HandlersOf<"listNodes" | "getNode" | "changeNode" | "removeNode" | "joinNode"> {
+): HandlersOf<"listNodes" | "getNode" | "changeNode" | "setAvailability" | "removeNode" | "joinNode"> {
   const world = () => deps.loop.world;
   return {
-    listNodes: ({ query }) => {
-      const now = deps.clock.monotonicMs();
-      const page = pageOfKeys(sorted(world().nodesByName.keys()), query.after, query.limit, (name) =>
-        nodeSummary(world(), findNode(world(), name), now),
-      );
-      return { ...page, seq: world().seq };
+    listNodes: ({ query, request }) => listNodes(deps, query, request),
+    getNode: ({ params, request }) =>
+      nodeView(world(), seenBy(deps, request), findNode(world(), params.node), deps.clock.monotonicMs()),
+    changeNode: ({ params, body, request }) => change(deps, findNode(world(), params.node), labelling(body), request),
+    setAvailability: ({ params, body, request }) => {
+      const { availability, reason, deadlineMs: drainForMs } = body;
+      const set = { kind: "set-availability", availability, reason, drainForMs } as const;
+      return change(deps, findNode(world(), params.node), set, request);
     },
-    getNode: ({ params }) => nodeView(world(), findNode(world(), params.node), deps.clock.monotonicMs()),
-    changeNode: ({ params, body, request }) => changeNode(deps, findNode(world(), params.node), body, request),
     removeNode: ({ params, query, request }) => {
       const node = findNode(world(), params.node);
-      if (query.dryRun) return removal(deps, node, true);
+      const sight = sightOfCaller(request);
+      if (query.dryRun) return removal(deps, node, true, sight);
       return write(deps, request, () => {
-        const answer = removal(deps, findNode(world(), params.node), false);
+        const answer = removal(deps, findNode(world(), params.node), false, sight);
         return { command: { kind: "remove-node", node: node.id }, answer: () => answer };
       });
     },
@@ -44,18 +48,28 @@ export function nodeHandlers(
   };
 }
 
-/** Said before it happens: afterwards the World no longer knows what stood there. */
-function removal(deps: HttpDeps, node: Node, dryRun: boolean): RemovedNode {
+function listNodes(deps: HttpDeps, query: CheckedOf<"listNodes">["query"], request: FastifyRequest): NodePage {
+  const now = deps.clock.monotonicMs();
   const { world } = deps.loop;
+  const sight = sightOfCaller(request);
+  const names = sorted(world.nodesByName.keys()).filter((name) => sight.allNodes || sight.node(findNode(world, name)));
+  const page = pageOfKeys(names, query.after, query.limit, (name) => nodeSummary(world, findNode(world, name), now));
+  return { ...page, seq: world.seq };
+}
+
+/** Said before it happens: afterwards the World no longer knows what stood there. */
+function removal(deps: HttpDeps, node: Node, dryRun: boolean, sight: Sight): RemovedNode {
+  const world = seenWorld(deps.loop.world, sight);
   const command = { kind: "remove-node", node: node.id } as const;
   const preview = deps.loop.preview(command, { actor: "admin", freshToken: null });
   if (!preview.ok) throw refusalError(command, preview.error);
+  const after = seenWorld(preview.value.after, sight);
   const workloads = sorted(world.placementsByNode.get(node.id) ?? []);
   return {
     node: nodeRef(node),
     dryRun,
-    workloads: workloads.length,
-    moves: workloads.flatMap((id) => moved(preview.value.after, id)),
+    workloads: deps.loop.world.placementsByNode.get(node.id)?.size ?? 0,
+    moves: workloads.flatMap((id) => moved(after, id)),
     volumesKept: volumesOn(world, workloads),
     seq: world.seq,
   };
@@ -79,42 +93,30 @@ function volumesOn(world: World, workloads: readonly WorkloadId[]): string[] {
   return [...names].sort(byText);
 }
 
-function changeNode(
-  deps: HttpDeps,
-  node: Node,
-  body: CheckedOf<"changeNode">["body"],
-  request: FastifyRequest,
-): ChangedNode {
-  const command = changeCommand(node, body);
+type Changing =
+  | Omit<Extract<Command, { readonly kind: "set-node-labels" }>, "node">
+  | Omit<Extract<Command, { readonly kind: "set-availability" }>, "node">;
+
+function change(deps: HttpDeps, node: Node, asked: Changing, request: FastifyRequest): ChangedNode {
   const { seq } = deps.loop.world;
   return write(deps, request, () => ({
-    command,
+    command: { ...asked, node: node.id },
     answer: () => {
-      const labels = command.kind === "set-node-labels" ? relabelled(node.labels, command) : node.labels;
-      const availability = command.kind === "set-availability" ? command.availability : node.availability;
+      const labels = asked.kind === "set-node-labels" ? relabelled(node.labels, asked) : node.labels;
+      const availability = asked.kind === "set-availability" ? asked.availability : node.availability;
       // A drain that goes on may get another deadline.
-      const isTimed = command.kind === "set-availability" && command.drainForMs !== null;
+      const isTimed = asked.kind === "set-availability" && asked.drainForMs !== null;
       const changed = isTimed || availability !== node.availability || !sameLabels(labels, node.labels);
       return { node: nodeRef(node), labels, availability, changed, seq };
     },
   }));
 }
 
-type ChangeCommand = Extract<Command, { readonly kind: "set-node-labels" | "set-availability" }>;
-
-function changeCommand(node: Node, body: CheckedOf<"changeNode">["body"]): ChangeCommand {
-  const { setLabels, unsetLabels, availability } = body;
-  const relabels = Object.keys(setLabels).length + unsetLabels.length > 0;
-  if (availability !== undefined && relabels) {
-    throw new HttpError("invalid-request", "Labels and availability are changed by two requests, not by one.", {
-      path: "availability",
-    });
-  }
-  if (availability !== undefined)
-    return { kind: "set-availability", node: node.id, availability, reason: body.reason, drainForMs: body.deadlineMs };
-  if (relabels) return { kind: "set-node-labels", node: node.id, set: setLabels, unset: unsetLabels };
+function labelling({ setLabels, unsetLabels }: CheckedOf<"changeNode">["body"]): Changing {
+  if (Object.keys(setLabels).length + unsetLabels.length > 0)
+    return { kind: "set-node-labels", set: setLabels, unset: unsetLabels };
   throw new HttpError("invalid-request", "There is nothing to change in this request.", {
-    hint: "Give setLabels, unsetLabels or availability.",
+    hint: "Give setLabels or unsetLabels.",
   });
 }
 

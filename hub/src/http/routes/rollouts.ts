@@ -3,6 +3,8 @@ import type { AppName } from "@skerry/shared/model/ids.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { FastifyRequest } from "fastify";
 import type { RolloutCommand } from "../../core/command.ts";
+import type { World } from "../../core/world.ts";
+import { seenBy } from "../caller.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
 import type { HandlersOf } from "../handler.ts";
@@ -18,7 +20,7 @@ const MAX_LISTED = 100;
 
 export function rolloutHandlers(deps: HttpDeps): HandlersOf<RolloutRoutes> {
   return {
-    getRollout: ({ params }) => current(deps, params.app),
+    getRollout: ({ params, request }) => current(deps, seenBy(deps, request), params.app),
     listRollouts: ({ params }) => {
       const { world } = deps.loop;
       const { name } = findApp(world, params.app);
@@ -32,9 +34,9 @@ export function rolloutHandlers(deps: HttpDeps): HandlersOf<RolloutRoutes> {
   };
 }
 
-function current({ loop, clock }: HttpDeps, name: AppName): RolloutView {
-  const app = findApp(loop.world, name);
-  const view = rolloutView(loop.world, app, clock.monotonicMs());
+function current({ clock }: HttpDeps, world: World, name: AppName): RolloutView {
+  const app = findApp(world, name);
+  const view = rolloutView(world, app, clock.monotonicMs());
   if (view !== null) return view;
   throw new HttpError(
     "revision-not-found",

@@ -1,5 +1,7 @@
 // The hub itself: health, version, and "why".
 import { PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
+import { sightOf } from "../access.ts";
+import { rightsOfCaller } from "../caller.ts";
 import type { HttpDeps } from "../deps.ts";
 import type { HandlersOf } from "../handler.ts";
 import { health } from "../health.ts";
@@ -20,6 +22,9 @@ export function systemHandlers(deps: HttpDeps): HandlersOf<"getHealth" | "getVer
       epoch: deps.loop.world.epoch,
       node: process.version,
     }),
-    why: ({ params }) => whyAnswer(deps, params["*"]),
+    why: ({ params, request }) => {
+      const rights = rightsOfCaller(request);
+      return whyAnswer(deps, params["*"], sightOf(rights), (app) => rights.onApp("logs:read", app));
+    },
   };
 }

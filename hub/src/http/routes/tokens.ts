@@ -1,36 +1,32 @@
 // Join tokens. The secret is in one answer and nowhere else: what is stored, listed or logged has only its hash or nothing of it.
-import { createHmac } from "node:crypto";
 import { assert } from "@skerry/shared/runtime/assert.ts";
-import type { FastifyRequest } from "fastify";
 import type { JoinToken } from "../../core/change.ts";
-import { joinSecretHash, joinToken } from "../auth.ts";
+import { joinToken } from "../auth.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
+import { freshSecret, freshTokenId, secretHash } from "../fresh-secret.ts";
 import type { HandlersOf } from "../handler.ts";
 import { byCodeUnits, pageOfKeys } from "../paging.ts";
 import type { TokenView } from "../schemas/tokens.ts";
 import { write } from "../write.ts";
 
-const ID_BYTES = 6;
-const SECRET_BYTES = 32;
-
 export function tokenHandlers(deps: HttpDeps): HandlersOf<"createToken" | "listTokens" | "removeToken"> {
   return {
     createToken: ({ body, request }) => {
-      const secret = secretFor(deps, request);
+      const secret = freshSecret(deps, request, "join token");
       const view = write(deps, request, () => ({
         command: { kind: "create-token", uses: body.uses, expiresInMs: body.expiresInMs, labels: body.labels },
-        freshToken: { id: deps.random.hex(ID_BYTES), secretHash: joinSecretHash(secret) },
+        freshToken: { id: freshTokenId(deps), secretHash: secretHash(secret) },
         answer: (outcome): TokenView => {
           assert(outcome.kind === "token-created", "create-token made something else");
           return tokenView(deps, outcome.token);
         },
       }));
       const token = deps.store.tokens().find(({ id }) => id === view.id);
-      if (token === undefined || token.secretHash !== joinSecretHash(secret)) {
+      if (token === undefined || token.secretHash !== secretHash(secret)) {
         throw new HttpError(
           "idempotency-mismatch",
-          `Join token ${view.id} was made under this Idempotency-Key and has since been withdrawn, or was asked for with another admin token.`,
+          `Join token ${view.id} was made under this Idempotency-Key and has since been withdrawn, or was asked for with another token.`,
           { path: "Idempotency-Key", hint: "Make another one with a new key." },
         );
       }
@@ -52,18 +48,6 @@ export function tokenHandlers(deps: HttpDeps): HandlersOf<"createToken" | "listT
         answer: () => ({ id: params.token }),
       })),
   };
-}
-
-/**
- * Random; but under an Idempotency-Key it is worked out from the key and the caller's own token, so that repeating the request gives the
- * same secret although none is stored. Whoever can work it out already holds the admin token.
- */
-function secretFor(deps: HttpDeps, request: FastifyRequest): string {
-  const key = request.headers["idempotency-key"];
-  if (typeof key !== "string") return deps.random.hex(SECRET_BYTES);
-  return createHmac("sha256", request.headers.authorization ?? "")
-    .update(`skerry join token ${key}`)
-    .digest("hex");
 }
 
 function tokenView(deps: HttpDeps, token: JoinToken): TokenView {

@@ -9,7 +9,9 @@ import { wishKey } from "../../core/rollout-state.ts";
 import { shownTarget } from "../../core/why/wishes.ts";
 import type { WishTarget } from "../../core/wishes.ts";
 import type { World } from "../../core/world.ts";
+import type { Sight } from "../access.ts";
 import type { CheckedOf } from "../api.ts";
+import { sightOfCaller } from "../caller.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
 import type { HandlersOf } from "../handler.ts";
@@ -24,15 +26,15 @@ type WishRoutes = "stopApp" | "startApp" | "restartApp" | "pauseApp" | "unpauseA
 export function wishHandlers(deps: HttpDeps): HandlersOf<WishRoutes> {
   return {
     stopApp: ({ params, body, request }) => {
-      const target = targetOf(deps.loop.world, params.app, body);
+      const target = targetOf(deps.loop.world, sightOfCaller(request), params.app, body);
       return wish(deps, request, target, { kind: "set-stopped", target, stopped: true, reason: body.reason });
     },
     startApp: ({ params, body, request }) => {
-      const target = targetOf(deps.loop.world, params.app, body);
+      const target = targetOf(deps.loop.world, sightOfCaller(request), params.app, body);
       return wish(deps, request, target, { kind: "set-stopped", target, stopped: false, reason: body.reason });
     },
     restartApp: ({ params, body, request }) => {
-      const target = targetOf(deps.loop.world, params.app, body);
+      const target = targetOf(deps.loop.world, sightOfCaller(request), params.app, body);
       return wish(deps, request, target, { kind: "restart", target, reason: body.reason });
     },
     pauseApp: ({ params: { app }, body, request }) =>
@@ -48,14 +50,20 @@ const wholeApp = (app: AppName): WishTarget => ({ app, service: null, slot: null
 /** A slot is a number, or a node by id or name; whether there is such a one is judged with the command. */
 function targetOf(
   world: World,
+  sight: Sight,
   app: AppName,
   { service, slot }: { readonly service: ServiceName | null; readonly slot: string | null },
 ): WishTarget {
   if (slot !== null && service === null) {
     throw new HttpError("invalid-request", "A slot is one of a service's: name the service too.", { path: "service" });
   }
+  if (service === null || slot === null) return { app, service, slot: null };
   // A global slot is the id of its node; another text is a number or no slot at all, which the command refuses.
-  return { app, service, slot: slot === null ? null : ((nodeNamed(world, slot)?.id ?? slot) as string as Slot) };
+  const node = nodeNamed(world, slot);
+  const id = (node?.id ?? slot) as string as Slot;
+  // What the caller does not see and no copy stands on is not told by its id.
+  const mayName = node === null || sight.node(node) || world.placements.has(workloadId(app, service, id));
+  return { app, service, slot: mayName ? id : (slot as Slot) };
 }
 
 function wish(deps: HttpDeps, request: FastifyRequest, target: WishTarget, command: Command): Wished {

@@ -3,11 +3,14 @@ import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import { sorted } from "../../core/lookup.ts";
 import type { World } from "../../core/world.ts";
+import type { Sight } from "../access.ts";
 import type { CheckedOf } from "../api.ts";
+import { findSeenNode, sightOfCaller } from "../caller.ts";
 import type { HttpDeps } from "../deps.ts";
 import type { HandlersOf } from "../handler.ts";
-import { findApp, findNode } from "../lookup.ts";
+import { findApp } from "../lookup.ts";
 import { pageOfKeys } from "../paging.ts";
+import { seenWorld } from "../seen.ts";
 import { workloadsOf } from "../views/apps.ts";
 import { workloadView } from "../views/workloads.ts";
 
@@ -16,19 +19,30 @@ type Query = CheckedOf<"listWorkloads">["query"];
 export function workloadHandlers(deps: HttpDeps): HandlersOf<"listWorkloads"> {
   const allIds = sortedOnce();
   return {
-    listWorkloads: ({ query }) => {
-      const { world } = deps.loop;
+    listWorkloads: ({ query, request }) => {
+      const sight = sightOfCaller(request);
+      const world = seenWorld(deps.loop.world, sight);
       const now = deps.clock.monotonicMs();
-      const page = pageOfKeys(chosen(world, query, allIds), query.after, query.limit, (id) => id);
+      // What is seen of the World is not the same for all, and its order is not kept.
+      const ids = chosen(world, query, sight, sight.all ? allIds : idsOf);
+      const page = pageOfKeys(ids, query.after, query.limit, (id) => id);
       const items = page.items.flatMap((id) => workloadView(world, id, now) ?? []);
       return { items, next: page.next, seq: world.seq };
     },
   };
 }
 
-function chosen(world: World, query: Query, allIds: (world: World) => readonly WorkloadId[]): readonly WorkloadId[] {
+const idsOf = (world: World): readonly WorkloadId[] =>
+  sorted(new Set([...world.placements.keys(), ...world.unplaced.keys()]));
+
+function chosen(
+  world: World,
+  query: Query,
+  sight: Sight,
+  allIds: (world: World) => readonly WorkloadId[],
+): readonly WorkloadId[] {
   const app = query.app === undefined ? null : findApp(world, query.app).name;
-  const node = query.node === undefined ? null : findNode(world, query.node).id;
+  const node = query.node === undefined ? null : findSeenNode(world, sight, query.node).id;
   const ids =
     app !== null
       ? workloadsOf(world, app)

@@ -93,13 +93,16 @@ export type NodeView = z.infer<typeof nodeViewSchema>;
 export const nodeParams = z.strictObject({ node: z.union([nodeIdSchema, nodeNameSchema]) });
 export const listNodesQuery = z.strictObject({ limit: limitSchema, after: afterSchema.optional() });
 export const nodePageSchema = pageOf(nodeSummarySchema);
+export type NodePage = z.infer<typeof nodePageSchema>;
 
-/** Either labels or the availability, not both at once. */
 export const changeNodeBodySchema = z.strictObject({
   setLabels: labelsSchema.default({}),
   unsetLabels: z.array(labelKeySchema).max(MAX_LABELS).default([]),
+});
+/** A request of its own, as it is another permission: labels decide what runs where, and who may see it. */
+export const setAvailabilityBodySchema = z.strictObject({
   /** cordoned: takes nothing new and keeps what it has. draining: what may move is moved elsewhere, too. */
-  availability: availabilitySchema.optional(),
+  availability: availabilitySchema,
   /** Why the availability is changed, in your own words. */
   reason: z.string().max(256).default(""),
   /** draining: after so long what could not move is stopped, until the node is active again. null: it runs on. */

@@ -135,6 +135,14 @@ function hubEventText(world: World, event: HubEvent): string {
       return `join token ${event.token} made by ${event.by}`;
     case "token-removed":
       return `join token ${event.token} withdrawn by ${event.by}`;
+    case "api-token-created":
+      return `API token ${event.name} (${event.token}) with role ${event.role} made by ${event.by}`;
+    case "api-token-removed":
+      return `API token ${event.name} (${event.token}) removed by ${event.by}`;
+    case "role-changed":
+      return `role ${event.role} set to ${event.permissions.join(", ")} by ${event.by}`;
+    case "role-removed":
+      return `role ${event.role} removed by ${event.by}`;
     default:
       return assertNever(event);
   }

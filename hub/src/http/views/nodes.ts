@@ -29,10 +29,12 @@ export function nodeSummary(world: World, node: Node, now: Millis): NodeSummary 
   };
 }
 
-export function nodeView(world: World, node: Node, now: Millis): NodeView {
-  const observation = world.observations.get(node.id);
+/** `seen`: the World as the caller may see it. What is named is of that; counts, sums and whether a drain is done are of the whole. */
+export function nodeView(world: World, seen: World, node: Node, now: Millis): NodeView {
+  const observation = seen.observations.get(node.id);
   const usage = world.usage.get(node.id);
-  const placements = sorted(world.placementsByNode.get(node.id) ?? []);
+  const placements = sorted(seen.placementsByNode.get(node.id) ?? []);
+  const drain = drainView(seen, node, now);
   return {
     ...nodeSummary(world, node, now),
     figures: observation?.figures ?? null,
@@ -41,8 +43,8 @@ export function nodeView(world: World, node: Node, now: Millis): NodeView {
     assigned: node.assigned,
     accepted: node.accepted,
     refusal: node.refusal,
-    placements: placements.flatMap((id) => workloadView(world, id, now) ?? []),
-    drain: drainView(world, node, now),
+    placements: placements.flatMap((id) => workloadView(seen, id, now) ?? []),
+    drain: drain === null ? null : { ...drain, done: drainView(world, node, now)?.done ?? drain.done },
     seq: world.seq,
   };
 }

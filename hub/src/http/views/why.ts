@@ -1,17 +1,21 @@
 // "Why is it so?" over HTTP: finds what is named, asks the core, and adds what history has of it: the last events, and the last lines
 // that its container wrote.
 import type { AppName, NodeId, ServiceName, Slot, WorkloadId } from "@skerry/shared/model/ids.ts";
-import { workloadId } from "@skerry/shared/model/names.ts";
+import { workloadId, workloadParts } from "@skerry/shared/model/names.ts";
 import type { Exit } from "@skerry/shared/model/report.ts";
 import { workloadCondition } from "../../core/condition.ts";
 import { byText, placedOf, sorted } from "../../core/lookup.ts";
+import { type Answer, ground } from "../../core/why/account.ts";
+import { counted } from "../../core/why/words.ts";
 import { type Target, why } from "../../core/why.ts";
 import type { World } from "../../core/world.ts";
-import type { EventRow } from "../../store/store.ts";
+import type { EventRow, EventScope } from "../../store/store.ts";
+import type { Sight } from "../access.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError, quoted } from "../errors.ts";
 import { nodeNamed } from "../lookup.ts";
 import type { Why } from "../schemas/system.ts";
+import { eventScope, seenRow, seenWorld } from "../seen.ts";
 import { eventView } from "./events.ts";
 
 /** Enough to see a loop, few enough for a screen. */
@@ -21,13 +25,13 @@ const MAX_ASKED = 20;
 /** Lines of a container's last output; its events have more. */
 const OUTPUT_LINES = 10;
 
-export function whyAnswer(deps: HttpDeps, named: string): Why {
-  const { world } = deps.loop;
-  const target = targetOf(world, named);
-  const answer =
-    target === null ? null : why(world, target, { now: deps.clock.monotonicMs(), wallMs: deps.clock.wallMs() });
+/** `mayRead`: of an app, what its containers wrote. */
+export function whyAnswer(deps: HttpDeps, named: string, sight: Sight, mayRead: (app: AppName) => boolean): Why {
+  const world = seenWorld(deps.loop.world, sight);
+  const target = targetOf(world, named, sight);
+  const answer = target === null ? null : answerTo(deps, world, target);
   if (target === null || answer === null) throw notFound(named);
-  const rows = eventsOf(deps, world, target);
+  const rows = eventsOf(deps, world, target, eventScope(world, sight));
   return {
     target: named,
     kind: answer.kind,
@@ -36,23 +40,39 @@ export function whyAnswer(deps: HttpDeps, named: string): Why {
     wanted: [...answer.wanted],
     seen: [...answer.seen],
     lines: answer.lines.map((line) => ({ ...line, because: [...line.because] })),
-    output: answer.good || target.kind !== "workload" ? [] : outputOf(deps, world, target.workload),
-    events: rows.slice(-EVENTS).map((row) => eventView(world, row)),
+    output:
+      answer.good || target.kind !== "workload" || !mayRead(workloadParts(target.workload).app)
+        ? []
+        : outputOf(deps, world, target.workload),
+    events: rows.slice(-EVENTS).map((row) => eventView(world, seenRow(row, sight))),
   };
+}
+
+/** Of a node the sentence and the numbers are about all that stands on it, and the lines about what of that may be named. */
+function answerTo(deps: HttpDeps, seen: World, target: Target): Answer | null {
+  const at = { now: deps.clock.monotonicMs(), wallMs: deps.clock.wallMs() };
+  const { world } = deps.loop;
+  const answer = why(seen, target, at);
+  if (answer === null || target.kind !== "node" || seen === world) return answer;
+  const whole = why(world, target, at) ?? answer;
+  const placed = (of: World): number => of.placementsByNode.get(target.node)?.size ?? 0;
+  const hidden = placed(world) - placed(seen);
+  const text = `${counted(hidden, "more workload")} of apps that you may not see ${hidden === 1 ? "is" : "are"} placed on it`;
+  return { ...whole, lines: hidden === 0 ? answer.lines : [...answer.lines, ground(null, text)] };
 }
 
 const notFound = (target: string): HttpError =>
   new HttpError("target-not-found", `There is nothing called ${quoted(target)} here.`, { path: "target" });
 
 /** An app wins over a node of its name; `node/NAME` is always the node. */
-function targetOf(world: World, named: string): Target | null {
+function targetOf(world: World, named: string, sight: Sight): Target | null {
   const parts = named.split("/");
   const [first = "", second, third] = parts;
   if (parts.length > 3) return null;
   // Texts that are no such names are looked up in vain.
   const app = world.apps.get(first as AppName);
-  if (parts.length === 2 && first === "node") return nodeTarget(world, second ?? "");
-  if (app === undefined) return parts.length === 1 ? nodeTarget(world, first) : null;
+  if (parts.length === 2 && first === "node") return nodeTarget(world, second ?? "", sight);
+  if (app === undefined) return parts.length === 1 ? nodeTarget(world, first, sight) : null;
   if (second === undefined) return { kind: "app", app: app.name };
   const service = second as ServiceName;
   if (third === undefined) return { kind: "service", app: app.name, service };
@@ -61,15 +81,15 @@ function targetOf(world: World, named: string): Target | null {
   return { kind: "workload", workload: workloadId(app.name, service, slot) };
 }
 
-function nodeTarget(world: World, name: string): Target | null {
+function nodeTarget(world: World, name: string, sight: Sight): Target | null {
   const node = nodeNamed(world, name);
-  return node === null ? null : { kind: "node", node: node.id };
+  return node === null || !sight.node(node) ? null : { kind: "node", node: node.id };
 }
 
 /** Oldest first. */
-function eventsOf({ store }: HttpDeps, world: World, target: Target): readonly EventRow[] {
+function eventsOf({ store }: HttpDeps, world: World, target: Target, within: EventScope | null): readonly EventRow[] {
   const ask = (app: AppName | null, node: NodeId | null, workload: WorkloadId | null): readonly EventRow[] =>
-    store.events({ app, node, workload, afterId: null, limit: EVENTS });
+    store.events({ app, node, workload, afterId: null, limit: EVENTS, within });
   switch (target.kind) {
     case "app":
       return ask(target.app, null, null);
@@ -101,7 +121,7 @@ function outputOf({ store }: HttpDeps, world: World, workload: WorkloadId): stri
   const node = world.placements.get(workload)?.node;
   const metered = node !== undefined && world.nodes.get(node)?.facts?.metered === true;
   const limit = metered ? EVENTS_FOR_OUTPUT : EVENTS;
-  return lastOutput(store.events({ app: null, node: null, workload, afterId: null, limit }), metered);
+  return lastOutput(store.events({ app: null, node: null, workload, afterId: null, limit, within: null }), metered);
 }
 
 /** What the newest of these events has of a container's own words: its last lines, or what its health check answered. */

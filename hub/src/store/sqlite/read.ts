@@ -11,7 +11,7 @@ import {
 import type { Database, Statement } from "better-sqlite3";
 import * as z from "zod/mini";
 import type { HubEvent, JoinToken } from "../../core/change.ts";
-import type { EventQuery, EventRow, Store } from "../store.ts";
+import type { EventQuery, EventRow, EventScope, Store } from "../store.ts";
 import { bodies, json, parse, parseSpec } from "./load.ts";
 import { rolloutSchema } from "./rollout-rows.ts";
 
@@ -105,17 +105,34 @@ function prepareEvents(db: Database): Reads["events"] {
   const statements = new Map<string, Statement<unknown[], StoredEventRow>>();
   return (query) => {
     const filters = (["workload", "node", "app"] as const).filter((column) => query[column] !== null);
-    const sql = eventSql(filters, query.afterId !== null);
+    const within = scopeSql(query.within);
+    const sql = eventSql(filters, within.sql, query.afterId !== null);
     const statement = statements.get(sql) ?? db.prepare<unknown[], StoredEventRow>(sql);
     statements.set(sql, statement);
-    const bound = [...filters.map((column) => query[column]), ...(query.afterId === null ? [] : [query.afterId])];
+    const bound = [
+      ...filters.map((column) => query[column]),
+      ...within.bound,
+      ...(query.afterId === null ? [] : [query.afterId]),
+    ];
     const found = statement.all(...bound, query.limit).map(toEventRow);
     return query.afterId === null ? found.reverse() : found;
   };
 }
 
-function eventSql(filters: readonly (keyof EventQuery & string)[], after: boolean): string {
-  const conditions = [...filters.map((column) => `${column} = ?`), ...(after ? ["id > ?"] : [])];
+/** As conditions on columns, with what is bound to them: lists go in as JSON, so that one statement serves all of them. */
+function scopeSql(within: EventScope | null): { readonly sql: readonly string[]; readonly bound: readonly string[] } {
+  if (within === null) return { sql: [], bound: [] };
+  const { apps, nodes } = within;
+  const ofApp = apps === null ? "app IS NOT NULL" : "app IN (SELECT value FROM json_each(?))";
+  const ofNode = nodes === null ? "node IS NOT NULL" : "node IN (SELECT value FROM json_each(?))";
+  return {
+    sql: [`(${ofApp} OR (app IS NULL AND ${ofNode}))`],
+    bound: [apps, nodes].flatMap((list) => (list === null ? [] : [JSON.stringify(list)])),
+  };
+}
+
+function eventSql(filters: readonly (keyof EventQuery & string)[], within: readonly string[], after: boolean): string {
+  const conditions = [...filters.map((column) => `${column} = ?`), ...within, ...(after ? ["id > ?"] : [])];
   const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
   return (
     "SELECT id, wall_ms AS wallMs, node, app, workload, node_seq AS nodeSeq, body FROM event " +

@@ -8,8 +8,10 @@ import type { Database, Statement } from "better-sqlite3";
 import { STORE_LIMITS, type StoreLimits } from "../limits.ts";
 import { type Commit, type Store, StoreError } from "../store.ts";
 import { prepareAuditReads, prepareAuditWrites, type WriteAudit } from "./audit.ts";
+import { behind } from "./behind.ts";
 import { loadAll } from "./load.ts";
 import { errorCode, type FirstStart, openDatabase } from "./open.ts";
+import { type PeopleRows, preparePeople } from "./people.ts";
 import { prepareReads } from "./read.ts";
 import { prepareTrim } from "./trim.ts";
 import { prepareLog, prepareWatch } from "./watch.ts";
@@ -58,6 +60,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     publicKey: (node) => guard(() => reads.publicKey(node)),
     keyHolder: (key) => guard(() => reads.keyHolder(key)),
     tokens: () => guard(() => reads.tokens()),
+    ...guardedPeople(preparePeople(db), guard),
     idempotent: (key) => guard(() => reads.idempotent(key)),
     setting: (name) => guard(() => reads.setting(name)),
     close() {
@@ -92,22 +95,22 @@ function prepareCommit(db: Database, limits: StoreLimits, audit: WriteAudit): (c
   }).immediate;
 }
 
-/** Written without waiting for the disk; the next commit's fsync carries it along. */
 export function prepareObserved(db: Database): (node: NodeId, workloads: readonly WorkloadStatus[]) => void {
   const set = db.prepare(
     "INSERT INTO observed (node, workloads) SELECT id, ? FROM node WHERE id = ? ON CONFLICT DO UPDATE SET workloads = excluded.workloads",
   );
-  return (node, workloads) => {
-    db.pragma("synchronous = NORMAL");
-    try {
-      set.run(JSON.stringify(workloads), node);
-    } finally {
-      db.pragma("synchronous = FULL");
-    }
-  };
+  return (node, workloads) => behind(db, () => void set.run(JSON.stringify(workloads), node));
 }
 
 type Guard = <T>(work: () => T) => T;
+
+const guardedPeople = (people: PeopleRows, guard: Guard): PeopleRows => ({
+  apiToken: (id) => guard(() => people.apiToken(id)),
+  apiTokens: () => guard(() => people.apiTokens()),
+  apiTokenUses: () => guard(() => people.apiTokenUses()),
+  roles: () => guard(() => people.roles()),
+  saveApiTokenUse: (id, atMs) => guard(() => people.saveApiTokenUse(id, atMs)),
+});
 
 /** SQLite's errors as the two kinds that a caller can act on; bugs pass through. */
 function prepareGuard(folder: string): Guard {

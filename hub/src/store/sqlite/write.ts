@@ -38,6 +38,14 @@ export function prepareWrites(db: Database): WriteChange {
   );
   const removeToken = db.prepare("DELETE FROM join_token WHERE id = ?");
 
+  const setApiToken = db.prepare(
+    "INSERT INTO api_token (id, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+  );
+  const removeApiToken = db.prepare("DELETE FROM api_token WHERE id = ?");
+  const setRole = db.prepare(
+    "INSERT INTO role (name, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+  );
+  const removeRole = db.prepare("DELETE FROM role WHERE name = ?");
   const setRollout = db.prepare(
     "INSERT INTO rollout (app, revision, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
   );
@@ -109,6 +117,18 @@ export function prepareWrites(db: Database): WriteChange {
         return 0;
       case "token-removed":
         removeToken.run(change.id);
+        return 0;
+      case "api-token-set":
+        setApiToken.run(change.token.id, JSON.stringify(change.token));
+        return 0;
+      case "api-token-removed":
+        removeApiToken.run(change.id);
+        return 0;
+      case "role-set":
+        setRole.run(change.role.name, JSON.stringify(change.role));
+        return 0;
+      case "role-removed":
+        removeRole.run(change.name);
         return 0;
       case "hub-event":
         insertEvent(wallMs, hubEventSubject(change.event), null, JSON.stringify(change.event));

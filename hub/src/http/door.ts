@@ -1,0 +1,50 @@
+// The door's two questions of a request, for requests that come in and for streams that stay open: who is it, and what may it do now?
+import type { FastifyRequest } from "fastify";
+import type { Access } from "../core/permission.ts";
+import { type Asked, authorise, type Rights, rightsOf } from "./access.ts";
+import { authenticate, type Identity } from "./auth.ts";
+import type { HttpDeps } from "./deps.ts";
+import { HttpError } from "./errors.ts";
+import { ApiTokens } from "./identity.ts";
+import type { About } from "./routes.ts";
+
+export interface Door {
+  /** Throws `not-authenticated`, `token-expired` or `join-token-refused`. */
+  identify(request: FastifyRequest): Identity;
+  rights(identity: Identity): Rights;
+  /** Would it be let in again? */
+  stillOpen(request: FastifyRequest): boolean;
+}
+
+export function createDoor({ store, clock, loop, adminTokenHash }: HttpDeps): Door {
+  const credentials = {
+    adminTokenHash,
+    joinToken: (id: string) => store.tokens().find((token) => token.id === id) ?? null,
+    provider: new ApiTokens(store),
+    wallMs: () => clock.wallMs(),
+  };
+  const identify = (request: FastifyRequest): Identity => authenticate(request.headers.authorization, credentials);
+  const rights = (identity: Identity): Rights => rightsOf(identity, identity.kind === "principal" ? store.roles() : []);
+  return {
+    identify,
+    rights,
+    stillOpen: (request) => {
+      const { permission, about } = request.routeOptions.config;
+      if (permission === undefined || about === undefined) return false;
+      try {
+        const identity = identify(request);
+        request.rights = rights(identity);
+        authorise(identity, request.rights, askedOf(request, permission, about), loop.world);
+        return true;
+      } catch (error) {
+        if (error instanceof HttpError) return false;
+        throw error;
+      }
+    },
+  };
+}
+
+export function askedOf(request: FastifyRequest, access: Access, about: About): Asked {
+  // Fastify's router fills it with texts; what is missing is looked up in vain.
+  return { access, about, params: (request.params ?? {}) as Asked["params"] };
+}
