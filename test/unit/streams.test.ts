@@ -131,7 +131,7 @@ beforeEach(async () => {
     },
   });
   server = createServer((_request, response) => response.end());
-  upgrades = attachUpgrade(server, { attach: () => undefined }, streams);
+  upgrades = attachUpgrade(server, { attach: () => undefined, isFull: () => false }, streams);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   agent = agentSide();

@@ -32,7 +32,7 @@ test("[A110] every route and every socket names a permission of the table, or wh
 
 test("[A110] an upgrade is answered at the addresses of the sockets and at no other", async () => {
   const server = createServer();
-  const upgrades = attachUpgrade(server, { attach: () => undefined });
+  const upgrades = attachUpgrade(server, { attach: () => undefined, isFull: () => false });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const upgraded = (path: string): Promise<string> =>

@@ -67,10 +67,14 @@ export class LinkServer {
     ];
   }
 
+  /** No further connection is taken just now. */
+  isFull(): boolean {
+    return this.#sessions.size >= MAX_CONNECTIONS || this.#awaiting >= MAX_AWAITING_HELLO;
+  }
+
   /** Takes a connection that was just opened. `from`: the remote address, for the log. */
   attach(connection: Connection, from: string): void {
-    const full = this.#sessions.size >= MAX_CONNECTIONS || this.#awaiting >= MAX_AWAITING_HELLO;
-    if (this.#stopping || full) {
+    if (this.#stopping || this.isFull()) {
       connection.listen({ onFrame() {}, onClose() {} });
       connection.close(
         CLOSE.goingAway,

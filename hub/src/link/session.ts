@@ -132,6 +132,7 @@ export class Session {
   greet(hello: Hello): void {
     if (this.#state.kind !== "awaiting-hello") return;
     this.#cancel(this.#state.deadline);
+    this.#options.connection.trust?.();
     this.#state = { kind: "greeting", hello };
     const { hub } = this.#options;
     hub.greet(

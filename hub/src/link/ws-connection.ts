@@ -7,6 +7,7 @@ import { MAX_STREAM_MESSAGE_BYTES, STREAMS_SUFFIX } from "@skerry/shared/protoco
 import { MAX_FRAME_TO_HUB_BYTES } from "@skerry/shared/protocol/version.ts";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { SocketUrl } from "../http/routes.ts";
+import { MAX_BYTES_BEFORE_HELLO } from "./limits.ts";
 import type { LinkServer } from "./server.ts";
 import type { NodeStreams } from "./streams.ts";
 
@@ -32,7 +33,7 @@ export interface Upgrades {
 /** Answers upgrades on `AGENT_PATH`, and on the one of streams for whom the hub has asked; every other upgrade is refused with 404. */
 export function attachUpgrade(
   server: Server,
-  link: Pick<LinkServer, "attach">,
+  link: Pick<LinkServer, "attach" | "isFull">,
   streams: Pick<NodeStreams, "admit" | "attach"> | null = null,
 ): Upgrades {
   // The types of ws lag behind it: `maxFragments` came with the security fix of 8.21, `closeTimeout` with 8.19.
@@ -49,8 +50,11 @@ export function attachUpgrade(
   // Each address of the table of sockets has its door here, and no other address has one.
   const doors: Readonly<Record<SocketUrl, Door>> = {
     [AGENT_PATH]: (request, socket, head) => {
+      // Before the handshake: one that is refused later could still send until it is closed.
+      if (link.isFull()) return refuse(socket, "503 Service Unavailable");
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        link.attach(wsConnection(webSocket), request.socket.remoteAddress ?? "unknown");
+        const trust = holdToHello(socket, head, webSocket);
+        link.attach({ ...wsConnection(webSocket), trust }, request.socket.remoteAddress ?? "unknown");
       });
     },
     [STREAMS_PATH]: (request, socket, head) => {
@@ -77,6 +81,17 @@ export function attachUpgrade(
       streamSockets.close();
     },
   };
+}
+
+/** Ends the connection of somebody who sends more than a hello without having shown who he is, also while it is being closed. */
+function holdToHello(socket: Duplex, head: Buffer, webSocket: WebSocket): () => void {
+  let bytes = head.length;
+  const count = (chunk: Buffer): void => {
+    bytes += chunk.length;
+    if (bytes > MAX_BYTES_BEFORE_HELLO) webSocket.terminate();
+  };
+  socket.on("data", count);
+  return () => void socket.off("data", count);
 }
 
 const isDoor = (doors: object, path: string): path is SocketUrl => Object.hasOwn(doors, path);

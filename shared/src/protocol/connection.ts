@@ -6,6 +6,8 @@ export interface Connection {
   /** Bytes queued and not yet handed to the system: for cutting off a peer that does not read. */
   bufferedBytes(): number;
   close(code: number, reason: string): void;
+  /** The peer has shown who it is: from here on it may send all that the protocol allows. Only a hub holds it to less before. */
+  trust?(): void;
   /** Set once, before the first frame can arrive. */
   listen(handlers: ConnectionHandlers): void;
 }

@@ -6,7 +6,9 @@ import type { Connection } from "@skerry/shared/protocol/connection.ts";
 import { MAX_FRAME_TO_HUB_BYTES } from "@skerry/shared/protocol/version.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { MAX_BYTES_BEFORE_HELLO } from "../../../hub/src/link/limits.ts";
 import { AGENT_PATH, attachUpgrade, type Upgrades } from "../../../hub/src/link/ws-connection.ts";
+import { until } from "../../lab/wait.ts";
 
 interface Attached {
   readonly connection: Connection;
@@ -18,11 +20,16 @@ let server: Server;
 let upgrades: Upgrades;
 let attached: Attached[];
 let url: string;
+let full: boolean;
 
 beforeEach(async () => {
   attached = [];
   server = createServer((_request, response) => response.end("http"));
-  upgrades = attachUpgrade(server, { attach: (connection) => attached.push(listenTo(connection)) });
+  full = false;
+  upgrades = attachUpgrade(server, {
+    attach: (connection) => attached.push(listenTo(connection)),
+    isFull: () => full,
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   // A TCP server's address is an AddressInfo.
@@ -94,8 +101,33 @@ test("[L61] a query on the path is no other path", async () => {
   socket.terminate();
 });
 
+test("[L87] who has not shown who he is may send a hello and no more", async () => {
+  const part = "x".repeat(MAX_BYTES_BEFORE_HELLO / 2);
+  const socket = await open();
+  const closed = once(socket, "close");
+  // Of a message that never ends nothing is kept.
+  for (let count = 0; count < 4; count += 1) socket.send(part, { fin: false });
+  await closed;
+  expect(only().frames).toEqual([]);
+  attached = [];
+  const known = await open();
+  only().connection.trust?.();
+  known.send(part.repeat(8));
+  await until("it is read", () => only().frames.length === 1, 5_000);
+  known.terminate();
+});
+
+test("[L88] a hub that is full refuses before the handshake", async () => {
+  full = true;
+  const socket = new WebSocket(`${url}${AGENT_PATH}`);
+  const [error] = await once(socket, "error");
+  expect(String(error)).toContain("503");
+  expect(attached).toEqual([]);
+});
+
 test("[L62] a frame over the limit ends the connection before it is read", async () => {
   const socket = await open();
+  only().connection.trust?.();
   const closed = once(socket, "close");
   socket.send("x".repeat(MAX_FRAME_TO_HUB_BYTES + 1));
   expect((await closed)[0]).toBe(1009);
