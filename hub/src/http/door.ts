@@ -12,6 +12,8 @@ export interface Door {
   /** Throws `not-authenticated`, `token-expired` or `join-token-refused`. */
   identify(request: FastifyRequest): Identity;
   rights(identity: Identity): Rights;
+  /** Lets it in again, with the identity and the rights of now. Throws as `identify`, or `not-permitted`, or the 404 of what is not there. */
+  admit(request: FastifyRequest): void;
   /** Would it be let in again? */
   stillOpen(request: FastifyRequest): boolean;
 }
@@ -25,16 +27,22 @@ export function createDoor({ store, clock, loop, adminTokenHash }: HttpDeps): Do
   };
   const identify = (request: FastifyRequest): Identity => authenticate(request.headers.authorization, credentials);
   const rights = (identity: Identity): Rights => rightsOf(identity, identity.kind === "principal" ? store.roles() : []);
+  const admit = (request: FastifyRequest): void => {
+    const { permission, about } = request.routeOptions.config;
+    // Undefined only for addresses that do not exist, which are answered 404.
+    if (permission === undefined || about === undefined) return;
+    const identity = identify(request);
+    request.identity = identity;
+    request.rights = rights(identity);
+    authorise(identity, request.rights, askedOf(request, permission, about), loop.world);
+  };
   return {
     identify,
     rights,
+    admit,
     stillOpen: (request) => {
-      const { permission, about } = request.routeOptions.config;
-      if (permission === undefined || about === undefined) return false;
       try {
-        const identity = identify(request);
-        request.rights = rights(identity);
-        authorise(identity, request.rights, askedOf(request, permission, about), loop.world);
+        admit(request);
         return true;
       } catch (error) {
         if (error instanceof HttpError) return false;

@@ -473,6 +473,53 @@ async function until(fits: () => boolean): Promise<void> {
   await expect.poll(fits, { timeout: 5_000 }).toBe(true);
 }
 
+describe("a body that takes its time", () => {
+  /** Sends all but the end of the body, and is there when the hub has let the request in. What is returned sends the rest. */
+  async function slowly(token: string, method: string, path: string, body: object): Promise<() => Promise<string>> {
+    const port = await hub.listen().catch(() => (hub.http.app.server.address() as { port: number }).port);
+    const text = JSON.stringify(body);
+    const { promise: answer, resolve, reject } = Promise.withResolvers<string>();
+    const headers = {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      "content-length": text.length,
+      expect: "100-continue",
+    };
+    const call = request({ port, method, path, headers }, async (response) => {
+      let all = `${response.statusCode} `;
+      for await (const piece of response) all += String(piece);
+      resolve(all);
+    });
+    open.push(call);
+    call.on("error", reject);
+    // Node's server says so, and gives the request to the hub in the same turn.
+    await new Promise((go) => call.once("continue", go).write(text.slice(0, 10)));
+    return () => {
+      call.end(text.slice(10));
+      return answer;
+    };
+  }
+
+  test("[A135] a token that is removed while its request is on the way changes nothing more", async () => {
+    const lost = await made({ name: "lost", role: "admin" });
+    const finish = await slowly(lost, "POST", "/v1/api-tokens", { name: "fresh", role: "admin" });
+    await hub.call("DELETE", "/v1/api-tokens/lost");
+    expect(await finish()).toMatch(/^401 .*not-authenticated/);
+    expect((await hub.call("GET", "/v1/api-tokens")).body.items).toEqual([]);
+    const refused = (await hub.call("GET", "/v1/audit")).body.items[0];
+    expect(refused).toMatchObject({ actor: "token lost", outcome: "refused", code: "not-authenticated" });
+  });
+
+  test("[A135] a role that loses a permission while a request is on the way does not lend it any more", async () => {
+    await hub.call("PUT", "/v1/roles/mine", { permissions: ["app:read", "app:deploy"] });
+    const mine = await made({ role: "mine" });
+    const finish = await slowly(mine, "PUT", "/v1/apps/shop", { compose: WEB });
+    await hub.call("PUT", "/v1/roles/mine", { permissions: ["app:read"] });
+    expect(await finish()).toMatch(/^403 .*app:deploy/);
+    expect((await hub.call("GET", "/v1/apps/shop")).status).toBe(404);
+  });
+});
+
 describe("streams", () => {
   test("[A118] a watch tells of what is in reach and of nothing else", async () => {
     const farm = await hub.join("pi-farm", { labels: { site: "farm" } });
@@ -515,7 +562,7 @@ describe("streams", () => {
   test("[A131] what ends by the clock ends an open stream within a quarter of a minute", () => {
     const clock = handClock();
     let isLetIn = true;
-    const door = { identify: () => never(), rights: () => never(), stillOpen: () => isLetIn };
+    const door = { identify: () => never(), rights: () => never(), admit: () => never(), stillOpen: () => isLetIn };
     const standing = createStanding({ loop: hub.loop, clock, log: silentLog }, door);
     let ended = 0;
     // Only known by which one it is.

@@ -137,7 +137,10 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   };
 }
 
-/** Who is it, and may they: before anything of the body is read. Unknown addresses are told to the known only. */
+/**
+ * Who is it, and may they: before anything of the body is read. Unknown addresses are told to the known only. A change is judged once more when
+ * its body is there: it may have been on its way for half a minute, and a token that was removed meanwhile must not make itself another one.
+ */
 function addDoor(app: FastifyInstance, deps: HttpDeps, door: Door): void {
   const refusals = new Refusals(deps.clock);
   app.addHook("onRequest", async (request, reply) => {
@@ -160,6 +163,10 @@ function addDoor(app: FastifyInstance, deps: HttpDeps, door: Door): void {
     // Undefined only for addresses that do not exist, which answer 404 next.
     if (permission === undefined || about === undefined) return;
     authorise(request.identity, request.rights, askedOf(request, permission, about), deps.loop.world);
+  });
+  app.addHook("preHandler", async (request) => {
+    const { permission } = request.routeOptions.config;
+    if (permission !== "public" && request.method !== "GET") door.admit(request);
   });
 }
 
