@@ -61,7 +61,7 @@ export async function runHub(config: HubConfig): Promise<number> {
 /** The error is one message for the operator: what, and what to do next. */
 export async function startHub(config: HubConfig, log: Log): Promise<Result<RunningHub, string>> {
   const clock = systemClock;
-  const opened = openStore(config, clock);
+  const opened = openStore(config, clock, log);
   if (!opened.ok) return opened;
   const store = opened.value;
   let running: RunningHub | null = null;
@@ -93,7 +93,7 @@ interface Parts {
   readonly state: { stopping: boolean };
 }
 
-function openStore(config: HubConfig, clock: Clock): Result<Store, string> {
+function openStore(config: HubConfig, clock: Clock, log: Log): Result<Store, string> {
   try {
     makeFolder(config.dataDir);
     return ok(
@@ -102,6 +102,11 @@ function openStore(config: HubConfig, clock: Clock): Result<Store, string> {
         startedAtMs: clock.wallMs(),
         // `i` and 16 hex digits are an installation id by its schema.
         first: () => ({ installation: `i${systemRandom.hex(8)}` as InstallationId, epoch: 1 }),
+        onUnreadable: (what) => {
+          log.warn("the database holds something that cannot be read in full: it gives no more than could be read", {
+            what,
+          });
+        },
       }),
     );
   } catch (error) {

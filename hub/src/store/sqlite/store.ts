@@ -11,7 +11,7 @@ import { prepareAuditReads, prepareAuditWrites, type WriteAudit } from "./audit.
 import { behind } from "./behind.ts";
 import { loadAll } from "./load.ts";
 import { errorCode, type FirstStart, openDatabase } from "./open.ts";
-import { type PeopleRows, preparePeople } from "./people.ts";
+import { type OnUnreadable, type PeopleRows, preparePeople } from "./people.ts";
 import { prepareReads } from "./read.ts";
 import { prepareTrim } from "./trim.ts";
 import { prepareLog, prepareWatch } from "./watch.ts";
@@ -24,6 +24,8 @@ export interface SqliteStoreOptions {
   /** Asked once per installation. */
   readonly first: () => FirstStart;
   readonly limits?: StoreLimits;
+  /** Told once of each API token and each role that cannot be read as it stands. */
+  readonly onUnreadable?: OnUnreadable;
 }
 
 /** Less than this left on the disk makes an I/O error mean "full": SQLite cannot always tell (its shared-memory file, a quota). */
@@ -60,7 +62,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     publicKey: (node) => guard(() => reads.publicKey(node)),
     keyHolder: (key) => guard(() => reads.keyHolder(key)),
     tokens: () => guard(() => reads.tokens()),
-    ...guardedPeople(preparePeople(db), guard),
+    ...guardedPeople(preparePeople(db, options.onUnreadable ?? (() => {})), guard),
     idempotent: (key) => guard(() => reads.idempotent(key)),
     setting: (name) => guard(() => reads.setting(name)),
     close() {
