@@ -221,6 +221,26 @@ test("[A121] a refused join names the machine, and a refused change of a node it
   expect(await last()).toMatchObject({ target: "node/pi", targetId: id, code: "invalid-request" });
 });
 
+test("[A136] what was refused has the target that it would have had, and API tokens and roles are looked for by it", async () => {
+  secrets.push((await hub.call("POST", "/v1/api-tokens", CI)).body.token);
+  expect((await hub.call("POST", "/v1/api-tokens", CI)).status).toBe(422);
+  await hub.call("DELETE", "/v1/api-tokens/ci");
+  expect((await hub.call("DELETE", "/v1/api-tokens/ci")).status).toBe(404);
+  await hub.call("POST", "/v1/api-tokens", { name: "skt1.0123456789ab.secret" });
+  await hub.call("PUT", "/v1/roles/viewer", { permissions: ["app:read"] });
+  const found = async (target: string) =>
+    (await entries(`&target=${target}`)).map(({ what, outcome }) => [what, outcome]);
+  expect(await found("api-token/ci")).toEqual([
+    ["createApiToken", "done"],
+    ["createApiToken", "refused"],
+    ["removeApiToken", "done"],
+    ["removeApiToken", "refused"],
+  ]);
+  expect(await found("api-token/(secret)")).toEqual([["createApiToken", "refused"]]);
+  expect(await found("role/viewer")).toEqual([["setRole", "refused"]]);
+  expect((await hub.call("GET", "/v1/audit?target=ci")).body.problems[0].path).toBe("target");
+});
+
 test("[A122] reads, dry runs and repeated requests leave none", async () => {
   await hub.apply("shop", WEB, {}, { headers: { "idempotency-key": "k" } });
   await hub.join("pi");

@@ -70,7 +70,7 @@ function callersWords(words: unknown, most: number): string | null {
   return words.replace(SECRET, "(secret)").slice(0, most);
 }
 
-/** From the address, or for a join from its body: neither need be valid. */
+/** From the address, or from the body of what has no name yet: neither need be valid. */
 function targetOf(deps: HttpDeps, request: FastifyRequest): Pick<AuditRecord, "target" | "targetId"> {
   const [kind, name] = named(request);
   const node = kind === "node" && typeof name === "string" ? nodeNamed(deps.loop.world, name) : null;
@@ -78,10 +78,14 @@ function targetOf(deps: HttpDeps, request: FastifyRequest): Pick<AuditRecord, "t
   return { target: words === null ? null : `${kind}/${words}`, targetId: node?.id ?? null };
 }
 
+/** Kinds are those of what was done: see audited. */
 function named({ params, body, routeOptions }: FastifyRequest): readonly [kind: string, name: unknown] {
-  if (routeOptions.config.name === "joinNode" && typeof body === "object" && body !== null && "name" in body)
-    return ["node", body.name];
+  const { name: route } = routeOptions.config;
+  const said = typeof body === "object" && body !== null && "name" in body ? body.name : null;
+  if (route === "joinNode") return ["node", said];
+  if (route === "createApiToken") return ["api-token", said];
   const [first] = Object.entries(typeof params === "object" && params !== null ? params : {});
+  if (route === "removeApiToken") return ["api-token", first?.[1]];
   return first ?? ["", null];
 }
 

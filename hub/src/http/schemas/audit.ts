@@ -19,9 +19,9 @@ export const auditEntrySchema = z.object({
   agent: z.string().nullable(),
   /** The operation's id in this document. null: this stands for `count` refused requests that have no entry of their own. */
   what: z.string().nullable(),
-  /** "app/shop", "node/van-7", "token/1a2b". */
+  /** "app/shop", "node/van-7", "token/1a2b", "api-token/ci", "role/till-staff". */
   target: z.string().nullable(),
-  /** A node's id, when it is known. */
+  /** A node's or an API token's id, when it is known. */
   targetId: z.string().nullable(),
   /** What the target was and what it became: a revision, words, or their SHA-256. */
   before: z.string().nullable(),
@@ -43,11 +43,11 @@ const number = () => z.coerce.number().int().min(0);
 export const listAuditQuery = z
   .strictObject({
     actor: z.string().min(1).max(256).optional(),
-    /** "app/NAME", "node/NAME" or "node/ID", "token/ID". */
+    /** "app/NAME", "node/NAME" or "node/ID", "token/ID", "api-token/NAME", "role/NAME". */
     target: z
       .string()
       .max(256)
-      .regex(/^[a-z]+\/./, "a kind and a name, such as app/shop")
+      .regex(/^[a-z-]+\/./, "a kind and a name, such as app/shop")
       .optional(),
     /** Not older than this, by the hub's wall clock. */
     sinceMs: z.coerce.number().min(0).optional(),
