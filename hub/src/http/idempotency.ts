@@ -13,7 +13,7 @@ export interface Stored {
   readonly body: string;
 }
 export interface IdempotencyKey {
-  /** In the store: the caller's key, apart for each caller. */
+  /** In the store: the caller's credential, a space, and the caller's key. By credential: a name may be given to another token later. */
   readonly key: string;
   readonly requestHash: string;
 }
@@ -21,7 +21,7 @@ export interface IdempotencyKey {
 /** null: the header is not there. */
 export function idempotencyKey(
   header: string | string[] | undefined,
-  actor: string,
+  credential: string,
   request: { readonly method: string; readonly url: string; readonly body: unknown },
 ): IdempotencyKey | null {
   if (header === undefined) return null;
@@ -31,7 +31,7 @@ export function idempotencyKey(
     });
   }
   return {
-    key: `${actor} ${header}`,
+    key: `${credential} ${header}`,
     requestHash: sha256Hex(`${request.method} ${request.url}\n${canonicalJson(request.body ?? null)}`),
   };
 }
@@ -40,8 +40,7 @@ export function idempotencyKey(
 export function replay(idempotency: IdempotencyKey, stored: Stored | null): unknown {
   if (stored === null) return null;
   if (stored.requestHash !== idempotency.requestHash) {
-    // An actor may have several words, a key has one.
-    const key = idempotency.key.slice(idempotency.key.lastIndexOf(" ") + 1);
+    const key = idempotency.key.slice(idempotency.key.indexOf(" ") + 1);
     throw new HttpError(
       "idempotency-mismatch",
       `The Idempotency-Key ${quoted(key)} was used before with another request. Nothing was changed.`,

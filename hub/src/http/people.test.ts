@@ -93,6 +93,16 @@ describe("API tokens", () => {
     expect(await ask()).toMatchObject({ status: 422, body: { code: "idempotency-mismatch" } });
   });
 
+  test("[A137] a token of the same name as one before it is answered nothing of that one", async () => {
+    const apply = (token: string) =>
+      hub.call("PUT", "/v1/apps/shop", { compose: WEB }, { token, headers: { "idempotency-key": "k1" } });
+    expect((await apply(await made({ role: "deployer" }))).status).toBe(200);
+    await hub.call("DELETE", "/v1/apps/shop");
+    await hub.call("DELETE", "/v1/api-tokens/ci");
+    expect((await apply(await made({ role: "deployer" }))).body).toMatchObject({ revision: 2, changed: true });
+    expect((await hub.call("GET", "/v1/apps/shop")).status).toBe(200);
+  });
+
   test("[A114] what is wrong with a token to be made is said", async () => {
     await made({});
     const refused = async (body: object): Promise<string> =>

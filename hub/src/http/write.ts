@@ -5,7 +5,7 @@ import type { FastifyRequest } from "fastify";
 import type { SubmitContext, SubmitRefusal } from "../control-loop.ts";
 import type { Command, CommandOutcome, CommandRefusal } from "../core/command.ts";
 import { originOf } from "./audit.ts";
-import { actorOf, type Identity } from "./auth.ts";
+import { actorOf, credentialOf, type Identity } from "./auth.ts";
 import type { HttpDeps } from "./deps.ts";
 import { type ErrorCode, HttpError, sentence } from "./errors.ts";
 import { health } from "./health.ts";
@@ -23,8 +23,8 @@ export interface Write<T> {
 
 /** The answer, made now or stored before under the same key. Throws HttpError for refusals. `make` is not called for a repeated request. */
 export function write<T>(deps: HttpDeps, request: FastifyRequest, make: () => Write<T>): T {
-  const actor = actorOf(identityOf(request));
-  const key = idempotencyKey(request.headers["idempotency-key"], actor, request);
+  const identity = identityOf(request);
+  const key = idempotencyKey(request.headers["idempotency-key"], credentialOf(identity, deps.adminTokenHash), request);
   const before = key === null ? null : replay(key, deps.store.idempotent(key.key));
   // What is stored under a key is what `answer` of the same request made: the request's hash was compared.
   if (before !== null) {
@@ -35,7 +35,7 @@ export function write<T>(deps: HttpDeps, request: FastifyRequest, make: () => Wr
   const { command, answer, freshToken } = make();
   let body: T | undefined;
   const submitted = deps.loop.submit(command, {
-    actor,
+    actor: actorOf(identity),
     freshToken: freshToken ?? null,
     origin: originOf(deps, request),
     idempotency:
