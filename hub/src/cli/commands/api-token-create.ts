@@ -2,7 +2,7 @@
 import { parseDurationMs } from "../../compose/values.ts";
 import { scopeText } from "../../core/permission.ts";
 import type { CreatedApiToken } from "../../http/schemas/people.ts";
-import { safeJson } from "../escape.ts";
+import { safeJson, visible } from "../escape.ts";
 import { EXIT, type ExitCode, usage } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
@@ -48,11 +48,11 @@ function lifeMs(text: string): number {
 export function createdText(created: CreatedApiToken, hub: string): string {
   const { id, name, role, token, expiresInMs } = created;
   return [
-    `API token ${name} (${id}): role ${role}, good for ${age(expiresInMs)}.`,
-    `For ${scopeText(created)}.`,
+    `API token ${visible(name)} (${visible(id)}): role ${visible(role)}, good for ${age(expiresInMs)}.`,
+    `For ${visible(scopeText(created))}.`,
     "It is shown this once:",
     "",
-    `  ${token}`,
+    `  ${visible(token)}`,
     "",
     `A person uses it with: skerry login ${hub}`,
     `A program, with: SKERRY_HUB=${hub} SKERRY_TOKEN=...`,

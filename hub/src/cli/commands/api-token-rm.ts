@@ -1,4 +1,5 @@
 // `skerry api-token rm NAME`: removes an API token, by name or id. Whoever uses it is out at once.
+import { visible } from "../escape.ts";
 import { EXIT, type ExitCode, usage } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
@@ -10,6 +11,8 @@ export async function run(io: Io, options: HubOptions & { readonly name: string 
     throw usage(`${JSON.stringify(token)} is not an API token's name or id.`, "skerry api-token ls lists them.");
   const client = await connect(io, options);
   const removed = await client.call("removeApiToken", { params: { token } });
-  io.out(`The API token ${removed.name} (${removed.id}) is removed. What was open with it is closed.\n`);
+  io.out(
+    `The API token ${visible(removed.name)} (${visible(removed.id)}) is removed. What was open with it is closed.\n`,
+  );
   return EXIT.done;
 }

@@ -1,6 +1,6 @@
 // `skerry role ls`: all roles, built-in and own, and what each may do.
 import type { RoleView } from "../../http/schemas/people.ts";
-import { safeJson } from "../escape.ts";
+import { safeJson, visible } from "../escape.ts";
 import { EXIT, type ExitCode } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
@@ -14,7 +14,12 @@ export async function run(io: Io, options: HubOptions & { readonly json?: boolea
 
 export function rolesText(roles: readonly RoleView[], width: number | null, paint: Paint): string {
   const lines = roles.map(({ name, builtin, permissions }) =>
-    wrap(`${paint("bold", name)}${builtin ? "" : " (own)"}: `, permissions.join(", "), width, "  ").trimEnd(),
+    wrap(
+      `${paint("bold", visible(name))}${builtin ? "" : " (own)"}: `,
+      visible(permissions.join(", ")),
+      width,
+      "  ",
+    ).trimEnd(),
   );
   return `${lines.join("\n")}\n`;
 }

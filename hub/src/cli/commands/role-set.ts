@@ -1,4 +1,5 @@
 // `skerry role set NAME PERMISSION…`: makes an own role, or gives it other permissions.
+import { visible } from "../escape.ts";
 import { EXIT, type ExitCode } from "../failure.ts";
 import { connect } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
@@ -12,6 +13,6 @@ export async function run(
   const client = await connect(io, options);
   const role = await client.call("setRole", { params: { role: options.name }, body: { permissions } });
   const had = role.changed ? "" : " (it was so already)";
-  io.out(`Role ${role.name}: ${role.permissions.join(", ")}${had}\n`);
+  io.out(`Role ${visible(role.name)}: ${visible(role.permissions.join(", "))}${had}\n`);
   return EXIT.done;
 }
