@@ -29,7 +29,9 @@ export function seenWorld(world: World, sight: Sight): World {
     tombstoneNodes: new Seen(world.tombstoneNodes, workload),
     placementsByNode: new Seen(world.placementsByNode, anything, workloadsOf),
     tombstonesByNode: new Seen(world.tombstonesByNode, anything, (tombstones) =>
-      tombstones.filter((tombstone) => workload(tombstone.workload)),
+      tombstones
+        .filter((tombstone) => workload(tombstone.workload))
+        .map((tombstone) => ({ ...tombstone, reason: seenReason(tombstone.reason, sight) })),
     ),
     observations: new Seen(world.observations, anything, (observation, node) =>
       seenObservation(world, node, observation, workload),
@@ -143,15 +145,17 @@ export function seenRow(row: EventRow, sight: Sight): EventRow {
   return event.source === "node" ? row : { ...row, event: { ...event, event: seenHubEvent(event.event, sight) } };
 }
 
-/** A reason was put into words when it was stored; these are the two in which another app's workload stands. */
-const NAMING = /(is held by|made room for) ([^\s,;]+)/g;
-
 export function seenHubEvent(event: HubEvent, sight: Sight): HubEvent {
   if (sight.all) return event;
   // Shown, and never looked up: the brand is kept for the type's sake.
   if (event.kind === "preempted" && !mayName(event.by, sight)) return { ...event, by: SOMEBODY as WorkloadId };
-  if (!("reason" in event)) return event;
-  const hide = (whole: string, words: string, name: string): string =>
-    mayName(name, sight) ? whole : `${words} ${SOMEBODY}`;
-  return { ...event, reason: event.reason.replaceAll(NAMING, hide) };
+  return "reason" in event ? { ...event, reason: seenReason(event.reason, sight) } : event;
 }
+
+/** A reason was put into words when it was stored; these are the two in which another app's workload stands. */
+const NAMING = /(is held by|made room for) ([^\s,;]+)/g;
+
+const seenReason = (reason: string, sight: Sight): string =>
+  reason.replaceAll(NAMING, (whole: string, words: string, name: string) =>
+    mayName(name, sight) ? whole : `${words} ${SOMEBODY}`,
+  );
