@@ -200,7 +200,8 @@ const ALL: EventQuery = { app: null, node: null, workload: null, afterId: null, 
 const FEW: StoreLimits = {
   events: 10,
   watchItems: 10,
-  idempotentAnswers: 3,
+  idempotentAnswers: 5,
+  idempotentAnswersEach: 3,
   trimmedPerCommit: 5,
   audit: { most: 20, least: 6, ageMs: 1_000, lookedAt: 8 },
 };
@@ -386,6 +387,26 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect(store.watch(29, 100)).toBeNull();
       expect(store.idempotent("key 37")).toBeNull();
       expect(store.idempotent("key 38")).not.toBeNull();
+    },
+    FEW,
+  );
+
+  contract(
+    "[S35] who asks under ever new keys pushes out nobody's stored answers but his own",
+    (store) => {
+      store.commit(commit([], "admin-token/1 k"));
+      for (let round = 1; round <= 40; round += 1) store.commit(commit([], `api-token/1 k${round}`));
+      store.commit(commit([], "api-token/12 k"));
+      const kept = (...keys: string[]) => keys.filter((key) => store.idempotent(key) !== null);
+      const own = ["api-token/1 k37", "api-token/1 k38", "api-token/1 k39", "api-token/1 k40"];
+      expect(kept("admin-token/1 k", ...own, "api-token/12 k")).toEqual([
+        "admin-token/1 k",
+        ...own.slice(1),
+        "api-token/12 k",
+      ]);
+      // All together are bounded as well.
+      store.commit(commit([], "api-token/2 k"));
+      expect(kept("admin-token/1 k", ...own, "api-token/2 k")).toEqual([...own.slice(1), "api-token/2 k"]);
     },
     FEW,
   );

@@ -1,5 +1,5 @@
-// What both stores agree on about history: whom an event is about, what a watcher may see, and where a page of changes or of the audit
-// log ends. Pure.
+// What both stores agree on about history: whom an event is about, what a watcher may see, whose an idempotency key is, and where a page of
+// changes or of the audit log ends. Pure.
 
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
@@ -83,6 +83,13 @@ export function wholeCommits<T extends Pick<WatchItem, "seq">>(items: readonly T
   if (end > 0) return items.slice(0, end);
   while (items[end]?.seq === next.seq) end += 1;
   return items.slice(0, end);
+}
+
+/** Keys of the same holder: from `least`, and below `end`. */
+export function keysOfHolder(key: string): { readonly least: string; readonly end: string } {
+  const holder = key.slice(0, Math.max(0, key.indexOf(" ")));
+  // "!" is what follows the space.
+  return { least: `${holder} `, end: `${holder}!` };
 }
 
 /** The numbers that one page of the audit log looks at, both included, and the ends of all that there is. */

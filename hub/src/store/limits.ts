@@ -8,6 +8,8 @@ export const MAX_WATCH_ITEMS = 100_000;
 export const WATCH_ITEMS_PER_ROW = 100;
 /** Answers kept for repeated writes: a client that retries does so within minutes. */
 export const MAX_IDEMPOTENT_ANSWERS = 10_000;
+/** Of these, one credential's: what a client may have to repeat are its last few, and nobody may push out those of others. */
+export const MAX_IDEMPOTENT_ANSWERS_EACH = 1_000;
 /** Entries of the audit log: about 600 bytes each on disk, so 60 MB; a hundred changes a day for three years. */
 export const MAX_AUDIT_ENTRIES = 100_000;
 /** Older entries are let go: a year, and a month to look back at it. */
@@ -23,6 +25,7 @@ export interface StoreLimits {
   readonly events: number;
   readonly watchItems: number;
   readonly idempotentAnswers: number;
+  readonly idempotentAnswersEach: number;
   readonly trimmedPerCommit: number;
   readonly audit: {
     readonly most: number;
@@ -36,6 +39,7 @@ export const STORE_LIMITS: StoreLimits = {
   events: MAX_EVENTS,
   watchItems: MAX_WATCH_ITEMS,
   idempotentAnswers: MAX_IDEMPOTENT_ANSWERS,
+  idempotentAnswersEach: MAX_IDEMPOTENT_ANSWERS_EACH,
   trimmedPerCommit: MAX_TRIMMED_PER_COMMIT,
   audit: {
     most: MAX_AUDIT_ENTRIES,

@@ -13,6 +13,7 @@ import {
   type EventSubject,
   hubEventSubject,
   isWatched,
+  keysOfHolder,
   nextAudit,
   nodeEventSubject,
   wholeCommits,
@@ -174,6 +175,7 @@ function commitAll(content: MemoryContent, commit: Commit, limits: StoreLimits):
   if (idempotency !== null) {
     const { key, requestHash, status, body } = idempotency;
     content.idempotent.set(key, { requestHash, status, body });
+    trimAnswers(content, key, limits);
   }
   if (commit.audit !== null) appendAudit(content, commit.audit, commit.wallMs, limits);
   replaceAll(content.observedDurable, content.observed);
@@ -325,11 +327,17 @@ function trim(content: MemoryContent, limits: StoreLimits): void {
     content.watchFloor = content.log[going - 1]?.seq ?? content.watchFloor;
     content.log = content.log.slice(going);
   }
-  for (const key of content.idempotent.keys()) {
-    if (content.idempotent.size <= limits.idempotentAnswers) break;
-    content.idempotent.delete(key);
-  }
 }
+
+function trimAnswers({ idempotent }: MemoryContent, key: string, limits: StoreLimits): void {
+  const { least, end } = keysOfHolder(key);
+  const own = [...idempotent.keys()].filter((other) => other >= least && other < end);
+  for (const old of oldest(own, limits.idempotentAnswersEach, limits)) idempotent.delete(old);
+  for (const old of oldest([...idempotent.keys()], limits.idempotentAnswers, limits)) idempotent.delete(old);
+}
+
+const oldest = (keys: readonly string[], most: number, { trimmedPerCommit }: StoreLimits): readonly string[] =>
+  keys.slice(0, Math.max(0, Math.min(keys.length - most, trimmedPerCommit)));
 
 const lastAudit = (content: MemoryContent): AuditLink => content.audit.at(-1) ?? content.auditTrimmed;
 

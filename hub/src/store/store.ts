@@ -18,6 +18,7 @@ export interface Commit {
   readonly actor: string;
   /** Stored in the same transaction; a second commit with the same key throws StoreError("duplicate"). */
   readonly idempotency: {
+    /** Of one holder, ASCII: "HOLDER KEY", and no space in the holder. So many of each holder are kept. */
     readonly key: string;
     readonly requestHash: string;
     readonly status: number;

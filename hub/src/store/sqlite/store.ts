@@ -92,7 +92,7 @@ function prepareCommit(db: Database, limits: StoreLimits, audit: WriteAudit): (c
       keep.run(idempotency.key, idempotency.requestHash, idempotency.status, idempotency.body);
     }
     if (commit.audit !== null) audit(commit.audit, commit.wallMs);
-    trim({ events, watchItems, idempotentAnswers: idempotency === null ? 0 : 1 });
+    trim({ events, watchItems, answered: idempotency?.key ?? null });
     return seq;
   }).immediate;
 }
