@@ -78,6 +78,8 @@ export interface Submitted {
   readonly outcome: CommandOutcome;
   /** The World's seq after the change and what was decided from it. */
   readonly seq: number;
+  /** false: all was so already. */
+  readonly isChange: boolean;
 }
 
 /** What a command would bring about: the Worlds before and after, and all changes in order. */
@@ -180,7 +182,7 @@ class Loop implements ControlLoop {
     const failed = this.#commit(changes, actor, answer, audit);
     if (failed !== null) return err(submitRefusal(failed));
     this.#decide();
-    return ok({ outcome, seq: this.world.seq });
+    return ok({ outcome, seq: this.world.seq, isChange: changes.length > 0 });
   }
 
   preview(command: Command, context: Pick<SubmitContext, "actor" | "freshToken">): Result<Preview, CommandRefusal> {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Answer, startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
 import { type Store, StoreError } from "../store/store.ts";
+import { MAX_CHANGES_AT_ONCE } from "./change-rate.ts";
 import { type ErrorCode, errorKinds, errorsPage } from "./errors.ts";
 import { MAX_REFUSALS } from "./refusals.ts";
 import { MAX_BODY_BYTES } from "./server.ts";
@@ -78,6 +79,11 @@ const raised: Partial<Record<ErrorCode, () => Promise<Answer>>> = {
   "too-many-refusals": async () => {
     for (let count = 0; count < MAX_REFUSALS; count += 1) await hub.call("GET", "/v1/apps", undefined, { token: "x" });
     return hub.call("GET", "/v1/apps", undefined, { token: "x" });
+  },
+  "too-many-changes": async () => {
+    const { id, token } = (await hub.call("POST", "/v1/api-tokens", { name: "ci", role: "deployer" })).body;
+    for (let count = 0; count < MAX_CHANGES_AT_ONCE; count += 1) hub.http.app.changeRate.count(`api-token/${id}`);
+    return hub.call("PUT", "/v1/apps/shop", { compose: WEB }, { token });
   },
   internal: () => bug(),
   stopping: () => {

@@ -121,6 +121,11 @@ export const errorKinds = {
     when: "Too many wrong tokens came from this address.",
     hint: "Wait for the time in Retry-After, then try with the right token.",
   },
+  "too-many-changes": {
+    status: 429,
+    when: "An API token made more changes than the audit log could keep for long. Requests that change nothing do not count.",
+    hint: "Wait for the time in Retry-After, then try again. One request can change a whole app; what must be fast for long uses the admin token.",
+  },
   "header-too-large": {
     status: 431,
     when: "The request's headers are larger than 16 KiB.",

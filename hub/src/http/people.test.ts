@@ -8,7 +8,10 @@ import type { FastifyRequest } from "fastify";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
 import { handClock } from "../../../test/unit/hub/hand-clock.ts";
+import { MAX_AUDIT_ENTRIES } from "../store/limits.ts";
 import { type Store, StoreError } from "../store/store.ts";
+import { MAX_REFUSED_PER_DAY } from "./audit.ts";
+import { CHANGES_PER_MINUTE, ChangeRate, MAX_CHANGES_AT_ONCE } from "./change-rate.ts";
 import { USE_SAVED_EVERY_MS } from "./identity.ts";
 import { createStanding, LOOK_MS } from "./standing.ts";
 
@@ -482,6 +485,64 @@ async function stream(path: string, token: string): Promise<Stream> {
 async function until(fits: () => boolean): Promise<void> {
   await expect.poll(fits, { timeout: 5_000 }).toBe(true);
 }
+
+describe("changes without end", () => {
+  /** Operates shop as a script would, by a token that may make `left` more changes now. */
+  async function script(left: number) {
+    await hub.apply("shop", WEB);
+    const mine = await made({ role: "operator", apps: ["shop"] });
+    const { id } = (await hub.call("GET", "/v1/api-tokens")).body.items[0];
+    for (let count = left; count < MAX_CHANGES_AT_ONCE; count += 1) hub.http.app.changeRate.count(`api-token/${id}`);
+    return (what: "pause" | "unpause", key: string) =>
+      hub.call("POST", `/v1/apps/shop/${what}`, {}, { token: mine, headers: { "idempotency-key": key } });
+  }
+
+  test("[A138] an API token that makes changes without end is slowed down, and told how long to wait", async () => {
+    const call = await script(2);
+    expect((await call("pause", "k1")).status).toBe(200);
+    // What changes nothing does not count.
+    for (const key of ["k2", "k3", "k4"]) expect((await call("pause", key)).status).toBe(200);
+    expect((await call("unpause", "k5")).status).toBe(200);
+    const refused = await call("pause", "k6");
+    expect([refused.status, refused.body.code]).toEqual([429, "too-many-changes"]);
+    expect(Number(refused.headers["retry-after"])).toBeLessThanOrEqual(6);
+    expect((await hub.call("GET", "/v1/audit")).body.items[0]).toMatchObject({
+      actor: "token ci",
+      target: "app/shop",
+      code: "too-many-changes",
+    });
+    // Repeating what was done, reading, and others go on.
+    expect((await call("unpause", "k5")).status).toBe(200);
+    expect((await hub.call("POST", "/v1/apps/shop/pause", {})).status).toBe(200);
+    hub.advance(Number(refused.headers["retry-after"]) * 1_000);
+    expect((await call("unpause", "k7")).status).toBe(200);
+    expect((await call("pause", "k8")).status).toBe(429);
+  });
+
+  test("[A138] the admin token and join tokens are not slowed down", async () => {
+    const { token } = (await hub.call("POST", "/v1/tokens", { uses: 3 })).body;
+    for (let count = 0; count < MAX_CHANGES_AT_ONCE; count += 1)
+      hub.http.app.changeRate.count(`join-token/${token.split(".")[1]}`);
+    const join = await hub.call("POST", "/v1/nodes/join", { publicKey: "c".repeat(64), name: "pi" }, { token });
+    expect(join.status).toBe(200);
+    const { credential } = (await hub.call("GET", "/v1/auth/whoami")).body;
+    for (let count = 0; count < MAX_CHANGES_AT_ONCE; count += 1) hub.http.app.changeRate.count(credential);
+    expect((await hub.apply("shop", WEB)).status).toBe(200);
+  });
+
+  test("[A138] the audit log reaches back six days at least, whatever one token does", () => {
+    const clock = handClock();
+    const rate = new ChangeRate(clock);
+    let changes = 0;
+    for (let ms = 0; ms < 6 * 86_400_000; ms += 1_000, clock.run(1_000)) {
+      for (; rate.waitMs("a") === 0; changes += 1) rate.count("a");
+      if (ms === 0) expect(changes).toBe(MAX_CHANGES_AT_ONCE);
+    }
+    expect(changes).toBe(MAX_CHANGES_AT_ONCE + 6 * 24 * 60 * CHANGES_PER_MINUTE - 1);
+    expect(changes + 6 * MAX_REFUSED_PER_DAY).toBeLessThan(MAX_AUDIT_ENTRIES);
+    expect(rate.waitMs("b")).toBe(0);
+  });
+});
 
 describe("a body that takes its time", () => {
   /** Sends all but the end of the body, and is there when the hub has let the request in. What is returned sends the rest. */

@@ -10,6 +10,7 @@ import { authorise, type Rights } from "./access.ts";
 import { api, type RouteShapes } from "./api.ts";
 import { addAuditCheck, RefusedAudit } from "./audit.ts";
 import type { Identity } from "./auth.ts";
+import { ChangeRate } from "./change-rate.ts";
 import type { HttpDeps } from "./deps.ts";
 import { askedOf, createDoor, type Door } from "./door.ts";
 import { errorAnswer } from "./error-answer.ts";
@@ -51,6 +52,9 @@ declare module "fastify" {
     permission?: Access;
     about?: About;
     name?: RouteName;
+  }
+  interface FastifyInstance {
+    changeRate: ChangeRate;
   }
   interface FastifyRequest {
     identity: Identity | null;
@@ -103,6 +107,7 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   app.setNotFoundHandler((request) => {
     throw new HttpError("route-not-found", `There is no ${request.method} ${quoted(request.url)}.`);
   });
+  app.decorate("changeRate", new ChangeRate(deps.clock));
   app.decorateRequest("identity", null);
   app.decorateRequest("rights", null);
   app.decorateRequest("startedMs", 0);

@@ -6,6 +6,7 @@ import type { SubmitContext, SubmitRefusal } from "../control-loop.ts";
 import type { Command, CommandOutcome, CommandRefusal } from "../core/command.ts";
 import { originOf } from "./audit.ts";
 import { actorOf, credentialOf, type Identity } from "./auth.ts";
+import { CHANGES_PER_MINUTE, MAX_CHANGES_AT_ONCE } from "./change-rate.ts";
 import type { HttpDeps } from "./deps.ts";
 import { type ErrorCode, HttpError, sentence } from "./errors.ts";
 import { health } from "./health.ts";
@@ -32,6 +33,8 @@ export function write<T>(deps: HttpDeps, request: FastifyRequest, make: () => Wr
     return before as T;
   }
   if (deps.stopping()) throw stopping();
+  const { changeRate } = request.server;
+  if (identity.kind === "principal") refuseTooFast(changeRate.waitMs(identity.principal.credential));
   const { command, answer, freshToken } = make();
   let body: T | undefined;
   const submitted = deps.loop.submit(command, {
@@ -51,7 +54,17 @@ export function write<T>(deps: HttpDeps, request: FastifyRequest, make: () => Wr
   });
   if (!submitted.ok) throw submitError(deps, command, submitted.error, key);
   request.isAudited = true;
+  if (identity.kind === "principal" && submitted.value.isChange) changeRate.count(identity.principal.credential);
   return body ?? answer(submitted.value.outcome);
+}
+
+function refuseTooFast(waitMs: number): void {
+  if (waitMs === 0) return;
+  throw new HttpError(
+    "too-many-changes",
+    `This API token made ${MAX_CHANGES_AT_ONCE} changes in a short time, and can now make ${CHANGES_PER_MINUTE} a minute. Nothing was changed.`,
+    { retryAfterSeconds: Math.ceil(waitMs / 1_000) },
+  );
 }
 
 export function identityOf(request: FastifyRequest): Identity {
