@@ -3,13 +3,11 @@
 // ask `Sight.node`.
 import type { AppName, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { containerName, workloadParts } from "@skerry/shared/model/names.ts";
-import type { HubEvent } from "../core/change.ts";
 import type { Observation, Refusal, Unplaced, World } from "../core/world.ts";
-import type { EventRow, EventScope } from "../store/store.ts";
+import type { EventScope } from "../store/store.ts";
 import type { Sight } from "./access.ts";
-
-/** In reasons, for what may not be named. */
-const SOMEBODY = "another app";
+import type { WatchedEvent } from "./schemas/events.ts";
+import { type SeenWords, SOMEBODY, seenWordsOf } from "./seen-words.ts";
 
 export function seenWorld(world: World, sight: Sight): World {
   if (sight.all) return world;
@@ -17,14 +15,25 @@ export function seenWorld(world: World, sight: Sight): World {
   const workload = (id: WorkloadId): boolean => sight.app(workloadParts(id).app);
   const workloadsOf = <S extends ReadonlySet<WorkloadId>>(ids: S): ReadonlySet<WorkloadId> =>
     new Set([...ids].filter(workload));
+  const words = seenWordsOf(world, sight);
+  // Asked for again with each workload of its node.
+  const observed = oncePer((observation: Observation, node: NodeId) =>
+    seenObservation(world, node, observation, workload, words(node)),
+  );
   return {
     ...world,
-    apps: new Seen(world.apps, app),
-    rollouts: new Seen(world.rollouts, app),
+    // A rollout's reasons are of several nodes.
+    apps: new Seen(world.apps, app, (one) =>
+      one.failedSpecs.length === 0 ? one : { ...one, failedSpecs: words(null)(one.failedSpecs) },
+    ),
+    rollouts: new Seen(world.rollouts, app, words(null)),
+    nodes: new Seen(world.nodes, anything, (node) =>
+      node.refusal === null ? node : { ...node, refusal: words(node.id)(node.refusal) },
+    ),
     copies: new Seen(world.copies, app),
     unplacedByApp: new Seen(world.unplacedByApp, app),
     placements: new Seen(world.placements, workload),
-    gates: new Seen(world.gates, workload),
+    gates: new Seen(world.gates, workload, (gate, id) => words(world.placements.get(id)?.node ?? null)(gate)),
     unplaced: new Seen(world.unplaced, workload, (unplaced) => seenUnplaced(unplaced, sight)),
     tombstoneNodes: new Seen(world.tombstoneNodes, workload),
     placementsByNode: new Seen(world.placementsByNode, anything, workloadsOf),
@@ -33,13 +42,21 @@ export function seenWorld(world: World, sight: Sight): World {
         .filter((tombstone) => workload(tombstone.workload))
         .map((tombstone) => ({ ...tombstone, reason: seenReason(tombstone.reason, sight) })),
     ),
-    observations: new Seen(world.observations, anything, (observation, node) =>
-      seenObservation(world, node, observation, workload),
-    ),
+    observations: new Seen(world.observations, anything, observed),
   };
 }
 
 const anything = (): boolean => true;
+
+/** Made once of each value, as long as the World that is seen is looked at. Only for values that never change. */
+function oncePer<K, V extends object>(make: (value: V, key: K) => V): (value: V, key: K) => V {
+  const kept = new Map<V, V>();
+  return (value, key) => {
+    const made = kept.get(value) ?? make(value, key);
+    kept.set(value, made);
+    return made;
+  };
+}
 
 /** A map without some of its keys, with its values as they may be seen. */
 class Seen<K, V> implements ReadonlyMap<K, V> {
@@ -96,12 +113,13 @@ function mayName(holder: string, sight: Sight): boolean {
   return parts.length === 1 || sight.app(parts[0] as AppName);
 }
 
-/** What it runs, and whose containers hold its ports. */
+/** What it runs, whose containers hold its ports, and what it says of either. */
 function seenObservation(
   world: World,
   node: NodeId,
   observation: Observation,
   sees: (id: WorkloadId) => boolean,
+  words: SeenWords,
 ): Observation {
   const shown = new Set<string>();
   for (const id of world.placementsByNode.get(node) ?? []) {
@@ -110,7 +128,12 @@ function seenObservation(
   }
   return {
     ...observation,
-    workloads: new Seen(observation.workloads, sees),
+    workloads: new Seen(
+      observation.workloads,
+      sees,
+      oncePer(({ status, seenMs }) => ({ status: words(status), seenMs })),
+    ),
+    conditions: words(observation.conditions),
     ports: observation.ports.map((port) =>
       port.managed && !shown.has(port.container) ? { ...port, container: "" } : port,
     ),
@@ -139,17 +162,11 @@ export function eventScope(world: World, sight: Sight): EventScope | null {
   };
 }
 
-/** Without names of apps that the caller may not see. */
-export function seenRow(row: EventRow, sight: Sight): EventRow {
-  const { event } = row;
-  return event.source === "node" ? row : { ...row, event: { ...event, event: seenHubEvent(event.event, sight) } };
-}
-
-export function seenHubEvent(event: HubEvent, sight: Sight): HubEvent {
-  if (sight.all) return event;
-  // Shown, and never looked up: the brand is kept for the type's sake.
-  if (event.kind === "preempted" && !mayName(event.by, sight)) return { ...event, by: SOMEBODY as WorkloadId };
-  return "reason" in event ? { ...event, reason: seenReason(event.reason, sight) } : event;
+/** Events as they are shown, without names of apps that the caller may not see. */
+export function seenEvents<E extends WatchedEvent>(world: World, sight: Sight, events: readonly E[]): readonly E[] {
+  if (sight.all) return events;
+  const words = seenWordsOf(world, sight);
+  return events.map((event) => ({ ...event, text: seenReason(words(event.node?.id ?? null)(event.text), sight) }));
 }
 
 /** A reason was put into words when it was stored; these are the two in which another app's workload stands. */

@@ -7,7 +7,7 @@ import type { World } from "../core/world.ts";
 import type { WatchItem } from "../store/store.ts";
 import type { Sight } from "./access.ts";
 import type { WatchedEvent, WatchNews } from "./schemas/events.ts";
-import { seenHubEvent, seesEvent } from "./seen.ts";
+import { seenEvents, seesEvent } from "./seen.ts";
 import { watchedHubEvent, watchedNodeEvent } from "./views/events.ts";
 import { nodeRef } from "./views/node-ref.ts";
 
@@ -63,13 +63,12 @@ function placementNews(
 
 function eventNews(world: World, { change, wallMs }: WatchItem, filter: WatchFilter): WatchNews | null {
   const items: WatchedEvent[] = [];
-  if (change.kind === "hub-event")
-    items.push(watchedHubEvent(world, seenHubEvent(change.event, filter.sight()), wallMs));
+  if (change.kind === "hub-event") items.push(watchedHubEvent(world, change.event, wallMs));
   if (change.kind === "node-events") {
     for (const item of change.items) items.push(watchedNodeEvent(world, change.node, item.event, wallMs));
   }
   const wanted = items.filter((event) => about(world, filter, event.app, event.node?.id ?? null));
-  return wanted.length === 0 ? null : { kind: "events", items: wanted };
+  return wanted.length === 0 ? null : { kind: "events", items: [...seenEvents(world, filter.sight(), wanted)] };
 }
 
 function about(world: World, filter: WatchFilter, app: AppName | null, node: NodeId | null): boolean {

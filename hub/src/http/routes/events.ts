@@ -3,7 +3,7 @@ import { assert } from "@skerry/shared/runtime/assert.ts";
 import { findSeenNode, sightOfCaller } from "../caller.ts";
 import type { HttpDeps } from "../deps.ts";
 import type { HandlersOf } from "../handler.ts";
-import { eventScope, seenRow } from "../seen.ts";
+import { eventScope, seenEvents } from "../seen.ts";
 import { eventView } from "../views/events.ts";
 
 export function eventHandlers(deps: HttpDeps): HandlersOf<"listEvents"> {
@@ -22,8 +22,12 @@ export function eventHandlers(deps: HttpDeps): HandlersOf<"listEvents"> {
         within: eventScope(world, sight),
       });
       assert(rows.length <= query.limit, "the store gave more events than were asked for");
-      const items = rows.map((row) => eventView(world, seenRow(row, sight)));
-      return { items, next: rows.at(-1)?.id ?? query.after ?? null, seq };
+      const items = seenEvents(
+        world,
+        sight,
+        rows.map((row) => eventView(world, row)),
+      );
+      return { items: [...items], next: rows.at(-1)?.id ?? query.after ?? null, seq };
     },
   };
 }

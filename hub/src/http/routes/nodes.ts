@@ -52,8 +52,11 @@ function listNodes(deps: HttpDeps, query: CheckedOf<"listNodes">["query"], reque
   const now = deps.clock.monotonicMs();
   const { world } = deps.loop;
   const sight = sightOfCaller(request);
+  const seen = seenWorld(world, sight);
   const names = sorted(world.nodesByName.keys()).filter((name) => sight.allNodes || sight.node(findNode(world, name)));
-  const page = pageOfKeys(names, query.after, query.limit, (name) => nodeSummary(world, findNode(world, name), now));
+  const page = pageOfKeys(names, query.after, query.limit, (name) =>
+    nodeSummary(world, seen, findNode(world, name), now),
+  );
   return { ...page, seq: world.seq };
 }
 

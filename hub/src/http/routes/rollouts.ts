@@ -4,12 +4,13 @@ import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { FastifyRequest } from "fastify";
 import type { RolloutCommand } from "../../core/command.ts";
 import type { World } from "../../core/world.ts";
-import { seenBy } from "../caller.ts";
+import { seenBy, sightOfCaller } from "../caller.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
 import type { HandlersOf } from "../handler.ts";
 import { findApp } from "../lookup.ts";
 import type { RolloutChanged, RolloutView } from "../schemas/rollouts.ts";
+import { seenWordsOf } from "../seen-words.ts";
 import { rolloutSummary, rolloutView } from "../views/rollouts.ts";
 import { write } from "../write.ts";
 
@@ -21,10 +22,11 @@ const MAX_LISTED = 100;
 export function rolloutHandlers(deps: HttpDeps): HandlersOf<RolloutRoutes> {
   return {
     getRollout: ({ params, request }) => current(deps, seenBy(deps, request), params.app),
-    listRollouts: ({ params }) => {
+    listRollouts: ({ params, request }) => {
       const { world } = deps.loop;
       const { name } = findApp(world, params.app);
-      return { items: deps.store.rollouts(name, MAX_LISTED).map(rolloutSummary), seq: world.seq };
+      const words = seenWordsOf(world, sightOfCaller(request))(null);
+      return { items: words(deps.store.rollouts(name, MAX_LISTED).map(rolloutSummary)), seq: world.seq };
     },
     pauseRollout: ({ params, body, request }) =>
       steer(deps, request, { kind: "pause-rollout", app: params.app, reason: body.reason }),

@@ -11,7 +11,8 @@ import { workloadView } from "./workloads.ts";
 
 export const reachabilityView = (world: World, id: NodeId, now: Millis): ReachabilityView => reachOf(world, id, now);
 
-export function nodeSummary(world: World, node: Node, now: Millis): NodeSummary {
+/** `seen`: the World as the caller may see it. What is named is of that; counts, sums and whether a drain is done are of the whole. */
+export function nodeSummary(world: World, seen: World, node: Node, now: Millis): NodeSummary {
   const ids = world.placementsByNode.get(node.id) ?? new Set();
   const counts = { good: 0, unknown: 0, working: 0, troubled: 0 };
   for (const id of ids) counts[shownCondition(world, id)] += 1;
@@ -24,25 +25,25 @@ export function nodeSummary(world: World, node: Node, now: Millis): NodeSummary 
     joinedAtMs: node.joinedAtMs,
     facts: node.facts,
     availabilitySaid: node.availabilitySaid,
-    conditions: [...(world.observations.get(node.id)?.conditions ?? [])],
+    conditions: [...(seen.observations.get(node.id)?.conditions ?? [])],
     workloads: { wanted: ids.size, good: counts.good, unknown: counts.unknown },
   };
 }
 
-/** `seen`: the World as the caller may see it. What is named is of that; counts, sums and whether a drain is done are of the whole. */
+/** As above. */
 export function nodeView(world: World, seen: World, node: Node, now: Millis): NodeView {
   const observation = seen.observations.get(node.id);
   const usage = world.usage.get(node.id);
   const placements = sorted(seen.placementsByNode.get(node.id) ?? []);
   const drain = drainView(seen, node, now);
   return {
-    ...nodeSummary(world, node, now),
+    ...nodeSummary(world, seen, node, now),
     figures: observation?.figures ?? null,
     reserved: { memoryBytes: usage?.memoryBytes ?? 0, nanoCpus: usage?.nanoCpus ?? 0 },
     ports: [...(observation?.ports ?? [])],
     assigned: node.assigned,
     accepted: node.accepted,
-    refusal: node.refusal,
+    refusal: seen.nodes.get(node.id)?.refusal ?? null,
     placements: placements.flatMap((id) => workloadView(seen, id, now) ?? []),
     drain: drain === null ? null : { ...drain, done: drainView(world, node, now)?.done ?? drain.done },
     seq: world.seq,

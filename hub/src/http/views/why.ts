@@ -15,7 +15,8 @@ import type { HttpDeps } from "../deps.ts";
 import { HttpError, quoted } from "../errors.ts";
 import { nodeNamed } from "../lookup.ts";
 import type { Why } from "../schemas/system.ts";
-import { eventScope, seenRow, seenWorld } from "../seen.ts";
+import { eventScope, seenEvents, seenWorld } from "../seen.ts";
+import { seenWordsOf } from "../seen-words.ts";
 import { eventView } from "./events.ts";
 
 /** Enough to see a loop, few enough for a screen. */
@@ -29,9 +30,10 @@ const OUTPUT_LINES = 10;
 export function whyAnswer(deps: HttpDeps, named: string, sight: Sight, mayRead: (app: AppName) => boolean): Why {
   const world = seenWorld(deps.loop.world, sight);
   const target = targetOf(world, named, sight);
-  const answer = target === null ? null : answerTo(deps, world, target);
+  const answer = target === null ? null : answerTo(deps, world, target, sight);
   if (target === null || answer === null) throw notFound(named);
   const rows = eventsOf(deps, world, target, eventScope(world, sight));
+  const shown = rows.slice(-EVENTS).map((row) => eventView(world, row));
   return {
     target: named,
     kind: answer.kind,
@@ -44,17 +46,18 @@ export function whyAnswer(deps: HttpDeps, named: string, sight: Sight, mayRead: 
       answer.good || target.kind !== "workload" || !mayRead(workloadParts(target.workload).app)
         ? []
         : outputOf(deps, world, target.workload),
-    events: rows.slice(-EVENTS).map((row) => eventView(world, seenRow(row, sight))),
+    events: [...seenEvents(deps.loop.world, sight, shown)],
   };
 }
 
 /** Of a node the sentence and the numbers are about all that stands on it, and the lines about what of that may be named. */
-function answerTo(deps: HttpDeps, seen: World, target: Target): Answer | null {
+function answerTo(deps: HttpDeps, seen: World, target: Target, sight: Sight): Answer | null {
   const at = { now: deps.clock.monotonicMs(), wallMs: deps.clock.wallMs() };
   const { world } = deps.loop;
   const answer = why(seen, target, at);
   if (answer === null || target.kind !== "node" || seen === world) return answer;
-  const whole = why(world, target, at) ?? answer;
+  const { lines: _, ...rest } = why(world, target, at) ?? answer;
+  const whole = seenWordsOf(world, sight)(target.node)(rest);
   const placed = (of: World): number => of.placementsByNode.get(target.node)?.size ?? 0;
   const hidden = placed(world) - placed(seen);
   const text = `${counted(hidden, "more workload")} of apps that you may not see ${hidden === 1 ? "is" : "are"} placed on it`;
