@@ -109,8 +109,9 @@ test("[I24] the wait of a crash loop is neither cut short nor drawn out by a jum
   await until("three restarts", () => each(3), SOON_MS);
   jump("+70y");
   const [first = 0] = await attempts();
-  // The fourth wait takes 4 s at least: in 3 s one restart may end the third, and no more.
-  await stays("no burst of restarts", async () => ((await attempts())[0] ?? 0) <= first + 1, 3_000);
+  // The fourth wait takes 4 s at least: in 3 s one restart may end the third. One more may have been made before and not be told yet. Waits
+  // that the jump had ended would be many.
+  await stays("no burst of restarts", async () => ((await attempts())[0] ?? 0) <= first + 2, 3_000);
   jump("-56y");
   await until("it is tried again, as it would have been", () => each(first + 2), 30_000);
   await removeApp(fleet(), "loop");
