@@ -1,8 +1,8 @@
 // Agents whose wall clocks are wrong by decades, and jump while they run: everything goes as with right ones.
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import type { FleetNode } from "../lab/fleet.ts";
 import { stays, until } from "../lab/wait.ts";
-import { WrongClock } from "../lab/wrongclock.ts";
+import { WrongClock, watchShared } from "../lab/wrongclock.ts";
 import {
   compose,
   fingerprints,
@@ -24,6 +24,8 @@ const AFTER_S = 4;
 const REBOOT_MS = 120_000;
 
 const clocks: WrongClock[] = [];
+// Before the fleet, so that it is done after it.
+afterAll(watchShared());
 const fleet = fleetForThisFile(
   {
     nodes: 2,

@@ -1,6 +1,6 @@
 // A wall clock that is wrong, and that jumps while a program runs: Debian's libfaketime between the program and the C library. Only the
 // wall clock is faked; the monotonic one and the time since boot stay true, as on a machine whose battery for the clock is empty.
-import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Its folder is named after the machine's architecture, as with all of Debian's libraries. */
@@ -32,6 +32,20 @@ export class WrongClock {
     writeFileSync(`${this.#file}.new`, `${offset}\n`);
     renameSync(`${this.#file}.new`, this.#file);
   }
+}
+
+const SHARED = "/dev/shm";
+const OF_FAKETIME = /^(?:faketime_shm|sem\.faketime_sem)_\d+$/;
+
+/** What libfaketime shares among a program's processes; one that is killed leaves it behind. */
+const sharedFiles = (): readonly string[] => readdirSync(SHARED).filter((name) => OF_FAKETIME.test(name));
+
+/** Remembers what is there; call the result when all programs with wrong clocks have ended: it removes what they left. */
+export function watchShared(): () => void {
+  const before = new Set(sharedFiles());
+  return () => {
+    for (const name of sharedFiles()) if (!before.has(name)) rmSync(join(SHARED, name), { force: true });
+  };
 }
 
 function library(): string {
