@@ -3,6 +3,7 @@
 import type { AppName } from "@skerry/shared/model/ids.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import { isoTime } from "@skerry/shared/runtime/iso-time.ts";
 import type { ApiToken, Change, JoinToken } from "./core/change.ts";
 import type { Command, CommandContext, People } from "./core/command.ts";
 import { type Role, scopeText } from "./core/permission.ts";
@@ -147,17 +148,17 @@ function availabilityWords(node: Node | undefined): string | null {
   if (node === undefined) return null;
   return node.drainDeadlineMs === null
     ? node.availability
-    : `${node.availability} until ${timeWords(node.drainDeadlineMs)}`;
+    : `${node.availability} until ${isoTime(node.drainDeadlineMs)}`;
 }
 
 function tokenWords(token: JoinToken | null): string | null {
   if (token === null) return null;
-  return `${token.usesLeft} uses until ${timeWords(token.expiresAtMs)}, ${labelWords(token)}`;
+  return `${token.usesLeft} uses until ${isoTime(token.expiresAtMs)}, ${labelWords(token)}`;
 }
 
 function apiTokenWords(token: ApiToken | undefined): string | null {
   if (token === undefined) return null;
-  return `${token.role} for ${scopeText(token.scope)}, until ${timeWords(token.expiresAtMs)}`;
+  return `${token.role} for ${scopeText(token.scope)}, until ${isoTime(token.expiresAtMs)}`;
 }
 
 function roleWords(people: People | null, name: string): string | null {
@@ -166,8 +167,6 @@ function roleWords(people: People | null, name: string): string | null {
 }
 
 const permissionWords = ({ permissions }: Role): string => [...permissions].sort().join(" ");
-
-const timeWords = (wallMs: number): string => new Date(wallMs).toISOString();
 
 function lastOf<K extends Change["kind"]>(
   changes: readonly Change[],

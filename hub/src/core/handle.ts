@@ -1,6 +1,5 @@
 // handle: what becomes of a command. Pure: looks at the World, returns changes, or refuses with what to do instead.
 // Everything that is random, stored elsewhere or read from a clock comes in through the context.
-
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId, NodeName, Revision } from "@skerry/shared/model/ids.ts";

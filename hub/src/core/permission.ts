@@ -40,7 +40,7 @@ export type Access =
   | "known"
   /** Join tokens, and nobody else. */
   | "node:join"
-  /** A node with its own credential, and nobody else. */
+  /** A node with its own key, and nobody else. */
   | "node:connect";
 
 const VIEWER: readonly Permission[] = ["app:read", "node:read", "event:read", "metrics:read"];

@@ -127,7 +127,7 @@ export function authorise(identity: Identity, rights: Rights, asked: Asked, worl
         hint: "Make one with: skerry token create.",
       });
     case "node:connect":
-      throw new HttpError("not-permitted", "Only a node comes in here, with its own credential.");
+      throw new HttpError("not-permitted", "Only a node comes in here, with its own key.");
     default:
       if (identity.kind === "join-token")
         throw new HttpError("not-permitted", "A join token can do nothing but join a node.");

@@ -50,9 +50,7 @@ function advance(
   now: Millis,
   wallMs: WallMillis,
 ): readonly Change[] {
-  const services = rollout.services.flatMap((state): readonly InService[] => {
-    const service = serviceOf(app.spec, state.service);
-    if (service === null || !isLookedAt(look, state.service)) return [];
+  const services = lookedAt(app, look, rollout).flatMap(({ state, service }): readonly InService[] => {
     if (isUnderWay(seen, draft, app, state.service) && !mayHaveFailed(seen, app, rollout, state, service)) return [];
     const slots = slotsOf(seen, app, service, draft.copies(app.name, state.service).values());
     return [{ state, service, slots: slots.map((slot) => (slot.same ? judgedAlready(seen, slot) : slot)) }];
@@ -70,6 +68,14 @@ function advance(
     promoted.includes(each) ? { ...each, canary: "promoted" as const } : each,
   );
   return [{ kind: "rollout-set", rollout: { ...rollout, services: after } }];
+}
+
+/** Those of the rollout's services that are in the file, and looked at. */
+function lookedAt(app: App, look: Look, rollout: Rollout): readonly Omit<InService, "slots">[] {
+  return rollout.services.flatMap((state) => {
+    const service = serviceOf(app.spec, state.service);
+    return service === null || !isLookedAt(look, state.service) ? [] : [{ state, service }];
+  });
 }
 
 /** More verdicts than are allowed; whether they are about this revision takes a look at each. */
@@ -182,18 +188,14 @@ export function settle(
   rollout: Rollout,
   now: Millis,
 ): readonly Change[] {
-  return rollout.services.flatMap((state): readonly Change[] => {
-    const service = serviceOf(app.spec, state.service);
-    if (service === null || !isLookedAt(look, state.service)) return [];
-    const target = { app: app.name, service: state.service };
-    const since = seen.settledSinceMs.get(`${app.name}/${state.service}`);
-    const copies = draft.copies(app.name, state.service).values();
-    if (
-      !isUnderWay(seen, draft, app, state.service) &&
-      isSettled({ state, service, slots: slotsOf(seen, app, service, copies) })
-    )
-      return since === undefined ? [{ kind: "settled-since", ...target, atMs: now }] : [];
-    return since === undefined ? [] : [{ kind: "settled-since", ...target, atMs: null }];
+  return lookedAt(app, look, rollout).flatMap(({ state, service }): readonly Change[] => {
+    const copies = draft.copies(app.name, service.name).values();
+    const isNow =
+      !isUnderWay(seen, draft, app, service.name) &&
+      isSettled({ state, service, slots: slotsOf(seen, app, service, copies) });
+    const isKnown = seen.settledSinceMs.has(`${app.name}/${service.name}`);
+    if (isNow === isKnown) return [];
+    return [{ kind: "settled-since", app: app.name, service: service.name, atMs: isNow ? now : null }];
   });
 }
 
