@@ -1,18 +1,20 @@
 // The door's two questions of a request, for requests that come in and for streams that stay open: who is it, and what may it do now?
+import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { FastifyRequest } from "fastify";
 import type { Access } from "../core/permission.ts";
-import { type Asked, authorise, type Rights, rightsOf } from "./access.ts";
-import { authenticate, type Identity } from "./auth.ts";
+import { type Asked, authorise, rightsOf } from "./access.ts";
+import { authenticate } from "./auth.ts";
 import type { HttpDeps } from "./deps.ts";
 import { HttpError } from "./errors.ts";
 import { ApiTokens } from "./identity.ts";
 import type { About } from "./routes.ts";
 
 export interface Door {
-  /** Throws `not-authenticated`, `token-expired` or `join-token-refused`. */
-  identify(request: FastifyRequest): Identity;
-  rights(identity: Identity): Rights;
-  /** Lets it in again, with the identity and the rights of now. Throws as `identify`, or `not-permitted`, or the 404 of what is not there. */
+  /** Notes with the request who it is. Throws `not-authenticated`, `token-expired` or `join-token-refused`. */
+  identify(request: FastifyRequest): void;
+  /** Notes with it what that identity may do now, and judges. Throws `not-permitted`, or the 404 of what is not there. */
+  authorise(request: FastifyRequest): void;
+  /** Both: lets it in again. Throws as they do. */
   admit(request: FastifyRequest): void;
   /** Would it be let in again? */
   stillOpen(request: FastifyRequest): boolean;
@@ -25,22 +27,28 @@ export function createDoor({ store, clock, loop, adminTokenHash }: HttpDeps): Do
     provider: new ApiTokens(store),
     wallMs: () => clock.wallMs(),
   };
-  const identify = (request: FastifyRequest): Identity => authenticate(request.headers.authorization, credentials);
-  const rights = (identity: Identity): Rights => rightsOf(identity, identity.kind === "principal" ? store.roles() : []);
-  const admit = (request: FastifyRequest): void => {
+  const identify = (request: FastifyRequest): void => {
+    request.identity = authenticate(request.headers.authorization, credentials);
+  };
+  const judge = (request: FastifyRequest): void => {
+    const { identity } = request;
     const { permission, about } = request.routeOptions.config;
     // Undefined only for addresses that do not exist, which are answered 404.
     if (permission === undefined || about === undefined) return;
-    const identity = identify(request);
-    request.identity = identity;
-    request.rights = rights(identity);
+    assert(identity !== null, "a request is judged before it is known who it is");
+    request.rights = rightsOf(identity, identity.kind === "principal" ? store.roles() : []);
     authorise(identity, request.rights, askedOf(request, permission, about), loop.world);
+  };
+  const admit = (request: FastifyRequest): void => {
+    identify(request);
+    judge(request);
   };
   return {
     identify,
-    rights,
+    authorise: judge,
     admit,
     stillOpen: (request) => {
+      if (request.routeOptions.config.permission === undefined) return false;
       try {
         admit(request);
         return true;
@@ -52,7 +60,7 @@ export function createDoor({ store, clock, loop, adminTokenHash }: HttpDeps): Do
   };
 }
 
-export function askedOf(request: FastifyRequest, access: Access, about: About): Asked {
+function askedOf(request: FastifyRequest, access: Access, about: About): Asked {
   // Fastify's router fills it with texts; what is missing is looked up in vain.
   return { access, about, params: (request.params ?? {}) as Asked["params"] };
 }

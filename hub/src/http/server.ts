@@ -6,13 +6,13 @@ import { type Millis, sleep } from "@skerry/shared/runtime/clock.ts";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { createSerializerCompiler, jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zod";
 import type { Access } from "../core/permission.ts";
-import { authorise, type Rights } from "./access.ts";
+import type { Rights } from "./access.ts";
 import { api, type RouteShapes } from "./api.ts";
 import { addAuditCheck, RefusedAudit } from "./audit.ts";
 import type { Identity } from "./auth.ts";
 import { ChangeRate } from "./change-rate.ts";
 import type { HttpDeps } from "./deps.ts";
-import { askedOf, createDoor, type Door } from "./door.ts";
+import { createDoor, type Door } from "./door.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { HttpError, quoted } from "./errors.ts";
 import type { HandlerRequest, Handlers } from "./handler.ts";
@@ -151,10 +151,9 @@ function addDoor(app: FastifyInstance, deps: HttpDeps, door: Door): void {
   app.addHook("onRequest", async (request, reply) => {
     request.startedMs = deps.clock.monotonicMs();
     addSecurityHeaders(reply);
-    const { permission, about } = request.routeOptions.config;
-    if (permission === "public") return;
+    if (request.routeOptions.config.permission === "public") return;
     try {
-      request.identity = door.identify(request);
+      door.identify(request);
     } catch (error) {
       // The right token is never slowed down: others behind the same proxy must not lock anyone out.
       const waitMs = refusals.waitMs(request.ip);
@@ -164,10 +163,7 @@ function addDoor(app: FastifyInstance, deps: HttpDeps, door: Door): void {
         retryAfterSeconds: Math.ceil(waitMs / 1_000),
       });
     }
-    request.rights = door.rights(request.identity);
-    // Undefined only for addresses that do not exist, which answer 404 next.
-    if (permission === undefined || about === undefined) return;
-    authorise(request.identity, request.rights, askedOf(request, permission, about), deps.loop.world);
+    door.authorise(request);
   });
   app.addHook("preHandler", async (request) => {
     const { permission } = request.routeOptions.config;

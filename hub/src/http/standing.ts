@@ -21,7 +21,10 @@ const LETTING_IN: ReadonlySet<Change["kind"]> = new Set<Change["kind"]>([
   "role-removed",
 ]);
 
-export function createStanding({ loop, clock, log }: Pick<HttpDeps, "loop" | "clock" | "log">, door: Door): Standing {
+export function createStanding(
+  { loop, clock, log }: Pick<HttpDeps, "loop" | "clock" | "log">,
+  door: Pick<Door, "stillOpen">,
+): Standing {
   const open = new Map<FastifyRequest, () => void>();
   let timer: Timer | null = null;
   const look = (): void => {
