@@ -1,5 +1,5 @@
-// How the tests are run: four projects, so that each can be asked for alone (`vitest run --project unit`).
-// Unit and sim share threads and module graphs, which makes them quick: a test must leave no global changed.
+// How the tests are run: five projects, so that each can be asked for alone (`vitest run --project unit`).
+// Unit, sim and mutants share threads and module graphs, which makes them quick: a test must leave no global changed.
 // Contract and e2e run real engines: each file in a process of its own, with a lab of its own, and with long deadlines.
 import { defineConfig } from "vitest/config";
 
@@ -15,6 +15,8 @@ const LABS_AT_ONCE = 2;
 const E2E_TIMEOUT_MS = 180_000;
 
 const NEVER = ["**/node_modules/**", "**/dist/**", "**/.cache/**"];
+/** Does the simulator find bugs that are planted in the product? As long as all its seeds, and asked only before a change lands. */
+const MUTANTS = "test/sim/mutants.test.ts";
 const shared = { pool: "threads", isolate: false, maxWorkers: THREADS } as const;
 
 export default defineConfig({
@@ -34,6 +36,15 @@ export default defineConfig({
           ...shared,
           name: "sim",
           include: ["test/sim/**/*.test.ts"],
+          exclude: [...NEVER, MUTANTS],
+          testTimeout: SIM_TIMEOUT_MS,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "mutants",
+          include: [MUTANTS],
           exclude: NEVER,
           testTimeout: SIM_TIMEOUT_MS,
         },

@@ -44,10 +44,12 @@ const QUICK: readonly Suite[] = [
   vitest("unit", "unit tests, properties and tidy"),
   vitest("sim", "simulator, fixed seeds"),
 ];
+const SLOW = vitest("mutants", "the simulator finds planted bugs");
 const REAL: readonly Suite[] = [
   vitest("contract", "contracts, against simulated and real parts"),
   vitest("e2e", "everything together, on real engines"),
 ];
+const ALL: readonly Suite[] = [...QUICK, SLOW, ...REAL];
 
 function bin(name: string): string {
   return join(ROOT, "node_modules", ".bin", name);
@@ -58,13 +60,11 @@ function resultOf(project: string): string {
 }
 
 function chosen(words: readonly string[]): readonly Suite[] {
-  if (words.length === 0) return [...QUICK, ...REAL];
+  if (words.length === 0) return ALL;
   if (words.includes("check")) return QUICK;
-  const suites = [...QUICK, ...REAL].filter((suite) => words.includes(suite.name));
+  const suites = ALL.filter((suite) => words.includes(suite.name));
   if (suites.length === words.length) return suites;
-  throw new Error(
-    `no such suite among ${words.join(" ")}: use check, ${[...QUICK, ...REAL].map((s) => s.name).join(", ")}`,
-  );
+  throw new Error(`no such suite among ${words.join(" ")}: use check, ${ALL.map((s) => s.name).join(", ")}`);
 }
 
 async function run(suite: Suite): Promise<Outcome> {
