@@ -1,6 +1,7 @@
 // How the tests are run: five projects, so that each can be asked for alone (`vitest run --project unit`).
 // Unit, sim and mutants share threads and module graphs, which makes them quick: a test must leave no global changed.
 // Contract and e2e run real engines: each file in a process of its own, with a lab of its own, and with long deadlines.
+import { existsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
 /** A unit test that needs longer than this waits for something real and belongs elsewhere. */
@@ -17,6 +18,9 @@ const E2E_TIMEOUT_MS = 180_000;
 const NEVER = ["**/node_modules/**", "**/dist/**", "**/.cache/**"];
 /** Does the simulator find bugs that are planted in the product? As long as all its seeds, and asked only before a change lands. */
 const MUTANTS = "test/sim/mutants.test.ts";
+/** Hundreds of unit tests make a database each, and none asks whether it lasts. Linux's folder in memory saves a check four seconds. */
+const MEMORY = "/dev/shm";
+const IN_MEMORY: Record<string, string> = existsSync(MEMORY) ? { TMPDIR: MEMORY } : {};
 const shared = { pool: "threads", isolate: false, maxWorkers: THREADS } as const;
 
 export default defineConfig({
@@ -26,6 +30,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: "unit",
+          env: IN_MEMORY,
           include: ["{shared,agent,hub}/src/**/*.test.ts", "test/{tidy,unit,golden,lab,demo,bench,run}/**/*.test.ts"],
           exclude: NEVER,
           testTimeout: UNIT_TIMEOUT_MS,

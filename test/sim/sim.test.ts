@@ -1,20 +1,8 @@
-// What the simulator holds beside its fixed seeds (seeds.test.ts): seeds that once failed, that runs repeat, that clocks change nothing.
+// What the simulator holds beside its seeds (seeds.test.ts, regressions.test.ts): that runs repeat, that clocks change nothing.
 import { expect, test } from "vitest";
 import { dependsOnClocks } from "./checkers/clocks.ts";
 import { CLOCK_FAULTS } from "./planted.ts";
-import { REGRESSIONS } from "./regressions.ts";
 import { runSeed } from "./run.ts";
-import { SEED_TIMEOUT_MS, verdict } from "./verdict.ts";
-
-const asked = process.env["SKERRY_SIM_SEEDS"];
-const regressions = REGRESSIONS.filter(({ of }) => asked !== undefined || of !== "simulator");
-test(
-  "seeds that once failed do not any more",
-  async () => {
-    for (const { seed } of regressions) expect(await verdict(seed)).toBe("");
-  },
-  regressions.length * SEED_TIMEOUT_MS,
-);
 
 test("the same seed gives the same run, to the last line", async () => {
   for (const seed of [7]) {
