@@ -20,7 +20,8 @@ import {
 const BEGIN = ["-56y", "+20y"] as const;
 /** Over the years in which things could overflow or look expired, ahead and back, and to the truth in between. */
 const JUMPS = ["+11y", "-25y", "+0", "+70y", "-56y", "+20y"] as const;
-const AFTER_S = 4;
+/** So long that a machine which stands still for some seconds ends no lease. */
+const AFTER_S = 8;
 const REBOOT_MS = 120_000;
 
 const clocks: WrongClock[] = [];

@@ -113,8 +113,8 @@ test("[L71] [A93] followed logs go on after a restart of the container and of th
 });
 
 test("[L72] a container that writes as fast as it can delays no heartbeat, also while a reader stands still", async () => {
-  // One that may be replaced after 3 s makes its node beat each second.
-  const urgent = { ...script("sleep 3600"), ...one, "x-skerry": { disconnect: { policy: "replace", after: "3s" } } };
+  // One that may be replaced after 6 s makes its node beat every two seconds.
+  const urgent = { ...script("sleep 3600"), ...one, "x-skerry": { disconnect: { policy: "replace", after: "6s" } } };
   await fleet().apply("urgent", compose({ web: urgent }));
   await fleet().apply("spam", compose({ web: { ...script(SPAM), ...everywhere } }));
   await untilGood(fleet(), "urgent");
@@ -134,8 +134,8 @@ test("[L72] a container that writes as fast as it can delays no heartbeat, also 
     return beats(silences) >= 10;
   };
   await until("ten beats have come", sample, SOON_MS);
-  // A beat that is held up shows as a longer silence; the second one covers a machine that is busy with all this noise.
-  expect(Math.max(...silences)).toBeLessThan(2_000);
+  // A beat that is held up shows as a longer silence; three seconds more cover a machine that is busy with all this noise.
+  expect(Math.max(...silences)).toBeLessThan(5_000);
   expect(quick.text().length - read).toBeGreaterThan(1_000_000);
   await quick.end();
   await slow.end();
