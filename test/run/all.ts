@@ -110,7 +110,10 @@ async function main(): Promise<void> {
   const words = process.argv.slice(2);
   const suites = chosen(words);
   // `npm test` takes the time for more of them than `npm run check`.
-  if (words.length === 0) process.env["SKERRY_SIM_SEEDS"] ??= "100";
+  if (words.length === 0) {
+    process.env["SKERRY_SIM_SEEDS"] ??= "100";
+    process.env["SKERRY_LAW_TIMES"] ??= "3";
+  }
   const outcomes: Outcome[] = [];
   for (const suite of suites) if (!interrupted) outcomes.push(await run(suite));
 

@@ -16,6 +16,7 @@ import {
   round,
   workload,
 } from "../../../test/unit/agent/scenario.ts";
+import { runs } from "../../../test/unit/runs.ts";
 import type { ContainerStatus } from "../engine/engine.ts";
 import type { Action } from "./action.ts";
 import type { OwnContainer } from "./observed.ts";
@@ -166,7 +167,7 @@ describe("laws of changing over", () => {
           gateOf(last.memory.get(wanted.id), wanted).verdict.kind === "passed" ? 1 : 2,
         );
       }),
-      { numRuns: 300 },
+      runs(150),
     );
   });
 
@@ -185,7 +186,7 @@ describe("laws of changing over", () => {
           if (stopsOld) expect(before.observed.images.get(wanted.spec.image)).toBeTypeOf("string");
         });
       }),
-      { numRuns: 200 },
+      runs(100),
     );
   });
 
@@ -217,7 +218,7 @@ describe("laws of changing over", () => {
         if (!bad) expect(passed).toBe("passed");
         expect(upOnes(last).map(({ details }) => details.aliases)).toEqual([{ shop_default: ["web"] }]);
       }),
-      { numRuns: 100 },
+      runs(50),
     );
   });
 });

@@ -16,6 +16,7 @@ import {
   tombstone,
   workload,
 } from "../../../test/unit/agent/scenario.ts";
+import { runs } from "../../../test/unit/runs.ts";
 import type { ContainerStatus } from "../engine/engine.ts";
 import type { Action } from "./action.ts";
 import type { OwnContainer } from "./observed.ts";
@@ -153,7 +154,7 @@ describe("laws of planning", () => {
         const retired = new Set(last.desired?.retired.map(({ id }) => id));
         expect(last.observed.own.filter(({ workload: of }) => retired.has(of))).toEqual([]);
       }),
-      { numRuns: 60 },
+      runs(30),
     );
   });
 
@@ -208,7 +209,7 @@ describe("laws of planning", () => {
           expect(running).toHaveLength(1);
         }
       }),
-      { numRuns: 60 },
+      runs(30),
     );
   });
 

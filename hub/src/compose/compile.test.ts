@@ -3,6 +3,7 @@
 import { appSpecSchema } from "@skerry/shared/model/app.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { runs } from "../../../test/unit/runs.ts";
 import { type ComposeInput, compileCompose } from "./compile.ts";
 import { keyRules } from "./keys.ts";
 import type { Problem } from "./problem.ts";
@@ -144,7 +145,7 @@ describe("any text", () => {
         if (result.ok) expect(appSpecSchema.safeParse(result.value.spec).success).toBe(true);
         else for (const problem of result.error) expect(problem.message).not.toBe("");
       }),
-      { numRuns: 400 },
+      runs(200),
     );
   });
 
@@ -184,7 +185,7 @@ describe("any text", () => {
           }),
         );
       }),
-      { numRuns: 300 },
+      runs(150),
     );
   });
 });

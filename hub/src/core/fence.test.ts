@@ -4,6 +4,7 @@ import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GIB, nodeId, Scenario, type ServiceShape, status } from "../../../test/unit/hub/scenario.ts";
+import { runs } from "../../../test/unit/runs.ts";
 import { worldFrom } from "./apply-change.ts";
 import type { Change } from "./change.ts";
 
@@ -192,6 +193,6 @@ test("[H59] fence: a slot is given to a node only when no other may still run it
       const witness = new Witness();
       for (const one of steps) witness.take(one);
     }),
-    { numRuns: 300 },
+    runs(150),
   );
 });

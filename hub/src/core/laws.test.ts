@@ -7,6 +7,7 @@ import type { NodeId } from "@skerry/shared/model/ids.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GIB, nodeId, Scenario, type ServiceShape } from "../../../test/unit/hub/scenario.ts";
+import { runs } from "../../../test/unit/runs.ts";
 import { copyWorld, worldFrom } from "./apply-change.ts";
 import { applyDelta, assignmentDelta, buildAssignment } from "./assign.ts";
 import type { Change } from "./change.ts";
@@ -16,7 +17,7 @@ import { NO_USAGE, withWorkload } from "./usage.ts";
 import type { Placement, World } from "./world.ts";
 
 /** Enough to find what examples miss within seconds; a failing seed is printed and stays as a test. */
-const RUNS = { numRuns: 60 };
+const RUNS = runs(30);
 const MOST_NODES = 5;
 
 type Step =
@@ -214,7 +215,7 @@ describe("laws", () => {
           expect(text(decide(world, s.now, DEFAULT_SETTINGS))).toBe(text(first));
         });
       }),
-      { numRuns: 20 },
+      runs(10),
     );
   });
 
@@ -227,7 +228,7 @@ describe("laws", () => {
           expect(text(decide(twice, s.now, DEFAULT_SETTINGS))).toBe(text(decide(once, s.now, DEFAULT_SETTINGS)));
         });
       }),
-      { numRuns: 20 },
+      runs(10),
     );
   });
 

@@ -3,6 +3,7 @@ import type { NodeId } from "@skerry/shared/model/ids.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { appName, GIB, nodeId, Scenario, type ServiceShape, workload } from "../../../test/unit/hub/scenario.ts";
+import { runs } from "../../../test/unit/runs.ts";
 import { copyWorld } from "./apply-change.ts";
 import type { Change } from "./change.ts";
 import { DEFAULT_SETTINGS, decide } from "./decide.ts";
@@ -299,7 +300,7 @@ describe("laws with priorities, drains and pauses", () => {
           check(s, before, s.log.slice(from));
         }
       }),
-      { numRuns: 150 },
+      runs(75),
     );
 
   test("[H142] deciding again yields nothing, and one decision writes nothing but its changes", () => {

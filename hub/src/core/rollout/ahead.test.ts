@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { APP, RolloutFleet } from "../../../../test/unit/hub/rollout-fleet.ts";
 import { nodeId, type ServiceShape } from "../../../../test/unit/hub/scenario.ts";
+import { runs } from "../../../../test/unit/runs.ts";
 import { copyWorld } from "../apply-change.ts";
 import { MAX_BATCHES_AHEAD, rolloutAhead, type ServiceAhead } from "./ahead.ts";
 import { activeRollout } from "./policy.ts";
@@ -86,7 +87,7 @@ describe("batches to come", () => {
         const told = toldOf(begin(s, service));
         expect(comeTrue(s)).toEqual(told);
       }),
-      { numRuns: 40 },
+      runs(20),
     );
   });
 

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { APP, copiesIn, RolloutFleet } from "../../../../test/unit/hub/rollout-fleet.ts";
 import { appSpec, nodeId, type ServiceShape } from "../../../../test/unit/hub/scenario.ts";
+import { runs } from "../../../../test/unit/runs.ts";
 import { applyChange, copyWorld, worldFrom } from "../apply-change.ts";
 import type { Change } from "../change.ts";
 import { DEFAULT_SETTINGS, decide } from "../decide.ts";
@@ -15,9 +16,9 @@ import { activeRollout, amountOf, mostDown, policyOf } from "./policy.ts";
 import { gateOf } from "./slots.ts";
 
 /** Enough to find what examples miss within seconds; a failing seed is printed and stays as a test. */
-const RUNS = { numRuns: 25 };
+const RUNS = runs(12);
 /** Of those that go on to an end, each of which takes as long as a whole story. */
-const FEW = { numRuns: 12 };
+const FEW = runs(6);
 const NODES = 6;
 
 type Step =
