@@ -17,7 +17,7 @@ import {
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { OpenedLedger } from "@skerry/agent/ledger/opened.ts";
 import { openSqliteLedger } from "@skerry/agent/ledger/sqlite.ts";
 import Database from "better-sqlite3";
@@ -202,17 +202,38 @@ function overwritePage(path: string): void {
   closeSync(handle);
 }
 
+/** What was written to the device so far, and is under way: the same twice means that nothing was written in between. */
+function written(device: string): string {
+  // Fields 5, 7 and 9 of the kernel's block statistics: writes done, sectors written, requests in flight.
+  const fields = readFileSync(`/sys/block/${basename(device)}/stat`, "utf8")
+    .trim()
+    .split(/ +/);
+  return `${fields[4]} ${fields[6]} ${fields[8]}`;
+}
+
+/** What would be on the disk after a power cut at one moment. While the kernel writes to it a copy would be of several. */
+function snapshot(device: string, image: string, copy: string): void {
+  for (let tries = 0; tries < 1_000; tries += 1) {
+    const before = written(device);
+    copyFileSync(image, copy);
+    if (before.endsWith(" 0") && written(device) === before) return;
+  }
+  throw new Error(`${device} is written to all the time`);
+}
+
 test("[G21] every commit that returned is there after a power cut: identity, assignment and events, on a real file system", () => {
   const root = mkdtempSync(join(tmpdir(), "skerry-power-"));
   const at = join(root, "at");
+  const after = join(root, "after");
   const image = join(root, "disk.img");
-  const cut = join(root, "cut.img");
-  const sh = (...words: string[]): unknown => execFileSync(words[0] ?? "", words.slice(1), { stdio: "pipe" });
+  const sh = (...words: string[]): string => execFileSync(words[0] ?? "", words.slice(1), { encoding: "utf8" }).trim();
   mkdirSync(at);
+  mkdirSync(after);
   writeFileSync(image, "");
-  truncateSync(image, 16 * 1_048_576);
+  truncateSync(image, 8 * 1_048_576);
   sh("mkfs.ext4", "-q", image);
-  sh("mount", "-o", "loop", image, at);
+  const device = sh("losetup", "--show", "--find", image);
+  sh("mount", device, at);
   const { ledger } = openSqliteLedger({ folder: join(at, "agent") });
   try {
     ledger.commit([{ kind: "identity", identity: anIdentity }]);
@@ -221,22 +242,24 @@ test("[G21] every commit that returned is there after a power cut: identity, ass
         { kind: "assignment", assignment: anAssignment(generation) },
         { kind: "event", atMs: 0, wallMs: 0, event: { kind: "gap", lost: generation } },
       ]);
-      // What only the kernel's cache holds is not in the image.
-      copyFileSync(image, cut);
-      const after = mkdtempSync(join(root, "after-"));
+      // What only the kernel's cache holds is not in the image. A file of its own: a loop device of the one before may still be there with
+      // that one's blocks in memory, and mount would take it for this one's.
+      const cut = join(root, `cut-${generation}.img`);
+      snapshot(device, image, cut);
       sh("mount", "-o", "loop", cut, after);
+      const found = openSqliteLedger({ folder: join(after, "agent") });
       try {
-        const found = openSqliteLedger({ folder: join(after, "agent") });
         expect(found.rebuilt).toBeNull();
         expect(found.ledger.content()).toEqual(ledger.content());
-        found.ledger.close();
       } finally {
+        found.ledger.close();
         sh("umount", after);
       }
     }
   } finally {
     ledger.close();
     sh("umount", at);
+    sh("losetup", "--detach", device);
     rmSync(root, { recursive: true, force: true });
   }
 });
