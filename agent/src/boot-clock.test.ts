@@ -23,3 +23,23 @@ test("[K34] the clock counts the time that the machine was suspended, never goes
   awakeMs += 500;
   expect(clock.monotonicMs()).toBe(before + 500);
 });
+
+test("[K34] standing still while it looks, as on a busy machine, is no suspend", () => {
+  let nowMs = 1_000;
+  let stallMs = 0;
+  const clock = bootClock(
+    () => {
+      const read = nowMs;
+      nowMs += stallMs;
+      return read;
+    },
+    () => nowMs,
+  );
+  expect(clock.monotonicMs()).toBe(1_000);
+  nowMs += 1_000;
+  stallMs = 5_000;
+  clock.monotonicMs();
+  stallMs = 0;
+  nowMs += 1_000;
+  expect(clock.monotonicMs()).toBe(nowMs);
+});

@@ -17,10 +17,12 @@ export function bootClock(
   let suspendedMs = 0;
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   const monotonicMs = (): number => {
-    const awake = readMonotonicMs();
+    let awake = readMonotonicMs();
     if (awake - lookedAtMs >= LOOK_PERIOD_MS) {
       lookedAtMs = awake;
       const uptime = readUptimeMs();
+      // Once more, and after the other: a busy machine that lets the agent stand still between the two would count as suspended, for good.
+      awake = readMonotonicMs();
       if (uptime !== null && uptime - awake > suspendedMs + ROUNDING_MS) suspendedMs = uptime - awake;
     }
     return awake + suspendedMs;

@@ -132,11 +132,15 @@ test("[I16] [I24] a fence goes by the time that passes, not by the clock", async
   const before = await fingerprints(fleet(), "single");
   for (const offset of ["+70y", "-56y", "+20y"]) {
     jump(offset);
-    await stays(
-      "it runs on, on one node",
-      async () => (await runningEverywhere(fleet(), "single")).length === 1,
-      1_500,
-    );
+    const seen: (readonly string[])[] = [];
+    const runsOn = async (): Promise<boolean> => {
+      seen.push(await runningEverywhere(fleet(), "single"));
+      return seen.at(-1)?.length === 1;
+    };
+    await stays("it runs on, on one node", runsOn, 1_500).catch((error: Error) => {
+      const said = fleet().nodes.map(({ name, agent }) => `${name}: ${agent?.lines.slice(-8).join("\n  ")}`);
+      throw new Error(`${error.message}: ${JSON.stringify(seen.at(-1))} after ${offset}\n${said.join("\n")}`);
+    });
   }
   expect(await fingerprints(fleet(), "single")).toEqual(before);
   const node = fleet().nodes.find(({ name }) => [...before.keys()][0]?.startsWith(`${name}/`));
