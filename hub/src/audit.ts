@@ -49,9 +49,17 @@ export function audited(
       const after = command.kind === "remove-node" ? undefined : (lastOf(changes, "node-set")?.node ?? node);
       return entry(`node/${node?.name ?? command.node}`, command.node, words(node), words(after));
     }
+    case "approve-node":
+    case "unfreeze-node":
+    case "revoke-node": {
+      const node = world.nodes.get(command.node);
+      const after = command.kind === "revoke-node" ? "revoked" : (lastOf(changes, "node-set")?.node.standing ?? null);
+      return entry(`node/${node?.name ?? command.node}`, command.node, node?.standing ?? null, after);
+    }
     case "join-node": {
       const node = lastOf(changes, "node-set")?.node;
-      return entry(`node/${node?.name ?? command.name}`, node?.id ?? null, null, labelWords(node));
+      const waits = node?.standing === "pending" ? ", waits for approval" : "";
+      return entry(`node/${node?.name ?? command.name}`, node?.id ?? null, null, `${labelWords(node) ?? ""}${waits}`);
     }
     case "create-token": {
       const made = lastOf(changes, "token-set")?.token ?? null;
@@ -153,7 +161,8 @@ function availabilityWords(node: Node | undefined): string | null {
 
 function tokenWords(token: JoinToken | null): string | null {
   if (token === null) return null;
-  return `${token.usesLeft} uses until ${isoTime(token.expiresAtMs)}, ${labelWords(token)}`;
+  const approval = token.approval ? ", asks for approval" : "";
+  return `${token.usesLeft} uses until ${isoTime(token.expiresAtMs)}, ${labelWords(token)}${approval}`;
 }
 
 function apiTokenWords(token: ApiToken | undefined): string | null {

@@ -7,7 +7,7 @@ export const DEFAULT_LISTEN = "127.0.0.1:7443";
 export const DEFAULT_DATA = "/var/lib/skerry/hub";
 
 export interface HubConfig {
-  /** Absolute. Holds the database and the admin token. */
+  /** Absolute. Holds the database, the admin token and the signing key. */
   readonly dataDir: string;
   /** Without the brackets of an IPv6 address. */
   readonly host: string;
@@ -16,6 +16,8 @@ export interface HubConfig {
   readonly logLevel: "debug" | "info" | "warn" | "error";
   /** Throw the admin token away and make a new one. */
   readonly newAdminToken: boolean;
+  /** Go on with another signing key than the one that the nodes know. */
+  readonly newSigningKey: boolean;
   /** Plain words for a person instead of JSON lines. */
   readonly plainWords: boolean;
 }
@@ -25,6 +27,7 @@ export interface HubFlags {
   readonly listen?: string | undefined;
   readonly logLevel?: string | undefined;
   readonly newAdminToken?: boolean | undefined;
+  readonly newSigningKey?: boolean | undefined;
 }
 
 const listenSchema = z
@@ -60,6 +63,7 @@ export function parseHubConfig(
     port: listen.value.port,
     logLevel: level.value,
     newAdminToken: flags.newAdminToken ?? false,
+    newSigningKey: flags.newSigningKey ?? false,
     plainWords: terminal,
   });
 }

@@ -15,6 +15,7 @@ import type { Command, CommandContext, CommandOutcome, CommandRefusal } from "./
 import { decide, type Settings } from "./core/decide.ts";
 import { type DrainEnds, drainEnds, nextDrainEndMs, overdueDrains } from "./core/drain.ts";
 import { handle } from "./core/handle.ts";
+import { frozen, MARK_BYTES } from "./core/lineage.ts";
 import { isAboutPeople } from "./core/people-command.ts";
 import { disconnected, greeted, received } from "./core/received.ts";
 import { undoTarget } from "./core/rollout/undo.ts";
@@ -232,6 +233,12 @@ class Loop implements ControlLoop {
     this.#commit([{ kind: "hub-event", event }], "hub", null);
   }
 
+  freeze(node: NodeId): void {
+    if (this.#phase !== "running" || this.#storage.kind !== "ok") return;
+    this.#commit(frozen(this.world, node), "hub", null);
+    this.#turnSoon();
+  }
+
   onCommitted(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -260,6 +267,8 @@ class Loop implements ControlLoop {
       wallMs: clock.wallMs(),
       lastRevision: revised === null ? 0 : store.lastRevision(revised),
       token: tokenId === null ? null : (store.tokens().find(({ id }) => id === tokenId) ?? null),
+      revoked: command.kind === "join-node" ? store.revokedKey(command.publicKey) : null,
+      nodeKey: command.kind === "revoke-node" ? store.publicKey(command.node) : null,
       keyHolder: command.kind === "join-node" ? store.keyHolder(command.publicKey) : null,
       // `n` and 16 hex digits are a node id by its schema.
       freshNodeId: command.kind === "join-node" ? (`n${random.hex(8)}` as NodeId) : null,
@@ -312,7 +321,7 @@ class Loop implements ControlLoop {
   #handled(input: Input): Result<readonly Change[], string> {
     const now = this.#options.clock.monotonicMs();
     return input.kind === "hello"
-      ? greeted(this.world, input.hello, input.hashMatches(this.world), now)
+      ? greeted(this.world, input.hello, input.hashMatches(this.world), now, this.#options.random.hex(MARK_BYTES))
       : received(this.world, input.node, input.frame, now);
   }
 

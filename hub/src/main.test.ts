@@ -27,6 +27,7 @@ const config = (more: Partial<HubConfig> = {}): HubConfig => ({
   port: 0,
   logLevel: "error",
   newAdminToken: false,
+  newSigningKey: false,
   plainWords: false,
   ...more,
 });

@@ -18,6 +18,7 @@ import { readLogs } from "./link/logs.ts";
 import { createLinkServer, type LinkServer } from "./link/server.ts";
 import { NodeStreams } from "./link/streams.ts";
 import { attachUpgrade, type Upgrades } from "./link/ws-connection.ts";
+import { ensureSigningKey, type SigningKey } from "./signing-key.ts";
 import { StoreOpenError } from "./store/sqlite/open-error.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import { type Store, StoreError } from "./store/store.ts";
@@ -68,7 +69,14 @@ export async function startHub(config: HubConfig, log: Log): Promise<Result<Runn
   try {
     const adminToken = ensureAdminToken(config.dataDir, store, systemRandom, config.newAdminToken);
     logAdminToken(log, adminToken);
-    const parts = await buildParts(store, clock, log, adminToken);
+    const signing = ensureSigningKey(config.dataDir, store, systemRandom, config.newSigningKey);
+    if (!signing.ok) {
+      store.close();
+      return signing;
+    }
+    if (signing.value.outcome === "made")
+      log.info("made a signing key: keep a copy of it with your backups", { file: signing.value.file });
+    const parts = await buildParts(store, clock, log, adminToken, signing.value);
     running = { url: "", adminToken, stop: once(() => stopParts(parts, clock, log)) };
     parts.loop.start();
     const url = await parts.http.app.listen({ host: config.host, port: config.port });
@@ -125,13 +133,21 @@ function makeFolder(folder: string): void {
   mkdirSync(folder, { mode: 0o700 });
 }
 
-async function buildParts(store: Store, clock: Clock, log: Log, adminToken: AdminToken): Promise<Parts> {
+async function buildParts(
+  store: Store,
+  clock: Clock,
+  log: Log,
+  adminToken: AdminToken,
+  signing: SigningKey,
+): Promise<Parts> {
   const random = systemRandom;
   const loop = createControlLoop({ clock, random, log, store, settings: DEFAULT_SETTINGS });
   const link = createLinkServer({
     ...{ clock, random, log },
     hub: loop,
     publicKey: (node) => store.publicKey(node),
+    revokedKey: (node) => store.revokedKeyOf(node)?.publicKey ?? null,
+    sign: signing.sign,
     hubVersion: SKERRY_VERSION,
     onGone: (node) => streams.drop(node),
   });
@@ -153,6 +169,7 @@ async function buildParts(store: Store, clock: Clock, log: Log, adminToken: Admi
       read: (node, ask, signal) => readLogs(streams, node, ask, signal),
     },
     adminTokenHash: adminToken.hash,
+    signingKey: signing.publicKey,
     version: SKERRY_VERSION,
     stopping: () => state.stopping,
   });

@@ -98,6 +98,7 @@ function dial(url: string, signer: Signer, privateKey: string, number: number): 
           return send(hello(signer, signText(privateKey, helloText(signer, message.nonce))));
         case "welcome":
           beatEvery(message.heartbeatMs);
+          if (message.mark !== null) send({ type: "marked", mark: message.mark });
           send({ type: "report", report: reportOf({ epoch: 0, generation: 0 }, [], true, number) });
           return resolve();
         case "pace":
@@ -128,6 +129,7 @@ function hello({ node }: Signer, signature: string): ToHub {
     runId: randomBytes(8).toString("hex"),
     agentVersion: "0.0.0-crowd",
     have: null,
+    mark: null,
   };
 }
 

@@ -71,7 +71,7 @@ function assign(workloads: readonly Workload[]): void {
   generation += 1;
   const retired = workloads.length === 0 ? [tombstone(version(1).id), tombstone(CLIENT.id)] : [];
   const next = assignment(workloads, { position: { epoch: 1, generation }, retired });
-  ledger.commit([{ kind: "assignment", assignment: next }]);
+  ledger.commit([{ kind: "assignment", assignment: next, seal: null }]);
   reconciler.wake("assignment");
 }
 

@@ -14,6 +14,8 @@ export const anIdentity: Identity = {
   installation: installationIdSchema.parse("i0123456789abcdef"),
   privateKey: "c".repeat(64),
   hubUrl: "http://127.0.0.1:7443",
+  hubKey: null,
+  mark: null,
 };
 
 export const aWorkloadMemory: WorkloadMemory = {

@@ -96,7 +96,7 @@ describe("ledger: files", () => {
     const opened = disk.open();
     opened.ledger.commit([
       { kind: "identity", identity: anIdentity },
-      { kind: "assignment", assignment: anAssignment(1) },
+      { kind: "assignment", assignment: anAssignment(1), seal: null },
     ]);
     return opened;
   };
@@ -172,7 +172,7 @@ describe("ledger: files", () => {
     const [first] = large.workloads;
     const environment = Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`NAME_${at}`, "x".repeat(1_000)]));
     const workloads = first === undefined ? [] : [{ ...first, spec: { ...first.spec, environment } }];
-    ledger.commit([{ kind: "assignment", assignment: { ...large, workloads } }]);
+    ledger.commit([{ kind: "assignment", assignment: { ...large, workloads }, seal: null }]);
     expect(readdirSync(disk.folder)).not.toContain("reserve");
     expect(ledger.content().assignment?.position.generation).toBe(2);
   });
@@ -239,7 +239,7 @@ test("[G21] every commit that returned is there after a power cut: identity, ass
     ledger.commit([{ kind: "identity", identity: anIdentity }]);
     for (let generation = 1; generation <= 8; generation += 1) {
       ledger.commit([
-        { kind: "assignment", assignment: anAssignment(generation) },
+        { kind: "assignment", assignment: anAssignment(generation), seal: null },
         { kind: "event", atMs: 0, wallMs: 0, event: { kind: "gap", lost: generation } },
       ]);
       // What only the kernel's cache holds is not in the image. A file of its own: a loop device of the one before may still be there with

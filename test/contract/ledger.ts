@@ -54,7 +54,7 @@ export function ledgerContract(name: string, make: () => LedgerUnderTest): void 
     test("[G2] what a returned commit wrote is there after a power cut", () => {
       ledger.commit([
         { kind: "identity", identity: anIdentity },
-        { kind: "assignment", assignment: anAssignment(7) },
+        { kind: "assignment", assignment: anAssignment(7), seal: null },
         { kind: "memory", id: WEB, memory: aWorkloadMemory },
         { kind: "container", containerId: "c1", id: WEB },
         { kind: "hub-contact", wallMs: 5 },
@@ -144,7 +144,7 @@ export function ledgerContract(name: string, make: () => LedgerUnderTest): void 
 
     test("[G9] a damaged ledger starts empty and says so, and the node keeps its identity and its event numbers", () => {
       ledger.commit([{ kind: "identity", identity: anIdentity }, event(1), event(2)]);
-      ledger.commit([{ kind: "assignment", assignment: anAssignment(7) }]);
+      ledger.commit([{ kind: "assignment", assignment: anAssignment(7), seal: null }]);
       disk.powerCut();
       disk.damage();
       const { ledger: again, rebuilt } = disk.open();

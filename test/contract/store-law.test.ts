@@ -154,6 +154,7 @@ const HELLO = {
   runId: "r",
   agentVersion: "t",
   have: null,
+  mark: null,
 } as const;
 
 /** What must be the same; tombstones of a node are a set. */
@@ -202,7 +203,7 @@ function obeysTheLaw(open: () => Store, steps: readonly Step[]): void {
     const loop = createControlLoop({ clock, random, log: silentLog, store, settings: DEFAULT_SETTINGS });
     const submit = (command: Command): void => void loop.submit(command, context);
     loop.start();
-    submit({ kind: "create-token", uses: 1_000, expiresInMs: 1e9, labels: {} });
+    submit({ kind: "create-token", uses: 1_000, expiresInMs: 1e9, labels: {}, approval: false });
     for (const [index, at] of part.entries()) {
       take({ loop, clock, submit }, at, index);
       clock.run(0);

@@ -18,6 +18,7 @@ import { plainStatus, RUN_INTENT } from "@skerry/shared/model/plain.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { expect, test } from "vitest";
 import type { ApiToken, DurableChange, JoinToken } from "../../hub/src/core/change.ts";
+import { NEW_LINEAGE } from "../../hub/src/core/lineage.ts";
 import type { Role } from "../../hub/src/core/permission.ts";
 import type { GateResult, Rollout } from "../../hub/src/core/rollout-state.ts";
 import type { App, Node, Placement } from "../../hub/src/core/world.ts";
@@ -100,6 +101,8 @@ export function node(number: number, fields: Partial<Node> = {}): Node {
     availabilitySaid: null,
     drainDeadlineMs: null,
     drainOverMs: null,
+    standing: "member",
+    lineage: NEW_LINEAGE,
     ...fields,
   };
 }
@@ -130,6 +133,7 @@ export const token = (id: string, usesLeft: number): JoinToken => ({
   usesLeft,
   expiresAtMs: 9_000,
   labels: {},
+  approval: false,
   createdAtMs: 1,
   createdBy: "admin",
 });

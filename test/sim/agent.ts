@@ -11,7 +11,7 @@ import { sleep } from "@skerry/shared/runtime/clock.ts";
 import { publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import type { NodeConfig } from "./config.ts";
 import type { Process } from "./host.ts";
-import { JOIN_TOKEN, ORIGIN, type SimHub } from "./hub.ts";
+import { JOIN_TOKEN, ORIGIN, SIGNING_KEY, type SimHub } from "./hub.ts";
 import { logTo } from "./log.ts";
 import { bugAgentClock, bugAgentConnection, bugAsk, bugEngine, bugLedger, bugTimes } from "./mutants.ts";
 import type { SimNode } from "./node.ts";
@@ -163,7 +163,7 @@ async function askHub(start: AgentStart, privateKey: string): Promise<Identity |
   const outcome = await Promise.race([answer, timedOut]);
   if (outcome === null) return null;
   const { node: id, name, installation } = outcome;
-  return { node: id, name, installation, privateKey, hubUrl: HUB_URL };
+  return { node: id, name, installation, privateKey, hubUrl: HUB_URL, hubKey: SIGNING_KEY.publicKey, mark: null };
 }
 
 function factsOf(config: NodeConfig, { clock }: Process): FactsSource {

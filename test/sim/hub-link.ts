@@ -16,13 +16,14 @@ interface Parts {
   readonly log: Log;
   readonly store: Store;
   readonly loop: ControlLoop;
+  readonly sign: (text: string) => string;
   readonly planted: SitePart["planted"];
 }
 
 export function startLinkServer(
   network: Network,
   process: Process,
-  { clock, random, log, store, loop, planted }: Parts,
+  { clock, random, log, store, loop, sign, planted }: Parts,
 ): LinkServer {
   const server = createLinkServer({
     clock,
@@ -30,6 +31,8 @@ export function startLinkServer(
     hub: loop,
     random,
     publicKey: (node) => store.publicKey(node),
+    revokedKey: (node) => store.revokedKeyOf(node)?.publicKey ?? null,
+    sign,
     hubVersion: "0.1.0-sim",
   });
   network.listen(process, (connection, from) => server.attach(bugHubConnection(planted, connection), from));

@@ -5,6 +5,7 @@ import type { Command, CommandOutcome } from "@skerry/hub/core/command.ts";
 import { DEFAULT_SETTINGS } from "@skerry/hub/core/decide.ts";
 import type { Placement } from "@skerry/hub/core/world.ts";
 import type { LinkServer } from "@skerry/hub/link/server.ts";
+import { signingKey } from "@skerry/hub/signing-key.ts";
 import { createMemoryDisk, type MemoryDisk, openMemoryStore } from "@skerry/hub/store/memory.ts";
 import { type Store, StoreError } from "@skerry/hub/store/store.ts";
 import type { InstallationId, SpecHash } from "@skerry/shared/model/ids.ts";
@@ -15,6 +16,9 @@ import { startLinkServer } from "./hub-link.ts";
 import { logTo } from "./log.ts";
 import { bugCommand, bugStore } from "./mutants.ts";
 import type { SitePart } from "./site.ts";
+
+/** The hub's signing key: in a file of its own, so that an old database does not bring back an old one. */
+export const SIGNING_KEY = signingKey(sha256Hex("the hub's signing key"), "", "kept");
 
 /** Good for every machine of the site. */
 export const JOIN_TOKEN = "sim-token";
@@ -146,7 +150,12 @@ export function createHub(part: SitePart, rate: number): SimHub {
         running = { process, loop, server: null };
         loop.start();
         if (store.tokens().length === 0) makeToken(loop);
-        const server = startLinkServer(network, process, { ...parts, loop, planted: part.planted });
+        const server = startLinkServer(network, process, {
+          ...parts,
+          loop,
+          sign: SIGNING_KEY.sign,
+          planted: part.planted,
+        });
         if (process.alive()) running = { process, loop, server };
       });
     },
@@ -222,7 +231,7 @@ const gone = (): StoreError => new StoreError("broken", "the process is dead");
 function makeToken(loop: ControlLoop): void {
   const secretHash = sha256Hex("sim secret") as SpecHash;
   loop.submit(
-    { kind: "create-token", uses: 100, expiresInMs: 86_400_000, labels: {} },
+    { kind: "create-token", uses: 100, expiresInMs: 86_400_000, labels: {}, approval: false },
     { actor: "admin", origin: ORIGIN, freshToken: { id: JOIN_TOKEN, secretHash }, idempotency: null },
   );
 }

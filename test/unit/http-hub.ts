@@ -108,6 +108,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     random: systemRandom,
     log,
     adminTokenHash: hash,
+    signingKey: publicKeyOf("5a".repeat(32)),
     version: "0.0.0-test",
     stopping: () => state.stopping,
   });
@@ -249,6 +250,7 @@ function hello(node: NodeId): Hello {
     runId: "r1",
     agentVersion: "0.0.0-test",
     have: null,
+    mark: null,
   };
 }
 

@@ -88,6 +88,8 @@ function identity(hubUrl: string) {
   return {
     ...{ node: NODE, name: "pi-1" as never, privateKey: KEY, hubUrl },
     installation: INSTALLATION,
+    hubKey: null,
+    mark: null,
   };
 }
 

@@ -1,28 +1,32 @@
 // Whether an offered assignment is taken: every refusal, and what a delta and a tombstone do.
 import type { Assignment, AssignmentDelta } from "@skerry/shared/model/assignment.ts";
-import { assignmentHashInput } from "@skerry/shared/model/assignment-hash.ts";
-import type { InstallationId, NodeId, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
-import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import type { InstallationId, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { assignment, hashOf, INSTALLATION, NODE, tombstone, workload } from "../../../test/unit/agent/scenario.ts";
-import { type Acceptance, accept, type Offered, wholeOf } from "./accept.ts";
+import { type Acceptance, accept, type Offered, type Signed, wholeOf } from "./accept.ts";
 
 const [a, b, c] = [workload("a"), workload("b"), workload("c")];
 
 /** With its true hash. */
 function sealed(content: Assignment): Assignment {
-  return { ...content, hash: sha256Hex(assignmentHashInput(content)) as SpecHash };
+  return { ...content, hash: assignmentHash(content) };
 }
 
 function at(generation: number, workloads: Assignment["workloads"], options: Partial<Assignment> = {}): Assignment {
   return sealed(assignment(workloads, { position: { epoch: 1, generation }, ...options }));
 }
 
-function offer(held: Assignment | null, offered: Offered, standing: readonly WorkloadId[] = []): Acceptance {
+function offer(
+  held: Assignment | null,
+  offered: Offered,
+  standing: readonly WorkloadId[] = [],
+  signed: Signed = "by-hub",
+): Acceptance {
   const whole = wholeOf(held, offered);
-  const hash = whole === null ? null : sha256Hex(assignmentHashInput(whole));
-  return accept(held, offered, { installation: INSTALLATION, node: NODE }, hash, new Set(standing));
+  const hash = whole === null ? null : assignmentHash(whole);
+  return accept(held, offered, { installation: INSTALLATION, node: NODE }, hash, new Set(standing), signed);
 }
 
 const whole = (of: Assignment): Offered => ({ kind: "whole", assignment: of });
@@ -83,7 +87,7 @@ describe("accept", () => {
     const to = at(2, [a, c], { retired: [tombstone(b.id)] });
     const step = delta(held, to);
     expect(step.setWorkloads).toEqual([c]);
-    expect(offer(held, { kind: "delta", delta: step })).toEqual({ kind: "accept", assignment: to });
+    expect(offer(held, { kind: "delta", delta: step })).toMatchObject({ kind: "accept", assignment: to });
     const misfits = [
       offer(null, { kind: "delta", delta: step }),
       offer(at(1, [a]), { kind: "delta", delta: step }),
@@ -102,7 +106,10 @@ describe("accept", () => {
         const retired = first.filter(({ id }) => !kept.has(id)).map(({ id }) => tombstone(id));
         const held = at(1, first);
         const to = at(2, second, { retired: retired.sort((x, y) => (x.id < y.id ? -1 : 1)) });
-        expect(offer(held, { kind: "delta", delta: delta(held, to) })).toEqual({ kind: "accept", assignment: to });
+        expect(offer(held, { kind: "delta", delta: delta(held, to) })).toMatchObject({
+          kind: "accept",
+          assignment: to,
+        });
       }),
     );
   });

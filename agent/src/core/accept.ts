@@ -10,14 +10,17 @@ export type Offered =
   | { readonly kind: "delta"; readonly delta: AssignmentDelta };
 
 export type Acceptance =
-  /** Make it durable, then say `accepted` with its position and hash. */
-  | { readonly kind: "accept"; readonly assignment: Assignment }
+  /** Make it durable, then say `accepted` with its position and hash. `carried`: of its tombstones those that the hub did not send. */
+  | { readonly kind: "accept"; readonly assignment: Assignment; readonly carried: readonly WorkloadId[] }
   /** Held already: say `accepted` again. */
   | { readonly kind: "already" }
   | { readonly kind: "need-whole" }
   | { readonly kind: "refuse"; readonly reason: RefusalReason; readonly message: string };
 
-export type RefusalReason = "stale" | "fork" | "unexplained" | "foreign" | "invalid";
+export type RefusalReason = "stale" | "fork" | "unexplained" | "foreign" | "unsigned" | "invalid";
+
+/** What came of checking the signature. `no-key`: this node joined when hubs did not sign, so that it cannot tell. */
+export type Signed = "by-hub" | "not-by-hub" | "no-key";
 
 /**
  * Tombstones kept beyond those of recorded containers: one may stand that is not recorded yet (the ledger was lost, or the engine's
@@ -27,7 +30,7 @@ const MAX_CARRIED = 200;
 /** Enough ids to find the fault, few enough to read. */
 const MAX_NAMED = 5;
 
-/** What is offered, as a whole: the shell hashes it (`assignmentHashInput`) for `accept`. null: a delta that does not fit the held one. */
+/** What is offered, as a whole: the shell hashes it (`assignmentHash`) for `accept`. null: a delta that does not fit the held one. */
 export function wholeOf(held: Assignment | null, offered: Offered): Assignment | null {
   return offered.kind === "whole" ? offered.assignment : applyDelta(held, offered.delta);
 }
@@ -54,10 +57,11 @@ export function applyDelta(held: Assignment | null, delta: AssignmentDelta): Ass
 }
 
 /**
- * `computedHash`: SHA-256 of `assignmentHashInput(wholeOf(held, offered))`; null when that was null.
+ * `computedHash`: `assignmentHash(wholeOf(held, offered))`; null when that was null. `signed`: of what the offer says of itself, its hash
+ * among it.
  * `standing`: workloads of which the ledger records a container. Their tombstones, and the newest others, are carried over into the
  * accepted assignment's `retired` (the hub forgets them once accepted, perhaps before the engine let us act), so its content may hold
- * more tombstones than its hash covers: never recompute the hash of a held assignment.
+ * more tombstones than its hash covers: those are named by `carried`.
  */
 export function accept(
   held: Assignment | null,
@@ -65,6 +69,7 @@ export function accept(
   identity: { readonly installation: InstallationId; readonly node: NodeId },
   computedHash: string | null,
   standing: ReadonlySet<WorkloadId>,
+  signed: Signed,
 ): Acceptance {
   const head = offered.kind === "whole" ? offered.assignment : offered.delta;
   if (head.installation !== identity.installation || head.node !== identity.node) {
@@ -73,6 +78,7 @@ export function accept(
       `it is for node ${head.node} of installation ${head.installation}, and this is ${identity.node} of ${identity.installation}`,
     );
   }
+  if (signed !== "by-hub") return refuse("unsigned", UNSIGNED[signed]);
   const placed = held === null ? "newer" : placeOf(held, head);
   if (placed === "already") return { kind: "already" };
   if (held !== null && placed !== "newer") return refuse(placed, orderMessage(placed, held, head));
@@ -84,8 +90,18 @@ export function accept(
   }
   const missing = held === null ? [] : unexplained(held, whole);
   if (missing.length > 0) return refuse("unexplained", unexplainedMessage(missing));
-  return { kind: "accept", assignment: { ...whole, retired: carriedOver(held, whole, standing) } };
+  const carried = carriedOver(held, whole, standing);
+  const retired = sortedBy<Retired>([...whole.retired, ...carried], ({ id }) => id);
+  return { kind: "accept", assignment: { ...whole, retired }, carried: carried.map(({ id }) => id) };
 }
+
+const UNSIGNED: Readonly<Record<Exclude<Signed, "by-hub">, string>> = {
+  "not-by-hub":
+    "it is not signed with the key of the hub that this node joined: somebody else made it, or the hub lost its signing key and has a new one. " +
+    "Put the old key back on the hub, or join this node anew",
+  "no-key":
+    "this node joined before hubs signed what they send, so it cannot tell who made it: join it anew with a token",
+};
 
 function refuse(reason: RefusalReason, message: string): Acceptance {
   return { kind: "refuse", reason, message };
@@ -122,13 +138,12 @@ function carriedOver(
   held: Assignment | null,
   whole: Assignment,
   standing: ReadonlySet<WorkloadId>,
-): Assignment["retired"] {
+): readonly Retired[] {
   const wanted = new Set(whole.workloads.map(({ id }) => id));
   const named = new Set(whole.retired.map(({ id }) => id));
   const open = (held?.retired ?? []).filter(({ id }) => !wanted.has(id) && !named.has(id));
   const newest = open.filter(({ id }) => !standing.has(id)).sort((a, b) => b.generation - a.generation);
-  const carried = [...open.filter(({ id }) => standing.has(id)), ...newest.slice(0, MAX_CARRIED)];
-  return sortedBy<Retired>([...whole.retired, ...carried], (retired) => retired.id);
+  return [...open.filter(({ id }) => standing.has(id)), ...newest.slice(0, MAX_CARRIED)];
 }
 
 function sortedBy<T>(items: readonly T[], key: (item: T) => string): T[] {

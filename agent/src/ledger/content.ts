@@ -11,6 +11,7 @@ const OUTBOX_DROP_STEP = 100;
 export const emptyContent: LedgerContent = {
   identity: null,
   assignment: null,
+  seal: null,
   memory: new Map(),
   containers: new Map(),
   outbox: [],
@@ -98,7 +99,7 @@ function applyChange(draft: Draft, before: LedgerContent, change: LedgerChange):
       draft.identity = true;
       return;
     case "assignment":
-      draft.content = { ...draft.content, assignment: change.assignment };
+      draft.content = { ...draft.content, assignment: change.assignment, seal: change.seal };
       draft.assignment = true;
       return;
     case "memory":

@@ -2,12 +2,16 @@
 // better-sqlite3 in production, a disk model in the simulator; one contract suite for both. Synchronous by design.
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import type { NodeEvent, OutboxItem } from "@skerry/shared/model/event.ts";
-import type { InstallationId, NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { InstallationId, NodeId, PublicKey, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { Mark } from "@skerry/shared/model/mark.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { WorkloadMemory } from "../core/memory.ts";
 import type { BootRecord } from "../core/safe-mode.ts";
 
-/** Who this node is. Written once, at joining; the key is made by the node and fsynced before the hub hears of it. */
+/**
+ * Who this node is. Written at joining, and when the hub hands out a mark: once in a run of the agent. The key is made by the node and
+ * fsynced before the hub hears of it.
+ */
 export interface Identity {
   readonly node: NodeId;
   readonly name: string;
@@ -15,11 +19,25 @@ export interface Identity {
   /** Ed25519, as 64 hex digits. It never leaves the node. */
   readonly privateKey: string;
   readonly hubUrl: string;
+  /** By which the hub signs assignments, as it said at joining; null: it said none, so nothing new is taken from it. */
+  readonly hubKey: PublicKey | null;
+  /** What the hub last handed out and is durable here; null: nothing yet. */
+  readonly mark: Mark | null;
+}
+
+/** By what a held assignment is known to be the hub's. */
+export interface AssignmentSeal {
+  /** Of `assignmentText`, by the hub's key. */
+  readonly signature: string;
+  /** Tombstones in it that the hub did not send with it: its hash does not cover them. */
+  readonly carried: readonly WorkloadId[];
 }
 
 export interface LedgerContent {
   readonly identity: Identity | null;
   readonly assignment: Assignment | null;
+  /** Of the assignment; null: it was accepted before hubs signed. */
+  readonly seal: AssignmentSeal | null;
   readonly memory: ReadonlyMap<WorkloadId, WorkloadMemory>;
   /** Ids of containers that we made: ownership = label and this record (or adoption after a lost ledger). */
   readonly containers: ReadonlyMap<string, WorkloadId>;
@@ -45,7 +63,7 @@ export interface StoredEvent {
 
 export type LedgerChange =
   | { readonly kind: "identity"; readonly identity: Identity }
-  | { readonly kind: "assignment"; readonly assignment: Assignment }
+  | { readonly kind: "assignment"; readonly assignment: Assignment; readonly seal: AssignmentSeal | null }
   | { readonly kind: "memory"; readonly id: WorkloadId; readonly memory: WorkloadMemory | null }
   | { readonly kind: "container"; readonly containerId: string; readonly id: WorkloadId | null }
   /** Sequence numbers are given by the ledger, in order. */

@@ -1,5 +1,6 @@
 // The simulator's ledger: the same content and rules over a disk that is a value. A commit is atomic and durable when it returns, as
 // SQLite's with synchronous=FULL is; the disk decides when it is full, broken, or when the power goes. Never used in production.
+import { assignmentFault } from "./authentic.ts";
 import { applyChanges, emptyContent } from "./content.ts";
 import { type Ledger, type LedgerChange, type LedgerContent, LedgerError } from "./ledger.ts";
 import type { OpenedLedger } from "./opened.ts";
@@ -33,11 +34,12 @@ export class MemoryDisk {
   }
 
   open(): { content: LedgerContent; rebuilt: string | null } {
-    if (!this.#damaged) return { content: this.#content, rebuilt: this.#untold };
+    const fault = assignmentFault(this.#content);
+    if (!this.#damaged && fault === null) return { content: this.#content, rebuilt: this.#untold };
     const { identity, nextSeq } = this.#content;
     this.#content = { ...emptyContent, identity, nextSeq };
     this.#damaged = false;
-    if (identity !== null) this.#untold = "the ledger was damaged";
+    if (identity !== null) this.#untold = `the ledger was damaged${fault === null ? "" : `: ${fault}`}`;
     return { content: this.#content, rebuilt: this.#untold };
   }
 

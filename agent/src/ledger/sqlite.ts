@@ -15,12 +15,13 @@ import {
 import { join } from "node:path";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import Database from "better-sqlite3";
+import { assignmentFault } from "./authentic.ts";
 import { applyChanges, type Touched } from "./content.ts";
 import { fsyncFolder } from "./durable-file.ts";
 import { IdentityFile } from "./identity-file.ts";
-import { type Ledger, type LedgerChange, type LedgerContent, LedgerError } from "./ledger.ts";
+import { type Identity, type Ledger, type LedgerChange, type LedgerContent, LedgerError } from "./ledger.ts";
 import type { OpenedLedger } from "./opened.ts";
-import { parseAssignment, parseBoots, parseEvent, parseIdentity, parseMemory } from "./stored.ts";
+import { parseAssignment, parseBoots, parseEvent, parseIdentity, parseMemory, parseSeal } from "./stored.ts";
 
 const SCHEMA_VERSION = 1;
 /** 64 MB of 4 KB pages: twenty times the largest content. A runaway must not fill a node's disk. */
@@ -151,8 +152,17 @@ function readOrBegin(
   const { identity, seqReserved } = identityFile;
   // A power cut right after the tables are made must lose neither the numbering nor the fact that something was lost.
   store.begin(identity === null ? null : { nextSeq: seqReserved, rebuilt: whyNew });
-  const { content, rebuilt } = store.read();
-  return { store, content: { ...content, identity: identity ?? content.identity }, rebuilt };
+  const { content: read, rebuilt } = store.read();
+  const content = { ...read, identity: newer(identity, read.identity) };
+  const fault = assignmentFault(content);
+  if (fault !== null) throw new DamageError(fault);
+  return { store, content, rebuilt };
+}
+
+/** The side file's, unless it had to fall back to its older copy: a mark that is behind would look like a copied disk's. */
+function newer(beside: Identity | null, inside: Identity | null): Identity | null {
+  if (beside === null || inside === null) return beside ?? inside;
+  return (inside.mark?.count ?? 0) > (beside.mark?.count ?? 0) ? inside : beside;
 }
 
 /** The statements. Prepared once: preparing costs more than running. */
@@ -216,6 +226,7 @@ class Store {
       const content: LedgerContent = {
         identity: fact("identity", parseIdentity),
         assignment: fact("assignment", parseAssignment),
+        seal: fact("seal", parseSeal),
         // Keys are what `write` put there from values of these types.
         memory: new Map(
           this.#pairs("SELECT workload, value FROM memory ORDER BY workload").map(([id, value]) => [
@@ -263,7 +274,10 @@ class Store {
     const putEvent = db.prepare("INSERT INTO outbox (seq, value) VALUES (?, ?)");
     const transaction = db.transaction((content: LedgerContent, touched: Touched) => {
       if (touched.identity) setFact.run("identity", JSON.stringify(content.identity));
-      if (touched.assignment) setFact.run("assignment", JSON.stringify(content.assignment));
+      if (touched.assignment) {
+        setFact.run("assignment", JSON.stringify(content.assignment));
+        setFact.run("seal", JSON.stringify(content.seal));
+      }
       if (touched.boot) setFact.run("boot", content.bootId);
       if (touched.boots) setFact.run("boots", JSON.stringify(content.boots));
       if (touched.hubContact) setFact.run("hub-contact", String(content.lastHubContactWallMs));

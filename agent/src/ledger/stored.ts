@@ -2,12 +2,21 @@
 // These schemas may grow, never tighten: an agent must be able to read what its older self wrote.
 import { assignmentSchema, previousSchema } from "@skerry/shared/model/assignment.ts";
 import { nodeEventSchema } from "@skerry/shared/model/event.ts";
-import { counterSchema, installationIdSchema, nodeIdSchema, specHashSchema } from "@skerry/shared/model/ids.ts";
+import {
+  counterSchema,
+  installationIdSchema,
+  nodeIdSchema,
+  publicKeySchema,
+  specHashSchema,
+  workloadIdSchema,
+} from "@skerry/shared/model/ids.ts";
+import { markSchema } from "@skerry/shared/model/mark.ts";
 import { exitSchema, pullFailureSchema } from "@skerry/shared/model/report.ts";
+import { signatureSchema } from "@skerry/shared/model/signature.ts";
 import * as z from "zod/mini";
 import type { WorkloadMemory } from "../core/memory.ts";
 import type { BootRecord } from "../core/safe-mode.ts";
-import type { Identity, StoredEvent } from "./ledger.ts";
+import type { AssignmentSeal, Identity, StoredEvent } from "./ledger.ts";
 
 const identitySchema = z.object({
   node: nodeIdSchema,
@@ -15,7 +24,11 @@ const identitySchema = z.object({
   installation: installationIdSchema,
   privateKey: z.string(),
   hubUrl: z.string(),
+  hubKey: z._default(z.nullable(publicKeySchema), null),
+  mark: z._default(z.nullable(markSchema), null),
 });
+
+const sealSchema = z.object({ signature: signatureSchema, carried: z.array(workloadIdSchema) });
 
 /** The side file beside the database: who this node is, and which event numbers it may have used. */
 export const identityFileSchema = z.object({ identity: identitySchema, seqReserved: counterSchema });
@@ -90,5 +103,6 @@ const storedEventSchema = z.object({
 export const parseIdentity = (text: string): Identity => identitySchema.parse(JSON.parse(text));
 export const parseMemory = (text: string): WorkloadMemory => memorySchema.parse(JSON.parse(text));
 export const parseEvent = (text: string): StoredEvent => storedEventSchema.parse(JSON.parse(text));
+export const parseSeal = (text: string): AssignmentSeal | null => z.nullable(sealSchema).parse(JSON.parse(text));
 export const parseAssignment = (text: string) => assignmentSchema.parse(JSON.parse(text));
 export const parseBoots = (text: string): BootRecord => bootsSchema.parse(JSON.parse(text));

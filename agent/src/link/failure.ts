@@ -15,6 +15,10 @@ export type LinkFailureKind =
   /** A hub of another installation. */
   | "wrong-installation"
   | "not-authenticated"
+  /** Somebody revoked this node's key on the hub. */
+  | "revoked"
+  /** Two machines used this node's key, and the hub lets neither in. */
+  | "frozen"
   | "agent-too-old"
   | "hub-too-old"
   /** A newer connection with this node's identity took over. */
@@ -49,6 +53,8 @@ export class DialError extends Error {
 const LASTING: ReadonlySet<LinkFailureKind> = new Set([
   "wrong-installation",
   "not-authenticated",
+  "revoked",
+  "frozen",
   "agent-too-old",
   "hub-too-old",
   "superseded",
@@ -64,6 +70,16 @@ export function closeFailure(code: number, reason: string): LinkFailure {
       return {
         kind: "not-authenticated",
         message: `the hub does not accept this node's key${said}: was the node removed there? If so, join again with a new token`,
+      };
+    case CLOSE.revoked:
+      return {
+        kind: "revoked",
+        message: `this node's key was revoked on the hub${said}, and never opens it again: its containers run on and nothing new comes; to use this machine, remove the agent's data folder and join it anew`,
+      };
+    case CLOSE.frozen:
+      return {
+        kind: "frozen",
+        message: `another machine used this node's key, so the hub lets neither in${said}: what runs here carries on; was this disk copied? On the hub: skerry node unfreeze once the other is off, or skerry node revoke`,
       };
     case CLOSE.versionTooOld:
       return {

@@ -4,7 +4,7 @@
 import { rmSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { join as joinPath } from "node:path";
-import { installationIdSchema, nodeIdSchema } from "@skerry/shared/model/ids.ts";
+import { installationIdSchema, nodeIdSchema, publicKeySchema } from "@skerry/shared/model/ids.ts";
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
 import { type BackoffShape, equalJitterMs } from "@skerry/shared/runtime/backoff.ts";
 import { type Clock, sleep } from "@skerry/shared/runtime/clock.ts";
@@ -21,7 +21,13 @@ const ANSWER_DEADLINE_MS = 20_000;
 const MAX_ANSWER_BYTES = 65_536;
 const RETRY: BackoffShape = { baseMs: 1_000, capMs: 60_000 };
 
-const joinedSchema = z.object({ node: nodeIdSchema, installation: installationIdSchema, name: z.string() });
+const joinedSchema = z.object({
+  node: nodeIdSchema,
+  installation: installationIdSchema,
+  name: z.string(),
+  /** By which it signs assignments. */
+  hubKey: publicKeySchema,
+});
 const refusalSchema = z.object({ code: z.string(), message: z.string(), hint: z.optional(z.string()) });
 
 export interface JoinRequest {
@@ -107,8 +113,7 @@ function outcomeOf({ hubUrl }: JoinRequest, privateKey: string, answer: Answer):
   const value = contentType.includes("json") ? parseJson(text) : null;
   const joined = joinedSchema.safeParse(value);
   if (status >= 200 && status < 300 && joined.success) {
-    const { node, installation, name } = joined.data;
-    return { kind: "joined", identity: { node, installation, name, privateKey, hubUrl } };
+    return { kind: "joined", identity: { ...joined.data, privateKey, hubUrl, mark: null } };
   }
   const refusal = refusalSchema.safeParse(value);
   if (!refusal.success)

@@ -163,7 +163,9 @@ class ReconnectingLink implements Link {
     const own: Condition[] = [];
     const failure = this.#phase.kind === "open" ? null : this.#lastFailure;
     if (failure?.kind === "wrong-installation") own.push({ kind: "wrong-installation", message: failure.message });
-    if (failure?.kind === "superseded") own.push({ kind: "clone-detected", message: failure.message });
+    if (failure?.kind === "revoked") own.push({ kind: "key-revoked", message: failure.message });
+    if (failure?.kind === "frozen" || failure?.kind === "superseded")
+      own.push({ kind: "clone-detected", message: failure.message });
     const oldest = this.#parts.ledger.content().outbox[0]?.event;
     if (oldest?.kind === "gap") {
       own.push({ kind: "outbox-gap", message: `${oldest.lost} events were lost because the outbox was full` });

@@ -50,7 +50,7 @@ function openSession(disk: MemoryDisk) {
   const receive = (frame: Parameters<typeof encodeToAgent>[0]) => handlers?.onFrame(encodeToAgent(frame));
   receive({
     ...{ type: "welcome", protocol: PROTOCOL_VERSION, installation: anIdentity.installation },
-    ...{ hubVersion: "1", heartbeatMs: 15_000, eventsAcked: 0 },
+    ...{ hubVersion: "1", heartbeatMs: 15_000, eventsAcked: 0, mark: null },
   });
   const eventFrames = () => sent.filter((text) => text.startsWith('{"type":"events"'));
   return { session, ledger, receive, eventFrames };

@@ -1,12 +1,14 @@
 // One connection to the hub, from hello to its end: beats, assignments in, reports and events out. It never outlives its connection
 // and never touches a container; what it accepts is durable before it says so.
 import type { Assignment, Position } from "@skerry/shared/model/assignment.ts";
-import { assignmentHashInput } from "@skerry/shared/model/assignment-hash.ts";
+import type { Mark } from "@skerry/shared/model/mark.ts";
 import type { Condition } from "@skerry/shared/model/node.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
+import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
 import { decodeToAgent, encodeToHub } from "@skerry/shared/protocol/codec.ts";
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
 import { helloText } from "@skerry/shared/protocol/proof.ts";
+import { type AssignmentHead, assignmentText } from "@skerry/shared/protocol/signed-assignment.ts";
 import type { ToAgent, Welcome } from "@skerry/shared/protocol/to-agent.ts";
 import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
 import {
@@ -19,12 +21,11 @@ import {
 } from "@skerry/shared/protocol/version.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
-import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
-import { signText } from "@skerry/shared/runtime/signature.ts";
-import { accept, type Offered, wholeOf } from "../core/accept.ts";
+import { isSignedBy, signText } from "@skerry/shared/runtime/signature.ts";
+import { accept, type Offered, type Signed, wholeOf } from "../core/accept.ts";
 import { nextReport, type Told } from "../core/report.ts";
-import { type Identity, type Ledger, LedgerError, toOutboxItem } from "../ledger/ledger.ts";
+import { type AssignmentSeal, type Identity, type Ledger, LedgerError, toOutboxItem } from "../ledger/ledger.ts";
 import { closeFailure, type LinkFailure } from "./failure.ts";
 import { isFiguresOnly, isUrgent } from "./urgent.ts";
 
@@ -124,6 +125,7 @@ export class Session {
       signature: signText(identity.privateKey, helloText(identity, nonce)),
       ...{ bootId, runId, agentVersion },
       have: this.#have(),
+      mark: this.#parts.ledger.content().identity?.mark ?? null,
     });
   }
 
@@ -207,10 +209,26 @@ export class Session {
     this.#heartbeatMs = welcome.heartbeatMs;
     // First what the hub already holds, so that none of it goes out again.
     this.#acknowledged(welcome.eventsAcked);
+    if (welcome.mark !== null) this.#keepMark(welcome.mark);
     this.#parts.handlers.onWelcome(welcome);
     this.#beat();
     this.#report();
     this.sendEvents();
+  }
+
+  /** One that cannot be kept is not answered: the hub goes on taking the one before. */
+  #keepMark(mark: Mark): void {
+    const { ledger, log } = this.#parts;
+    const { identity } = ledger.content();
+    if (identity === null) return;
+    try {
+      ledger.commit([{ kind: "identity", identity: { ...identity, mark } }]);
+    } catch (error) {
+      if (!(error instanceof LedgerError)) throw error;
+      log.warn("the hub's new mark is not kept", { reason: error.message });
+      return;
+    }
+    this.#send({ type: "marked", mark });
   }
 
   #welcomeRefusal(welcome: Welcome): { code: number; failure: LinkFailure } | null {
@@ -243,10 +261,10 @@ export class Session {
         this.#parts.handlers.onBeatAcked(message.n);
         return;
       case "assign":
-        this.#onOffer({ kind: "whole", assignment: message.assignment });
+        this.#onOffer({ kind: "whole", assignment: message.assignment }, message.signature);
         return;
       case "assign-delta":
-        this.#onOffer({ kind: "delta", delta: message.delta });
+        this.#onOffer({ kind: "delta", delta: message.delta }, message.signature);
         return;
       case "events-ack":
         this.#acknowledged(message.seq);
@@ -263,16 +281,16 @@ export class Session {
     }
   }
 
-  #onOffer(offered: Offered): void {
+  #onOffer(offered: Offered, signature: string): void {
     const { ledger, identity } = this.#parts;
     const { assignment: held, containers } = ledger.content();
-    const whole = wholeOf(held, offered);
-    const hash = whole === null ? null : sha256Hex(assignmentHashInput(whole));
-    const outcome = accept(held, offered, identity, hash, new Set(containers.values()));
     const head = offered.kind === "whole" ? offered.assignment : offered.delta;
+    const whole = wholeOf(held, offered);
+    const hash = whole === null ? null : assignmentHash(whole);
+    const outcome = accept(held, offered, identity, hash, new Set(containers.values()), this.#signed(head, signature));
     switch (outcome.kind) {
       case "accept":
-        this.#keep(outcome.assignment);
+        this.#keep(outcome.assignment, { signature, carried: outcome.carried });
         return;
       case "already":
         this.#parts.handlers.onConditions([]);
@@ -289,14 +307,20 @@ export class Session {
     }
   }
 
-  #keep(assignment: Assignment): void {
+  #signed(head: AssignmentHead, signature: string): Signed {
+    const { hubKey } = this.#parts.identity;
+    if (hubKey === null) return "no-key";
+    return isSignedBy(hubKey, assignmentText(head), signature) ? "by-hub" : "not-by-hub";
+  }
+
+  #keep(assignment: Assignment, seal: AssignmentSeal): void {
     const { ledger, clock, handlers } = this.#parts;
     const { position, hash, workloads } = assignment;
     const event = { kind: "assignment-accepted", ...position, workloads: workloads.length } as const;
     const stamps = { atMs: clock.monotonicMs(), wallMs: clock.wallMs() };
     try {
       ledger.commit([
-        { kind: "assignment", assignment },
+        { kind: "assignment", assignment, seal },
         { kind: "event", ...stamps, event },
       ]);
     } catch (error) {

@@ -6,10 +6,10 @@ import { BUILTIN_ROLES } from "../core/permission.ts";
 import { appSummarySchema, appViewSchema, dryRunSchema } from "../http/schemas/apps.ts";
 import { auditEntrySchema } from "../http/schemas/audit.ts";
 import { eventViewSchema } from "../http/schemas/events.ts";
-import { nodeSummarySchema, nodeViewSchema, removedNodeSchema } from "../http/schemas/nodes.ts";
+import { nodeSummarySchema, nodeViewSchema, removedNodeSchema, revokedNodeSchema } from "../http/schemas/nodes.ts";
 import { apiTokenViewSchema, whoamiSchema } from "../http/schemas/people.ts";
 import { whySchema } from "../http/schemas/system.ts";
-import { tokenViewSchema } from "../http/schemas/tokens.ts";
+import { createdTokenSchema, tokenViewSchema } from "../http/schemas/tokens.ts";
 import { workloadViewSchema } from "../http/schemas/workloads.ts";
 import { createdText as createdApiText } from "./commands/api-token-create.ts";
 import { apiTokensTable } from "./commands/api-token-ls.ts";
@@ -19,6 +19,7 @@ import { appsTable } from "./commands/apps.ts";
 import { auditLine } from "./commands/audit.ts";
 import { whoText } from "./commands/auth-whoami.ts";
 import { eventLine } from "./commands/events.ts";
+import { revokedText } from "./commands/node-revoke.ts";
 import { removedText } from "./commands/node-rm.ts";
 import { nodeText } from "./commands/node-show.ts";
 import { nodesTable } from "./commands/nodes.ts";
@@ -651,9 +652,37 @@ test("[U8] a created token is shown with the command to run", () => {
     expiresAtMs: 0,
     expiresInMs: 86_400_000,
     labels: {},
+    approval: false,
     createdAtMs: 0,
     createdBy: "admin",
     token: "skj1.ab.cd",
   };
   expect(createdText(token, "http://hub:7443")).toContain("skerry agent --hub http://hub:7443 --token skj1.ab.cd");
+});
+
+test("[U340] a pending and a frozen node say so in the list, each with its reason", () => {
+  const turned = nodeSummarySchema.array().parse([
+    { ...nodes[0], name: "van-8", standing: "pending" },
+    { ...nodes[0], name: "van-9", standing: "frozen" },
+  ]);
+  const text = nodesTable(turned, WIDTH, plain);
+  expect(text).toMatch(/van-8 +pending, ready/);
+  expect(text).toMatch(/van-9 +frozen/);
+  expect(text).toContain("skerry node approve");
+  expect(text).toContain("neither is let in");
+});
+
+test("[U341] a token that asks for approval says so, and a revocation names the secrets to change", () => {
+  const token = createdTokenSchema.parse({
+    ...{ id: "ab", usesLeft: 1, expiresAtMs: 0, expiresInMs: 86_400_000, labels: {}, approval: true },
+    ...{ createdAtMs: 0, createdBy: "admin", token: "skj1.ab.cd" },
+  });
+  expect(createdText(token, "http://hub:7443")).toContain("wait for: skerry node approve NODE");
+  const revoked = revokedNodeSchema.parse({
+    ...{ node: { id: "n0000000000000007", name: "van-7" }, dryRun: false, workloads: 2, moves: [] },
+    ...{ volumesKept: ["shop_d"], secrets: ["db-password"], seq: 4 },
+  });
+  const text = revokedText(revoked, null);
+  expect(text).toContain("van-7 is revoked: its key opens nothing any more");
+  expect(text).toContain("so change them: db-password.");
 });

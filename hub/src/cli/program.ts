@@ -89,7 +89,8 @@ function addStarters(program: Command, finish: Finish, io: Io): void {
     .option("--data <dir>", "folder for the database and the admin token (SKERRY_DATA; /var/lib/skerry/hub)")
     .option("--listen <host:port>", "where to listen (SKERRY_LISTEN; 127.0.0.1:7443)")
     .option("--log-level <level>", "debug, info, warn or error (SKERRY_LOG_LEVEL; info)")
-    .option("--new-admin-token", "throw the admin token away and make a new one");
+    .option("--new-admin-token", "throw the admin token away and make a new one")
+    .option("--new-signing-key", "when DATA/signing-key is lost for good: a new one; every node must be joined anew");
   lazily(hub, finish, io, () => import("./commands/hub.ts"));
   // Its words are the agent's own; main.ts hands them over before they get here. This entry is for the help.
   const agent = program
@@ -270,8 +271,8 @@ function addNodes(program: Command, finish: Finish, io: Io): void {
   lazily(nodes, finish, io, () => import("./commands/nodes.ts"));
   const node = program
     .command("node")
-    .summary("one node: show, label, rm")
-    .description("Looks at one node, labels it, or forgets it.");
+    .summary("one node: show, label, approve, unfreeze, revoke, rm")
+    .description("Looks at one node, labels it, says whether it is trusted, or forgets it.");
   const show = node
     .command("show <node>")
     .summary("facts, figures, conditions, workloads")
@@ -283,11 +284,12 @@ function addNodes(program: Command, finish: Finish, io: Io): void {
     .summary("set KEY=VALUE, or take KEY- away")
     .description("Sets and takes away labels, by which services are placed.");
   lazily(label, finish, io, () => import("./commands/node-label.ts"), ["node", "changes"]);
+  addStanding(node, finish, io);
   const remove = node
     .command("rm <node>")
     .summary("forget a node; what runs on it is not touched")
     .description(
-      "Makes the hub forget a node. What runs on it is not touched, and runs on. Says first what is placed elsewhere because of it, and which volumes stay on the machine. Asks for the node's name to be typed, unless --yes is given.",
+      "Makes the hub forget a node that is yours. What runs on it is not touched, and runs on; the machine may join again. If the machine is stolen or sold: skerry node revoke. Says first what is placed elsewhere because of it, and which volumes stay on the machine. Asks for the node's name to be typed, unless --yes is given.",
     )
     .option("-y, --yes", "do not ask")
     .option("--dry-run", "say what would become of its workloads; change nothing")
@@ -328,6 +330,41 @@ function addNodes(program: Command, finish: Finish, io: Io): void {
     .option("--timeout <duration>", "how long --wait waits (10m)")
     .addOption(json());
   lazily(drain, finish, io, () => import("./commands/drain.ts"), ["node"]);
+}
+
+function addStanding(node: Command, finish: Finish, io: Io): void {
+  const turns = [
+    [
+      "approve",
+      "approveNode",
+      "let in a node that waits for it",
+      "Lets in a node that joined with a token made with --approve. Before that it is shown, and given nothing.",
+    ],
+    [
+      "unfreeze",
+      "unfreezeNode",
+      "end a freeze, once one machine alone has its key",
+      "A node is frozen when two machines used its key, as after its disk was copied or put back from a backup: neither is let in, and both keep what they run. Once the other machine is off, this ends it: the next one that connects is the node. If the other is not in your hands, revoke the node instead.",
+    ],
+  ] as const;
+  for (const [name, what, summary, description] of turns) {
+    const command = node.command(`${name} <node>`).summary(summary).description(description);
+    const load = async () => {
+      const { turn } = await import("./commands/node-standing.ts");
+      return { run: (given: Io, options: { node: string }) => turn(given, options, what) };
+    };
+    lazily(command, finish, io, load, ["node"]);
+  }
+  const revoke = node
+    .command("revoke <node>")
+    .summary("forget a node and refuse its key for good")
+    .description(
+      "For a machine that is stolen, sold or not trusted: its connections are closed at once, its key opens nothing any more and never joins again. Its workloads are placed elsewhere as those of a lost node. What runs on it is not touched, for nobody can reach it. Names the secrets that it had: change them. To forget a machine that is yours: skerry node rm. Asks for the node's name to be typed, unless --yes is given.",
+    )
+    .option("-y, --yes", "do not ask")
+    .option("--dry-run", "say what would become of its workloads; change nothing")
+    .addOption(json());
+  lazily(revoke, finish, io, () => import("./commands/node-revoke.ts"), ["node"]);
 }
 
 function addRollouts(program: Command, finish: Finish, io: Io): void {
@@ -532,6 +569,7 @@ function addRest(program: Command, finish: Finish, io: Io): void {
     .option("--uses <n>", "how many nodes may join with it (1)", whole)
     .option("--expires <duration>", "for how long (24h)")
     .option("--label <key=value>", "a label for nodes that join with it; may be given several times", collect)
+    .option("--approve", "nodes that join with it are given nothing until `skerry node approve`")
     .addOption(json());
   lazily(create, finish, io, () => import("./commands/token-create.ts"));
   const list = token

@@ -40,8 +40,10 @@ export function conditionCell(condition: AppCondition): Cell {
 }
 
 /** A node's state in one or two words, as it matters most. */
-export function nodeCell(node: Pick<NodeSummary, "reachability" | "availability">): Cell {
+export function nodeCell(node: Pick<NodeSummary, "reachability" | "availability" | "standing">): Cell {
   const { kind } = node.reachability;
+  if (node.standing === "frozen") return cell("frozen", "bad");
+  if (node.standing === "pending") return cell(`pending, ${kind}`, "busy");
   const tint: Tint = kind === "ready" ? "good" : kind === "unreachable" ? "bad" : "busy";
   if (node.availability === "active") return cell(kind, tint);
   return cell(`${kind}, ${node.availability}`, kind === "ready" ? "busy" : tint);

@@ -209,6 +209,7 @@ export function applyChange(world: World, change: Change): void {
       target.fencingTokens.set(change.workload, change.token);
       return;
     case "node-key-set":
+    case "key-revoked":
     case "token-set":
     case "token-removed":
     case "api-token-set":

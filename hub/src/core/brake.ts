@@ -23,7 +23,9 @@ export function countLost(world: World, now: Millis): Lost {
   const since = (world.brake?.sinceMs ?? now) - BRAKE_WINDOW_MS;
   let lost = 0;
   let ready = 0;
-  for (const id of world.nodes.keys()) {
+  for (const [id, { standing }] of world.nodes) {
+    // Machines that nobody has approved do not say how the fleet is, come or go as they may.
+    if (standing === "pending") continue;
     const reachability = world.reachability.get(id);
     if (reachability?.kind === "ready" && !isSuspect(world, id, now)) ready += 1;
     else if (reachability?.kind === "ready") lost += 1;

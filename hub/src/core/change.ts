@@ -4,6 +4,7 @@ import type { OutboxItem } from "@skerry/shared/model/event.ts";
 import type {
   AppName,
   NodeId,
+  NodeName,
   PublicKey,
   Revision,
   ServiceName,
@@ -25,6 +26,8 @@ export type HubEvent =
   | { readonly kind: "unschedulable"; readonly workload: WorkloadId; readonly reason: string }
   | { readonly kind: "node-joined"; readonly node: NodeId; readonly by: string }
   | { readonly kind: "node-removed"; readonly node: NodeId; readonly by: string }
+  | { readonly kind: "node-revoked"; readonly node: NodeId; readonly name: NodeName; readonly by: string }
+  | { readonly kind: "node-pending"; readonly node: NodeId; readonly by: string }
   | { readonly kind: "node-changed"; readonly node: NodeId; readonly what: string; readonly by: string }
   | { readonly kind: "node-ready"; readonly node: NodeId; readonly silentForMs: number | null }
   | { readonly kind: "node-unreachable"; readonly node: NodeId; readonly silentForMs: number | null }
@@ -83,6 +86,8 @@ export interface JoinToken {
   readonly usesLeft: number;
   readonly expiresAtMs: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** Whoever joins with it waits for an operator's approval. */
+  readonly approval: boolean;
   readonly createdAtMs: number;
   readonly createdBy: string;
 }
@@ -99,6 +104,17 @@ export interface ApiToken extends Binding {
   readonly createdBy: string;
 }
 
+/** A key that opens no node any more and lets no machine join, ever. */
+export interface RevokedKey {
+  readonly publicKey: PublicKey;
+  /** Whose it was, and what that was called. */
+  readonly node: NodeId;
+  readonly name: NodeName;
+  /** Hub's wall clock. */
+  readonly revokedAtMs: number;
+  readonly revokedBy: string;
+}
+
 /** Durable: in the store before anything else sees them. */
 export type DurableChange =
   /** `source`: the file's text; or that of an older revision, for an undo, a rollback or a scale. */
@@ -108,6 +124,8 @@ export type DurableChange =
   /** One per node. Never read back into the World. */
   | { readonly kind: "node-key-set"; readonly node: NodeId; readonly publicKey: PublicKey }
   | { readonly kind: "node-removed"; readonly node: NodeId }
+  /** Before the `node-removed` of its node. */
+  | { readonly kind: "key-revoked"; readonly key: RevokedKey }
   | { readonly kind: "placement-set"; readonly placement: Placement }
   | { readonly kind: "placement-removed"; readonly workload: WorkloadId }
   | { readonly kind: "tombstone-set"; readonly tombstone: Tombstone }

@@ -14,7 +14,7 @@ import type {
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Result } from "@skerry/shared/runtime/result.ts";
-import type { ApiToken, Change, JoinToken } from "./change.ts";
+import type { ApiToken, Change, JoinToken, RevokedKey } from "./change.ts";
 import type { Binding, Role } from "./permission.ts";
 import type { WishTarget } from "./wishes.ts";
 import type { AppRevision, Availability } from "./world.ts";
@@ -47,6 +47,7 @@ export type Command =
       readonly drainForMs: number | null;
     }
   | { readonly kind: "remove-node"; readonly node: NodeId }
+  | StandingCommand
   /** The token's secret was checked at the door; uses and expiry are checked here. */
   | {
       readonly kind: "join-node";
@@ -61,6 +62,7 @@ export type Command =
       readonly uses: number;
       readonly expiresInMs: number;
       readonly labels: Readonly<Record<string, string>>;
+      readonly approval: boolean;
     }
   | { readonly kind: "remove-token"; readonly id: string }
   /** A new revision with other replicas and nothing else. */
@@ -81,6 +83,12 @@ export type PeopleCommand =
   | { readonly kind: "remove-api-token"; readonly id: string }
   | { readonly kind: "set-role"; readonly role: Role }
   | { readonly kind: "remove-role"; readonly name: string };
+
+/** Whether a node is trusted. `revoke-node`: it is forgotten, and its key is refused from then on. */
+export type StandingCommand =
+  | { readonly kind: "approve-node"; readonly node: NodeId }
+  | { readonly kind: "unfreeze-node"; readonly node: NodeId }
+  | { readonly kind: "revoke-node"; readonly node: NodeId };
 
 /** `to` null: the last good revision; when that is the present one, what was good before it. `reason`: the operator's own words, or "". */
 export type RolloutCommand =
@@ -106,6 +114,10 @@ export interface CommandContext {
   readonly token: JoinToken | null;
   /** join-node: the node that already has this key. */
   readonly keyHolder: NodeId | null;
+  /** join-node: the key was revoked; null: it was not. */
+  readonly revoked: RevokedKey | null;
+  /** revoke-node: the node's key. */
+  readonly nodeKey: PublicKey | null;
   /** join-node: a fresh random id. */
   readonly freshNodeId: NodeId | null;
   /** create-token, create-api-token: a fresh id and the hash of its fresh secret. */
@@ -122,8 +134,15 @@ export interface People {
   readonly roles: readonly Role[];
 }
 
-/** conflict 409 · failed-before 409 · not-found 404 · invalid 422 · limit 422 · token-refused 403 */
-export type RefusalCode = "failed-before" | "conflict" | "not-found" | "invalid" | "limit" | "token-refused";
+/** conflict 409 · failed-before 409 · not-found 404 · invalid 422 · limit 422 · token-refused 401 · key-revoked 403 */
+export type RefusalCode =
+  | "failed-before"
+  | "conflict"
+  | "not-found"
+  | "invalid"
+  | "limit"
+  | "token-refused"
+  | "key-revoked";
 
 export interface CommandRefusal {
   readonly code: RefusalCode;
@@ -157,6 +176,9 @@ export type CommandOutcome =
   | { readonly kind: "wish-changed"; readonly app: AppName; readonly changed: boolean }
   | { readonly kind: "node-changed"; readonly node: NodeId }
   | { readonly kind: "node-removed"; readonly node: NodeId }
+  /** `changed` false: it was so already. */
+  | { readonly kind: "standing-changed"; readonly node: NodeId; readonly changed: boolean }
+  | { readonly kind: "node-revoked"; readonly node: NodeId }
   | {
       readonly kind: "node-joined";
       readonly node: NodeId;

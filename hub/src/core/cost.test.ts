@@ -7,6 +7,7 @@ import { appName, appSpec, facts, nodeId, Scenario } from "../../../test/unit/hu
 import { applyChange, copyWorld, worldFrom } from "./apply-change.ts";
 import type { Change } from "./change.ts";
 import { DEFAULT_SETTINGS, decide, type Effort } from "./decide.ts";
+import { NEW_LINEAGE } from "./lineage.ts";
 import type { App, Node, World } from "./world.ts";
 
 const NODES = 1_000;
@@ -30,6 +31,8 @@ function fleet(): Scenario {
       availabilitySaid: null,
       drainDeadlineMs: null,
       drainOverMs: null,
+      standing: "member",
+      lineage: NEW_LINEAGE,
     }),
   );
   const apps = Array.from(

@@ -10,6 +10,7 @@ import { err, ok } from "@skerry/shared/runtime/result.ts";
 import type { Change, JoinToken } from "./change.ts";
 import type { Command, CommandContext, HandleResult, RefusalCode } from "./command.ts";
 import { availabilityChanged, drainProblem } from "./drain-command.ts";
+import { NEW_LINEAGE } from "./lineage.ts";
 import { placedOf } from "./lookup.ts";
 import { handlePeople } from "./people-command.ts";
 import { beginRollout, keptRevisions } from "./rollout/begin.ts";
@@ -17,6 +18,7 @@ import { failedBefore, failedBeforeRefusal, handleRollout, hasFailedCopies } fro
 import { activeRollout } from "./rollout/policy.ts";
 import { gateOf } from "./rollout/slots.ts";
 import type { FailedSpec } from "./rollout-state.ts";
+import { handleStanding, keyRevoked, revokedRefusal } from "./standing-command.ts";
 import { handleWish, reasonProblem, scaled } from "./wish-command.ts";
 import type { App, Node, World } from "./world.ts";
 
@@ -33,6 +35,11 @@ export function handle(world: World, command: Command, context: CommandContext):
       return setAvailability(world, command, context);
     case "remove-node":
       return removeNode(world, command, context);
+    case "revoke-node":
+      return revokeNode(world, command, context);
+    case "approve-node":
+    case "unfreeze-node":
+      return handleStanding(world, command, context);
     case "join-node":
       return joinNode(world, command, context);
     case "create-token":
@@ -269,6 +276,20 @@ function setAvailability(world: World, command: CommandOf<"set-availability">, c
 function removeNode(world: World, command: CommandOf<"remove-node">, context: CommandContext): HandleResult {
   const node = world.nodes.get(command.node);
   if (node === undefined) return noNode(command.node);
+  const event = { kind: "node-removed", node: node.id, by: context.actor } as const;
+  const changes = [...forgetting(world, node, "removed"), { kind: "hub-event", event } as const];
+  return ok({ changes, outcome: { kind: "node-removed", node: node.id } });
+}
+
+/** As a removal, and its key opens nothing any more. */
+function revokeNode(world: World, command: CommandOf<"revoke-node">, context: CommandContext): HandleResult {
+  const node = world.nodes.get(command.node);
+  if (node === undefined) return noNode(command.node);
+  const changes = [...keyRevoked(node, context), ...forgetting(world, node, "revoked")];
+  return ok({ changes, outcome: { kind: "node-revoked", node: node.id } });
+}
+
+function forgetting(world: World, node: Node, how: "removed" | "revoked"): readonly Change[] {
   const changes: Change[] = [];
   // Slots that found no node are looked at again, as their reasons may name this one.
   const apps = new Set<AppName>(world.unplacedByApp.keys());
@@ -280,22 +301,19 @@ function removeNode(world: World, command: CommandOf<"remove-node">, context: Co
     const { silentRunMs } = placement;
     if (silentRunMs === null) continue;
     const generation = node.assigned.generation + 1;
-    const tombstone = { workload, node: node.id, generation, reason: `node ${node.name} was removed`, silentRunMs };
+    const tombstone = { workload, node: node.id, generation, reason: `node ${node.name} was ${how}`, silentRunMs };
     changes.push({ kind: "tombstone-set", tombstone });
   }
   for (const { workload, silentRunMs } of world.tombstonesByNode.get(node.id) ?? []) {
     apps.add(workloadParts(workload).app);
     if (silentRunMs === null) changes.push({ kind: "tombstone-removed", node: node.id, workload });
   }
-  changes.push(
-    { kind: "node-removed", node: node.id },
-    { kind: "hub-event", event: { kind: "node-removed", node: node.id, by: context.actor } },
-    { kind: "dirty", apps: [...apps].sort(), nodes: [] },
-  );
-  return ok({ changes, outcome: { kind: "node-removed", node: node.id } });
+  changes.push({ kind: "node-removed", node: node.id }, { kind: "dirty", apps: [...apps].sort(), nodes: [] });
+  return changes;
 }
 
 function joinNode(world: World, command: CommandOf<"join-node">, context: CommandContext): HandleResult {
+  if (context.revoked !== null) return revokedRefusal(context.revoked, context.wallMs);
   const before = context.keyHolder === null ? undefined : world.nodes.get(context.keyHolder);
   if (before !== undefined) return joined(world, before, true, []);
   const refused = tokenRefusal(context.token, context.wallMs) ?? labelProblem(command.labels, "labels");
@@ -320,12 +338,17 @@ function joinNode(world: World, command: CommandOf<"join-node">, context: Comman
     availabilitySaid: null,
     drainDeadlineMs: null,
     drainOverMs: null,
+    standing: token.approval ? "pending" : "member",
+    lineage: NEW_LINEAGE,
   };
   return joined(world, node, false, [
     { kind: "node-set", node },
     { kind: "node-key-set", node: node.id, publicKey: command.publicKey },
     { kind: "token-set", token: { ...token, usesLeft: token.usesLeft - 1 } },
     { kind: "hub-event", event: { kind: "node-joined", node: node.id, by: context.actor } },
+    ...(token.approval
+      ? [{ kind: "hub-event", event: { kind: "node-pending", node: node.id, by: context.actor } } as const]
+      : []),
     { kind: "dirty", apps: [], nodes: [node.id] },
   ]);
 }
@@ -372,6 +395,7 @@ function createToken(command: CommandOf<"create-token">, context: CommandContext
     usesLeft: uses,
     expiresAtMs: context.wallMs + expiresInMs,
     labels: sortedLabels({}, command.labels, []),
+    approval: command.approval,
     createdAtMs: context.wallMs,
     createdBy: context.actor,
   };

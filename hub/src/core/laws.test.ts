@@ -1,9 +1,9 @@
 // The laws of the hub's core as properties: random fleets, files and faults, and what must hold after every step.
 
 import type { Disconnect } from "@skerry/shared/model/app.ts";
-import { assignmentHashInput } from "@skerry/shared/model/assignment-hash.ts";
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { NodeId } from "@skerry/shared/model/ids.ts";
+import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GIB, nodeId, Scenario, type ServiceShape } from "../../../test/unit/hub/scenario.ts";
@@ -291,7 +291,7 @@ describe("laws", () => {
             const built = buildAssignment(s.world, id);
             if (built === null) continue;
             const key = `${id}/${assigned.generation}`;
-            const content = assignmentHashInput(built) + text(built.workloads.map(({ spec }) => spec));
+            const content = assignmentHash(built) + text(built.workloads.map(({ spec }) => spec));
             expect(contents.get(key) ?? content).toBe(content);
             contents.set(key, content);
           }

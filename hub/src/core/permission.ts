@@ -10,7 +10,7 @@ export const permissions = {
   "logs:read": "see what containers wrote, which may hold more than states do",
   "node:read": "see nodes: facts, figures, conditions",
   "node:operate": "cordon, drain and uncordon nodes",
-  "node:manage": "label nodes, and forget them",
+  "node:manage": "label nodes, approve them, forget them, and revoke their keys",
   "event:read": "see what happened, and watch what happens",
   "metrics:read": "read the hub's metrics",
   "join-token:manage": "make, list and withdraw the tokens by which machines become nodes",

@@ -17,6 +17,9 @@ function running(): Scenario {
   return s;
 }
 
+const FRESH = "f".repeat(32);
+const known = (s: Scenario) => ({ mark: s.world.nodes.get(first)?.lineage.next ?? null, runId: "run" });
+
 const accept = (s: Scenario, generation: number, epoch = 1): string | null =>
   s.frame(first, { type: "accepted", position: { epoch, generation }, hash });
 
@@ -34,7 +37,7 @@ describe("positions", () => {
   test("[H87] a hello from the future raises nothing and is not believed", () => {
     const s = running();
     const have = { position: { epoch: 1, generation: 2 ** 40 }, hash };
-    const result = greeted(s.world, { node: first, have }, null, s.now);
+    const result = greeted(s.world, { node: first, have, ...known(s) }, null, s.now, FRESH);
     expect(result.ok).toBe(true);
     if (result.ok) s.apply(result.value);
     expect(s.world.nodes.get(first)).toMatchObject({ assigned: { generation: 1 }, accepted: { generation: 1 } });
@@ -46,7 +49,7 @@ describe("positions", () => {
     s.connect(first);
     expect(s.world.nodes.get(first)?.accepted).toBeNull();
     const have = { position: { epoch: 1, generation: 1 }, hash };
-    const result = greeted(s.world, { node: first, have }, false, s.now);
+    const result = greeted(s.world, { node: first, have, ...known(s) }, false, s.now, FRESH);
     if (result.ok) s.apply(result.value);
     expect(s.world.nodes.get(first)?.accepted).toBeNull();
   });

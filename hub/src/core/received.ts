@@ -13,7 +13,9 @@ import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
 import { drainsWaitingFor } from "./drain.ts";
+import { frozen, lineageAfter, marked } from "./lineage.ts";
 import { isAfterPause, leaseMs } from "./liveness.ts";
+import { notBound } from "./node-door.ts";
 import { gateChanges } from "./rollout/gates.ts";
 import { pressureAmong, pressureOf } from "./schedule.ts";
 import type { Node, World } from "./world.ts";
@@ -30,6 +32,8 @@ type Frame = Exclude<ToHub, Hello>;
 export function received(world: World, id: NodeId, frame: Frame, now: Millis): Result<readonly Change[], string> {
   const node = world.nodes.get(id);
   if (node === undefined) return err(`node ${id} is not known here`);
+  const foreign = notBound(world, node, frame);
+  if (foreign !== null) return err(foreign);
   const said = contentChanges(world, node, frame, now);
   return said.ok ? ok([...heardChanges(world, node, now), ...wordChanges(world, node, now), ...said.value]) : said;
 }
@@ -45,6 +49,8 @@ function contentChanges(world: World, node: Node, frame: Frame, now: Millis): Re
     case "beat":
     case "need-whole":
       return ok([]);
+    case "marked":
+      return ok(marked(node, frame.mark));
     case "accepted":
       return accepted(world, node, frame.position, now);
     case "refused":
@@ -84,16 +90,21 @@ function readyChanges(world: World, id: NodeId, now: Millis): readonly Change[] 
 /**
  * After its signature was checked. `hashMatches`: whether `have.hash` is the hash of the assignment that the hub would send at that
  * position; null: not compared, as the positions differ. A node that holds a newer position than was ever given out (an older database
- * was restored) is not believed and not punished: it refuses what it gets, and that is shown.
+ * was restored) is not believed and not punished: it refuses what it gets, and that is shown. `freshMark`: 16 random bytes as hex, for a
+ * new run of its agent.
  */
 export function greeted(
   world: World,
-  hello: Pick<Hello, "node" | "have">,
+  hello: Pick<Hello, "node" | "have" | "mark" | "runId">,
   hashMatches: boolean | null,
   now: Millis,
+  freshMark: string,
 ): Result<readonly Change[], string> {
   const node = world.nodes.get(hello.node);
   if (node === undefined) return err(`node ${hello.node} is not known here`);
+  const lineage = node.standing === "frozen" ? null : lineageAfter(node.lineage, hello, freshMark);
+  // It was not heard: nobody knows which of the two this is.
+  if (lineage === null) return ok(frozen(world, node.id));
   const position = hello.have?.position ?? null;
   const believed =
     position === null || (hashMatches !== false && comparePositions(position, node.assigned) <= 0)
@@ -106,8 +117,9 @@ export function greeted(
   // What it refused before it has taken since, and its word for that was lost on the way.
   const current = believed !== null && comparePositions(believed, node.assigned) === 0;
   const refusal = current ? null : node.refusal;
-  if (canonicalJson(believed) !== canonicalJson(node.accepted) || refusal !== node.refusal)
-    changes.push({ kind: "node-set", node: { ...node, accepted: believed, refusal } });
+  const moved = canonicalJson(believed) !== canonicalJson(node.accepted) || refusal !== node.refusal;
+  if (moved || lineage !== node.lineage)
+    changes.push({ kind: "node-set", node: { ...node, accepted: believed, refusal, lineage } });
   return ok(changes);
 }
 

@@ -12,6 +12,10 @@ const cpus = (nano: number): string => `${Math.round((nano / NANO) * 100) / 100}
 /** Without the node: what it lacks. */
 export function refusalText(refusal: Refusal): string {
   switch (refusal.kind) {
+    case "pending":
+      return "waits for approval";
+    case "frozen":
+      return "is frozen, as two machines used its key";
     case "cordoned":
       return "cordoned";
     case "unreachable":

@@ -82,6 +82,7 @@ export function pressureAmong(conditions: readonly Condition[]): string | null {
 
 /** Why this node may not get a copy now, whatever it has room for; null: it may. Global slots belong to their node and wait for it. */
 export function availabilityRefusal(world: World, node: Node, global: boolean): Refusal | null {
+  if (node.standing !== "member") return { node: node.id, kind: node.standing };
   if (node.availability !== "active")
     return { node: node.id, kind: node.availability === "draining" ? "draining" : "cordoned" };
   const pressure = pressureOf(world, node.id);

@@ -179,10 +179,11 @@ function missingCopies(world: World, draft: Draft, app: App, service: ServiceSpe
   return wants;
 }
 
-/** A global service's slot on this node, if the node matches and has none. A cordoned node gets nothing new and lacks nothing. */
+/** A global service's slot on this node, if the node matches and has none. A cordoned node, or one that is not approved, gets nothing new and lacks nothing. */
 export function missingOn(world: World, draft: Draft, app: App, service: ServiceSpec, id: NodeId): readonly Want[] {
   const node = world.nodes.get(id);
-  if (service.mode.kind !== "global" || node === undefined || node.availability !== "active") return [];
+  if (service.mode.kind !== "global" || node === undefined) return [];
+  if (node.availability !== "active" || node.standing !== "member") return [];
   const want = newWant(world, app, service, nodeSlot(node.id));
   if (want === null || constraintRefusal(want.service.constraints, node) !== null) return [];
   // It may start at an older revision that matches; the newest would have it removed again.

@@ -173,6 +173,8 @@ describe("[A80] why a slot has no node", () => {
     s.join();
     const [node, other] = [nodeId(1), nodeId(2)];
     const all: Record<Refusal["kind"], Refusal> = {
+      pending: { node, kind: "pending" },
+      frozen: { node, kind: "frozen" },
       cordoned: { node, kind: "cordoned" },
       draining: { node, kind: "draining" },
       unreachable: { node, kind: "unreachable" },
@@ -485,7 +487,7 @@ describe("[A84] what operators want is told with since when, by whom and why", (
 
 test("[A94] every command that is told names what it is about, so that it can be run as it stands", () => {
   const texts = readdirSync(GOLDEN).map((name) => readFileSync(join(GOLDEN, name), "utf8").replaceAll(/\n +/g, " "));
-  const told = texts.flatMap((text) => [...text.matchAll(/: skerry (?!agent|token)((?:rollout )?\S+)( \S+)?/g)]);
+  const told = texts.flatMap((text) => [...text.matchAll(/: skerry (?!agent|token)((?:rollout |node )?\S+)( \S+)?/g)]);
   const commands = new Set(told.map(([, command]) => command));
   expect([...commands]).toEqual(expect.arrayContaining(["apply", "restart", "start", "unpause", "uncordon", "logs"]));
   for (const [text] of told) expect(text, text).toMatch(/ (shop|pi-1|node\/pi-1)\b\S*$/);
@@ -516,6 +518,7 @@ describe("[A85] what is wrong with a node is told with what to do", () => {
       "ledger-rebuilt": "the ledger was damaged and rebuilt from labels",
       "assignment-refused": "assignment 1.4 was refused: it is older than what is held",
       "clone-detected": "another machine connected to the hub as this node",
+      "key-revoked": "this node's key was revoked on the hub",
       "outbox-gap": "12 events were lost because the outbox was full",
       "disk-full": "the ledger cannot be written: no space left on device",
       "foreign-label": "container x carries a label that is not sealed by this node",

@@ -364,6 +364,7 @@ function ofNode(world: World, node: Node, at: Moment): Answer {
   const tally = tallyOf(world, ids);
   const observation = world.observations.get(node.id);
   const ofItself: readonly Ground[] = [
+    ...standingGrounds(node),
     ...(observation?.conditions ?? []).map((condition) => conditionGround(condition, node.name)),
     ...refusedGrounds(node),
     ...availabilityGrounds(node, at),
@@ -389,6 +390,32 @@ function ofNode(world: World, node: Node, at: Moment): Answer {
     ],
     lines: [...ofItself, ...workloadGrounds(world, ids, at.now)],
   };
+}
+
+function standingGrounds({ standing, name }: Node): readonly Ground[] {
+  switch (standing) {
+    case "member":
+      return [];
+    case "pending":
+      return [
+        ground(
+          null,
+          "it waits for approval: it joined with a token that asks for that, and is given nothing before",
+          `If it is yours: skerry node approve ${name}; if not: skerry node revoke ${name}`,
+        ),
+      ];
+    case "frozen":
+      return [
+        {
+          subject: null,
+          text: "frozen: two machines used its key, so neither is let in",
+          because: ["both keep what they run and get nothing new; fenced copies stop by themselves"],
+          hint: `Was its disk copied or put back from a backup? Once the other machine is off: skerry node unfreeze ${name}. If it was stolen: skerry node revoke ${name}, and join yours anew.`,
+        },
+      ];
+    default:
+      return assertNever(standing);
+  }
 }
 
 function refusedGrounds(node: Node): readonly Ground[] {

@@ -16,6 +16,7 @@ import type {
 import type { Condition, NodeFacts, NodeFigures, PortInUse } from "@skerry/shared/model/node.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
+import type { Lineage } from "./lineage.ts";
 import type { FailedSpec, GateResult, Rollout, Said, Wish } from "./rollout-state.ts";
 
 /** One immutable revision of an app. */
@@ -42,6 +43,12 @@ export interface App extends AppRevision {
 
 export type Availability = "active" | "cordoned" | "draining";
 
+/**
+ * What a node is to this hub. `pending`: it joined and waits for an operator's approval; it is given nothing. `frozen`: two machines used
+ * its key; neither is let in until an operator decides.
+ */
+export type Standing = "member" | "pending" | "frozen";
+
 export interface Node {
   readonly id: NodeId;
   readonly name: NodeName;
@@ -64,6 +71,8 @@ export interface Node {
   readonly drainDeadlineMs: WallMillis | null;
   /** draining: since when (hub's wall clock) that deadline is seen to have passed, so that what is left is stopped; null: it has not. */
   readonly drainOverMs: WallMillis | null;
+  readonly standing: Standing;
+  readonly lineage: Lineage;
 }
 
 /** One slot on one node. A slot has at most one placement; what may still stand elsewhere is a tombstone not yet carried out. */
@@ -118,6 +127,8 @@ export interface Unplaced {
 
 /** Why one node cannot take one slot. `Explain` of each filter. */
 export type Refusal = { readonly node: NodeId } & (
+  | { readonly kind: "pending" }
+  | { readonly kind: "frozen" }
   | { readonly kind: "cordoned" }
   | { readonly kind: "unreachable" }
   /** Not heard since the hub's own start. */

@@ -139,7 +139,7 @@ async function ask(name: RouteName, target: Target, token: string | undefined): 
   const query =
     name === "diffRevisions"
       ? "?from=1"
-      : name === "removeNode"
+      : name === "removeNode" || name === "revokeNode"
         ? "?dryRun=true"
         : name === "removeApp"
           ? "?ifRevision=99"

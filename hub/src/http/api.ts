@@ -102,6 +102,14 @@ export const api = {
     response: nodes.removedNodeSchema,
     errors: [422, 507],
   },
+  approveNode: { params: nodes.nodeParams, response: nodes.standingViewSchema, errors: [422, 507] },
+  unfreezeNode: { params: nodes.nodeParams, response: nodes.standingViewSchema, errors: [422, 507] },
+  revokeNode: {
+    params: nodes.nodeParams,
+    query: nodes.removeNodeQuery,
+    response: nodes.revokedNodeSchema,
+    errors: [422, 507],
+  },
   joinNode: { body: nodes.joinBodySchema, response: nodes.joinedSchema, errors: [409, 413, 415, 429, 507] },
 
   createToken: {

@@ -1,4 +1,5 @@
 // The audit log behind the API: every route that changes something leaves an entry, done or refused, and no secret gets into one.
+import type { NodeId, NodeName } from "@skerry/shared/model/ids.ts";
 import { fastify } from "fastify";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Answer, startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
@@ -83,6 +84,16 @@ const good: Partial<Record<RouteName, (made: { id: string; token: string }) => P
   changeNode: () => hub.call("PATCH", "/v1/nodes/pi", { setLabels: { site: "farm" } }),
   setAvailability: () => hub.call("PUT", "/v1/nodes/pi/availability", { availability: "cordoned" }),
   removeNode: () => hub.call("DELETE", "/v1/nodes/pi"),
+  approveNode: async () => {
+    const { token } = (await hub.call("POST", "/v1/tokens", { approval: true })).body;
+    await hub.call("POST", "/v1/nodes/join", { publicKey: KEY, name: "van" }, { token });
+    return hub.call("POST", "/v1/nodes/van/approve");
+  },
+  unfreezeNode: () => {
+    hub.loop.freeze(hub.loop.world.nodesByName.get("pi" as NodeName) ?? ("" as NodeId));
+    return hub.call("POST", "/v1/nodes/pi/unfreeze");
+  },
+  revokeNode: () => hub.call("POST", "/v1/nodes/pi/revoke"),
   joinNode: ({ token }) =>
     hub.call("POST", "/v1/nodes/join", { publicKey: KEY, name: "pi" }, { token, headers: AGENT }),
   createToken: async () => ({ ...(await hub.call("POST", "/v1/tokens", {})) }),
@@ -117,6 +128,9 @@ const said: Partial<Record<RouteName, Partial<AuditEntryView>>> = {
   changeNode: { target: "node/pi", before: "no labels", after: "site=farm" },
   setAvailability: { target: "node/pi", before: "active", after: "cordoned" },
   removeNode: { target: "node/pi", before: "active", after: null },
+  approveNode: { target: "node/van", before: "pending", after: "member" },
+  unfreezeNode: { target: "node/pi", before: "frozen", after: "member" },
+  revokeNode: { target: "node/pi", before: "member", after: "revoked" },
   joinNode: { target: "node/pi-2", before: null, after: "site=shop" },
   createToken: { before: null, after: expect.stringMatching(/^1 uses until 2.*Z, no labels$/) },
   removeToken: { before: expect.stringMatching(/^5 uses until 2.*Z, site=shop$/), after: null },

@@ -1,5 +1,5 @@
 // What the HTTP door needs of the hub behind it. Built by main.ts and by tests; nothing in http/ reaches further than this.
-import type { NodeId } from "@skerry/shared/model/ids.ts";
+import type { NodeId, PublicKey } from "@skerry/shared/model/ids.ts";
 import type { LogAsk, LogItem } from "@skerry/shared/protocol/streams.ts";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
@@ -25,6 +25,8 @@ export interface HttpDeps {
   readonly logs: LogSource;
   /** Of "ska1.…". */
   readonly adminTokenHash: string;
+  /** By which nodes know what this hub gives them. */
+  readonly signingKey: PublicKey;
   readonly version: string;
   /** true: the hub was told to stop; reads are answered while connections drain. */
   readonly stopping: () => boolean;

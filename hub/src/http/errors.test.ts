@@ -122,6 +122,8 @@ async function bug(): Promise<Answer> {
 const RAISED_ELSEWHERE: readonly ErrorCode[] = [
   // In bad-input.test.ts, over a raw socket.
   "header-too-large",
+  // In trust.test.ts.
+  "key-revoked",
   // In watch.test.ts.
   "overloaded",
 ];

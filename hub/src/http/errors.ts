@@ -36,6 +36,11 @@ export const errorKinds = {
     when: "A join token is unknown, used up, expired or withdrawn.",
     hint: "Make a new one with: skerry token create.",
   },
+  "key-revoked": {
+    status: 403,
+    when: "A machine wants to join with a key that was revoked.",
+    hint: "If it is yours, remove its agent's data folder and join it anew with a token.",
+  },
   "not-permitted": {
     status: 403,
     when: "The caller is known and may not do this: the message names the permission that is missing. A join token can only join.",

@@ -232,6 +232,29 @@ export const routes = {
     summary: "Forget a node; what runs on it is not touched. dryRun says what would become of its workloads",
     dryRun: "query",
   },
+  approveNode: {
+    method: "POST",
+    url: "/v1/nodes/:node/approve",
+    permission: "node:manage",
+    about: "node",
+    summary: "Let in a node that joined with a token that asks for approval: it may be given workloads from now on",
+  },
+  unfreezeNode: {
+    method: "POST",
+    url: "/v1/nodes/:node/unfreeze",
+    permission: "node:manage",
+    about: "node",
+    summary: "End a freeze: of the machines that have this node's key the next one that connects is the node",
+  },
+  revokeNode: {
+    method: "POST",
+    url: "/v1/nodes/:node/revoke",
+    permission: "node:manage",
+    about: "node",
+    summary:
+      "Forget a node and refuse its key for good; names the secrets it had. dryRun says what would become of its workloads",
+    dryRun: "query",
+  },
   joinNode: {
     method: "POST",
     url: "/v1/nodes/join",

@@ -109,6 +109,8 @@ function refusalCode(command: Command, refusal: CommandRefusal): ErrorCode {
       return notFoundCode(command);
     case "token-refused":
       return "join-token-refused";
+    case "key-revoked":
+      return "key-revoked";
     case "invalid":
     case "limit":
       return "change-refused";
@@ -132,6 +134,9 @@ function notFoundCode(command: Command): ErrorCode {
     case "set-node-labels":
     case "set-availability":
     case "remove-node":
+    case "approve-node":
+    case "unfreeze-node":
+    case "revoke-node":
     case "join-node":
       return "node-not-found";
     case "create-token":

@@ -2,9 +2,9 @@
 // One assignment is under way at a time and the newest wins: a slow node skips what it missed. A node that is ahead of this hub, or has
 // other content at the same position (an older database was restored), is offered what the hub has: it refuses, and its refusal is shown.
 import type { Assignment, AssignmentDelta, Position } from "@skerry/shared/model/assignment.ts";
-import { assignmentHashInput, comparePositions } from "@skerry/shared/model/assignment-hash.ts";
+import { comparePositions } from "@skerry/shared/model/assignment-hash.ts";
 import type { NodeId, SpecHash } from "@skerry/shared/model/ids.ts";
-import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
 import { assignmentDelta, buildAssignment } from "../core/assign.ts";
 import type { World } from "../core/world.ts";
 
@@ -76,6 +76,5 @@ export function hashMatches(world: World, node: NodeId, have: Have | null): bool
 
 function currentAssignment(world: World, node: NodeId): Assignment | null {
   const built = buildAssignment(world, node);
-  // SHA-256 as hex is what the brand says.
-  return built === null ? null : { ...built, hash: sha256Hex(assignmentHashInput(built)) as SpecHash };
+  return built === null ? null : { ...built, hash: assignmentHash(built) };
 }

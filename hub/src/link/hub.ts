@@ -31,8 +31,10 @@ export interface Hub {
   /** A frame of a node that was greeted. In order per node. */
   receive(node: NodeId, frame: Frame, done: (result: InputResult) => void): void;
   disconnected(node: NodeId): void;
-  /** An event that the link noticed (a clone, an assignment that is too large). */
+  /** An event that the link noticed (an assignment that is too large). */
   note(event: HubEvent): void;
+  /** Two machines use the node's key: both are cut off once that is durable. */
+  freeze(node: NodeId): void;
   /** Called after changes are durable and in the World. Returns how to stop listening. */
   onCommitted(listener: Listener): () => void;
   /** Called when storing works again, or no longer does. Returns how to stop listening. */

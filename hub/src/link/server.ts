@@ -21,6 +21,8 @@ import {
 import { Session, type SessionState } from "./session.ts";
 
 const NONCE_BYTES = 32;
+/** What a machine said before it was started anew is read within this, also on a slow link: what comes later was said since. */
+const LATE_FRAME_MS = 2_000;
 
 export interface LinkServerOptions {
   readonly clock: Clock;
@@ -28,6 +30,10 @@ export interface LinkServerOptions {
   readonly hub: Hub;
   readonly random: Random;
   readonly publicKey: (node: NodeId) => PublicKey | null;
+  /** The key of a node that was revoked; null: it was not. */
+  readonly revokedKey: (node: NodeId) => PublicKey | null;
+  /** By the hub's signing key: what nodes apply is signed by it. */
+  readonly sign: (text: string) => string;
   readonly hubVersion: string;
   /** The node's connection ended, and no newer one took its place. */
   readonly onGone?: (node: NodeId) => void;
@@ -39,8 +45,6 @@ export interface LinkServerOptions {
 interface Rival {
   readonly bootId: string;
   readonly atMs: Millis;
-  /** true: it was said already that this is a clone. */
-  readonly told: boolean;
 }
 
 export function createLinkServer(options: LinkServerOptions): LinkServer {
@@ -55,6 +59,9 @@ export class LinkServer {
   /** Nodes of which something moved: offered in turns. */
   readonly #moved = new Set<NodeId>();
   readonly #stopListening: (() => void)[];
+  /** The number of the newest connection that each node was let in by, also when that has ended. */
+  readonly #newest = new Map<NodeId, number>();
+  #attached = 0;
   #awaiting = 0;
   #turn: Timer | null = null;
   #stopping = false;
@@ -82,8 +89,9 @@ export class LinkServer {
       );
       return;
     }
-    const { clock, random, log, hub, hubVersion } = this.#options;
+    const { clock, random, log, hub, hubVersion, sign } = this.#options;
     this.#awaiting += 1;
+    this.#attached += 1;
     const session = new Session({
       clock,
       log,
@@ -91,6 +99,8 @@ export class LinkServer {
       connection,
       from,
       hubVersion,
+      sign,
+      number: this.#attached,
       version: this.#versions().version,
       nonce: random.hex(NONCE_BYTES),
       onHello: (of, hello) => this.#onHello(of, hello),
@@ -148,14 +158,30 @@ export class LinkServer {
     const { node, signature } = hello;
     const text = helloText({ installation: this.#options.hub.world.installation, node }, session.nonce);
     if (!isSignedByNode(this.#options.publicKey(node), text, signature)) {
-      this.#options.log.warn("a connection was not authenticated", { node });
-      return session.close(CLOSE.notAuthenticated, "this hub does not know this node with this key; join it again");
+      return this.#refuseStranger(session, node, text, signature);
     }
+    if (this.#options.hub.world.nodes.get(node)?.standing === "frozen")
+      return session.close(CLOSE.frozen, "this node is frozen here");
+    // Its agent has connected anew since, and this hello was late on its way: what it shows is old, and no sign of another machine.
+    if (session.number < (this.#newest.get(node) ?? 0))
+      return session.goodbye("a newer connection of this node was there first", 0);
     const older = this.#byNode.get(hello.node);
     if (older !== undefined && !this.#supersede(older, session, hello)) return;
     this.#awaiting -= 1;
     this.#byNode.set(hello.node, session);
+    this.#newest.set(hello.node, session.number);
     session.greet(hello);
+  }
+
+  /** Who holds a revoked key may know that it is that; nobody else learns anything. */
+  #refuseStranger(session: Session, node: NodeId, text: string, signature: string | undefined): void {
+    const revoked = this.#options.revokedKey(node);
+    if (revoked !== null && isSignedByNode(revoked, text, signature)) {
+      this.#options.log.warn("a revoked key was tried", { node });
+      return session.close(CLOSE.revoked, "it was revoked");
+    }
+    this.#options.log.warn("a connection was not authenticated", { node });
+    session.close(CLOSE.notAuthenticated, "this hub does not know this node with this key; join it again");
   }
 
   /**
@@ -170,26 +196,17 @@ export class LinkServer {
       older.close(CLOSE.supersededByNewerConnection, "a newer connection of this node took its place");
       return true;
     }
-    if (rival?.bootId === hello.bootId && older.lastHeardMs > rival.atMs) {
-      this.#refuseClone(older, newer, hello, rival);
+    if (rival?.bootId === hello.bootId && older.lastHeardMs > rival.atMs + LATE_FRAME_MS) {
+      this.#options.log.error("two machines use one node's key", { node: hello.node });
+      this.#options.hub.freeze(hello.node);
+      newer.close(CLOSE.frozen, "another machine is connected with this key");
       return false;
     }
     const again = rival?.bootId === hello.bootId ? rival : null;
-    this.#rivals.set(older, again ?? { bootId: hello.bootId, atMs: this.#options.clock.monotonicMs(), told: false });
+    this.#rivals.set(older, again ?? { bootId: hello.bootId, atMs: this.#options.clock.monotonicMs() });
     older.probe();
     newer.goodbye("an older connection of this node must fall silent first", older.answeringForMs());
     return false;
-  }
-
-  #refuseClone(older: Session, newer: Session, hello: Hello, rival: Rival): void {
-    if (!rival.told) {
-      this.#rivals.set(older, { ...rival, told: true });
-      this.#options.log.error("two machines use one node's identity", { node: hello.node });
-      this.#options.hub.note({ kind: "clone-detected", node: hello.node });
-    }
-    const message =
-      "another machine is connected as this node: its disk was copied. Join this one as a node of its own";
-    newer.close(CLOSE.supersededByNewerConnection, message);
   }
 
   #onClosed(session: Session, before: SessionState): void {
@@ -211,7 +228,11 @@ export class LinkServer {
   #onCommitted(changes: readonly Change[]): void {
     for (const change of changes) {
       if (change.kind === "node-set" && this.#byNode.has(change.node.id)) this.#moved.add(change.node.id);
+      if (change.kind === "node-set" && change.node.standing === "frozen")
+        this.#byNode.get(change.node.id)?.close(CLOSE.frozen, "two machines use this key");
+      if (change.kind === "key-revoked") this.#byNode.get(change.key.node)?.close(CLOSE.revoked, "it was revoked");
       if (change.kind === "node-removed") {
+        this.#newest.delete(change.node);
         this.#byNode.get(change.node)?.close(CLOSE.notAuthenticated, "this node was removed from the hub");
       }
     }

@@ -4,12 +4,14 @@ import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import { decodeToHub, encodeToAgent } from "@skerry/shared/protocol/codec.ts";
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
+import { assignmentText } from "@skerry/shared/protocol/signed-assignment.ts";
 import type { ToAgent } from "@skerry/shared/protocol/to-agent.ts";
 import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
 import { CLOSE, HELLO_DEADLINE_MS, MAX_FRAME_TO_AGENT_BYTES, MISSED_BEATS } from "@skerry/shared/protocol/version.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
+import { markToGive } from "../core/lineage.ts";
 import { heartbeatMs, mayRenewLease } from "../core/liveness.ts";
 import * as dispatch from "./dispatch.ts";
 import type { Frame, Hub, InputResult } from "./hub.ts";
@@ -57,6 +59,10 @@ export interface SessionOptions {
   readonly version: number;
   /** What the node has to sign: 32 random bytes as hex, of this connection alone. */
   readonly nonce: string;
+  /** By the hub's signing key. */
+  readonly sign: (text: string) => string;
+  /** Of its node's connections one that was opened later has a larger number. */
+  readonly number: number;
   /** Judges a hello: versions, signature, clones. It calls `greet` or `close` on the session. */
   readonly onHello: (session: Session, hello: Hello) => void;
   readonly onClosed: (session: Session, before: SessionState) => void;
@@ -97,6 +103,10 @@ export class Session {
 
   get nonce(): string {
     return this.#options.nonce;
+  }
+
+  get number(): number {
+    return this.#options.number;
   }
 
   get state(): SessionState {
@@ -214,6 +224,7 @@ export class Session {
       hubVersion,
       heartbeatMs: period,
       eventsAcked: hub.world.nodes.get(hello.node)?.eventsAcked ?? 0,
+      mark: markToGive(hub.world.nodes.get(hello.node), hello.mark),
     });
     this.#watchSilence();
     this.offer();
@@ -240,6 +251,7 @@ export class Session {
       case "need-whole":
         return this.#moveOn(dispatch.startOver(frame.have));
       case "report":
+      case "marked":
         return;
       default:
         assertNever(frame, "frame");
@@ -306,8 +318,12 @@ export class Session {
     const offer = dispatch.nextOffer(this.#options.hub.world, node, this.#state.delivery);
     if (offer.kind === "nothing") return;
     const { assignment } = offer;
+    // Only what is sent is signed: a signature costs as much as building a small assignment does.
+    const signature = this.#options.sign(assignmentText(assignment));
     const text = encodeToAgent(
-      offer.kind === "whole" ? { type: "assign", assignment } : { type: "assign-delta", delta: offer.delta },
+      offer.kind === "whole"
+        ? { type: "assign", assignment, signature }
+        : { type: "assign-delta", delta: offer.delta, signature },
     );
     if (Buffer.byteLength(text) > MAX_FRAME_TO_AGENT_BYTES) return this.#tooLarge(node, assignment, text.length);
     this.#state = { ...this.#state, delivery: { ...this.#state.delivery, underWay: assignment } };

@@ -36,6 +36,8 @@ export function hubEventSubject(event: HubEvent): EventSubject {
       return { node: null, ...workloadSubject(event.workload) };
     case "node-joined":
     case "node-removed":
+    case "node-revoked":
+    case "node-pending":
     case "node-changed":
     case "node-ready":
     case "node-unreachable":
@@ -68,7 +70,12 @@ function workloadSubject(workload: WorkloadId): { app: AppName; workload: Worklo
 
 /** Keys and hashes of secrets are nobody's news. What happened is told by the hub event beside them. */
 export function isWatched(change: DurableChange): boolean {
-  return change.kind !== "node-key-set" && change.kind !== "token-set" && change.kind !== "api-token-set";
+  return (
+    change.kind !== "node-key-set" &&
+    change.kind !== "key-revoked" &&
+    change.kind !== "token-set" &&
+    change.kind !== "api-token-set"
+  );
 }
 
 /**

@@ -3,7 +3,7 @@
 import type { AppName, InstallationId, NodeId, PublicKey, Revision, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
-import type { ApiToken, DurableChange, JoinToken } from "../core/change.ts";
+import type { ApiToken, DurableChange, JoinToken, RevokedKey } from "../core/change.ts";
 import type { Role } from "../core/permission.ts";
 import { type GateResult, isWishOf, type Rollout, type Wish, wishKey } from "../core/rollout-state.ts";
 import type { App, Node, Placement, Tombstone } from "../core/world.ts";
@@ -55,6 +55,7 @@ interface MemoryContent {
   readonly nodes: Map<NodeId, Node>;
   readonly eventsStored: Map<NodeId, number>;
   readonly keys: Map<NodeId, PublicKey>;
+  readonly revokedKeys: Map<PublicKey, RevokedKey>;
   readonly placements: Map<WorkloadId, Placement>;
   readonly tombstones: Map<string, Tombstone>;
   readonly fencingTokens: Map<WorkloadId, number>;
@@ -87,6 +88,7 @@ export function createMemoryDisk(first: { readonly installation: InstallationId;
     nodes: new Map(),
     eventsStored: new Map(),
     keys: new Map(),
+    revokedKeys: new Map(),
     placements: new Map(),
     tombstones: new Map(),
     fencingTokens: new Map(),
@@ -207,6 +209,9 @@ function write(content: MemoryContent, change: DurableChange, wallMs: number): v
       return;
     case "node-removed":
       removeNode(content, change.node);
+      return;
+    case "key-revoked":
+      content.revokedKeys.set(change.key.publicKey, change.key);
       return;
     case "placement-set":
       content.placements.set(change.placement.workload, change.placement);
@@ -387,6 +392,8 @@ type History = Pick<
   | "watch"
   | "publicKey"
   | "keyHolder"
+  | "revokedKey"
+  | "revokedKeyOf"
   | "tokens"
   | "apiToken"
   | "apiTokens"
@@ -428,6 +435,8 @@ function historyOf(content: MemoryContent): History {
     },
     publicKey: (node) => content.keys.get(node) ?? null,
     keyHolder: (key) => [...content.keys].find(([, stored]) => stored === key)?.[0] ?? null,
+    revokedKey: (key) => content.revokedKeys.get(key) ?? null,
+    revokedKeyOf: (node) => [...content.revokedKeys.values()].find((key) => key.node === node) ?? null,
     tokens: () => sortedValues(content.tokens),
     apiToken: (id) => content.apiTokens.get(id) ?? null,
     apiTokens: () => sortedValues(content.apiTokens),

@@ -5,7 +5,7 @@ import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { AppName, NodeId, PublicKey, Revision, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { LoadedWorld } from "../core/apply-change.ts";
-import type { ApiToken, DurableChange, HubEvent, JoinToken } from "../core/change.ts";
+import type { ApiToken, DurableChange, HubEvent, JoinToken, RevokedKey } from "../core/change.ts";
 import type { Role } from "../core/permission.ts";
 import type { Rollout } from "../core/rollout-state.ts";
 import type { AuditEntry, AuditLink, AuditRecord } from "./audit-chain.ts";
@@ -121,6 +121,9 @@ export interface Store {
   publicKey(node: NodeId): PublicKey | null;
   /** The node that has this key: joining again with it gives the same node. */
   keyHolder(key: PublicKey): NodeId | null;
+  revokedKey(key: PublicKey): RevokedKey | null;
+  /** Of a node that is gone; null: it was not revoked. */
+  revokedKeyOf(node: NodeId): RevokedKey | null;
   tokens(): readonly JoinToken[];
   apiToken(id: string): ApiToken | null;
   /** By id. */

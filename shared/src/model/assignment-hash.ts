@@ -13,23 +13,30 @@ export function specHashInput(
   return canonicalJson({ container, networks, volumes });
 }
 
-/** Covers identity, position and content; a workload's spec, and that of its `previous`, is covered by its spec hash. */
-export function assignmentHashInput(assignment: Omit<Assignment, "hash">): string {
+/** Of one container spec, as lower-case hex. */
+export type SpecDigest = (spec: ContainerSpec) => string;
+
+/**
+ * Covers everything that a node applies. Each spec goes in by its digest, so that the hub works out one for all nodes; a spec hash is no
+ * such digest: it was made with the networks of its own revision, which a newer one beside it may have changed.
+ */
+export function assignmentHashInput(assignment: Omit<Assignment, "hash">, digest: SpecDigest): string {
   return canonicalJson({
     installation: assignment.installation,
     node: assignment.node,
     position: assignment.position,
     apps: assignment.apps,
-    workloads: assignment.workloads.map(withoutSpecs),
+    workloads: assignment.workloads.map((workload) => withDigests(workload, digest)),
     retired: assignment.retired,
   });
 }
 
-function withoutSpecs({ spec: _spec, ...identity }: Workload): unknown {
-  const { changeOver } = identity;
-  if (changeOver.previous === null) return identity;
-  const { spec: _previous, ...previous } = changeOver.previous;
-  return { ...identity, changeOver: { ...changeOver, previous } };
+function withDigests(workload: Workload, digest: SpecDigest): unknown {
+  const { changeOver } = workload;
+  const digested = { ...workload, spec: digest(workload.spec) };
+  if (changeOver.previous === null) return digested;
+  const previous = { ...changeOver.previous, spec: digest(changeOver.previous.spec) };
+  return { ...digested, changeOver: { ...changeOver, previous } };
 }
 
 /** Negative: a before b; 0: the same; positive: a after b. */

@@ -51,6 +51,7 @@ export const conditionSchema = z.object({
     "ledger-rebuilt",
     "assignment-refused",
     "clone-detected",
+    "key-revoked",
     "outbox-gap",
     "disk-full",
     "foreign-label",

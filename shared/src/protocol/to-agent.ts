@@ -2,6 +2,8 @@
 import * as z from "zod/mini";
 import { assignmentDeltaSchema, assignmentSchema } from "../model/assignment.ts";
 import { counterSchema, installationIdSchema } from "../model/ids.ts";
+import { markSchema } from "../model/mark.ts";
+import { signatureSchema } from "../model/signature.ts";
 
 const shortText = () => z.string().check(z.maxLength(4_096));
 const periodMs = () => z.int().check(z.gte(100), z.lte(86_400_000));
@@ -19,13 +21,24 @@ export const welcomeSchema = z.object({
   heartbeatMs: periodMs(),
   /** Highest event seq of this node that the hub holds durably. */
   eventsAcked: counterSchema,
+  /** To be kept from now on, and answered with `marked`; null: keep the one that you have. */
+  mark: z._default(z.nullable(markSchema), null),
 });
 /** New period, when the tightest `after` among the node's workloads changed. */
 export const paceSchema = z.object({ type: z.literal("pace"), heartbeatMs: periodMs() });
 /** Answers beat `n`. For `fence` this is the lease renewal: it counts from the moment the agent *sent* beat n. */
 export const beatAckSchema = z.object({ type: z.literal("beat-ack"), n: counterSchema });
-export const assignSchema = z.object({ type: z.literal("assign"), assignment: assignmentSchema });
-export const assignDeltaSchema = z.object({ type: z.literal("assign-delta"), delta: assignmentDeltaSchema });
+/** `signature`: of `assignmentText` of the assignment that it is, or leads to, by the hub's signing key. */
+export const assignSchema = z.object({
+  type: z.literal("assign"),
+  assignment: assignmentSchema,
+  signature: signatureSchema,
+});
+export const assignDeltaSchema = z.object({
+  type: z.literal("assign-delta"),
+  delta: assignmentDeltaSchema,
+  signature: signatureSchema,
+});
 /** Everything up to `seq` is durable on the hub; the outbox may let it go. */
 export const eventsAckSchema = z.object({ type: z.literal("events-ack"), seq: counterSchema });
 /** Said before closing: why, and when to come back (a spread window against herds). */

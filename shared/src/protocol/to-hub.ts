@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { positionSchema } from "../model/assignment.ts";
 import { outboxItemSchema } from "../model/event.ts";
 import { counterSchema, nodeIdSchema, specHashSchema } from "../model/ids.ts";
+import { markSchema } from "../model/mark.ts";
 import { reportSchema } from "../model/report.ts";
 import { MAX_EVENTS_PER_FRAME } from "./version.ts";
 
@@ -22,8 +23,12 @@ export const helloSchema = z.object({
   agentVersion: shortText(),
   /** What the ledger holds; null: nothing was ever accepted, or the ledger was lost. */
   have: z.nullable(z.object({ position: positionSchema, hash: specHashSchema })),
+  /** The one that was last handed to it and is durable; null: none yet. */
+  mark: z._default(z.nullable(markSchema), null),
 });
 
+/** The mark of `welcome` is durable on the node. */
+export const markedSchema = z.object({ type: z.literal("marked"), mark: markSchema });
 export const heartbeatSchema = z.object({ type: z.literal("beat"), n: counterSchema });
 /** Durable on the node, not done. */
 export const acceptedSchema = z.object({ type: z.literal("accepted"), position: positionSchema, hash: specHashSchema });
@@ -31,8 +36,8 @@ export const refusedSchema = z.object({
   type: z.literal("refused"),
   position: positionSchema,
   /** `stale`: older than held. `fork`: same position, other content (an alarm). `unexplained`: drops workloads without tombstones.
-   * `foreign`: other installation or node. `invalid`: hash does not match. `not-durable`: the ledger could not be written. */
-  reason: z.enum(["stale", "fork", "unexplained", "foreign", "invalid", "not-durable"]),
+   * `foreign`: other installation or node. `unsigned`: not signed by this node's hub. `invalid`: hash does not match. `not-durable`: the ledger could not be written. */
+  reason: z.enum(["stale", "fork", "unexplained", "foreign", "unsigned", "invalid", "not-durable"]),
   message: shortText(),
   have: z.nullable(z.object({ position: positionSchema, hash: specHashSchema })),
 });
@@ -49,6 +54,7 @@ export const eventsSchema = z.object({
 
 export const toHubSchema = z.discriminatedUnion("type", [
   helloSchema,
+  markedSchema,
   heartbeatSchema,
   acceptedSchema,
   refusedSchema,

@@ -3,7 +3,8 @@
 /**
  * History. 1: hello, welcome, assign, accepted, report, events, heartbeat (November 2026).
  * 2: workloads carry intent, change-over, probes and times; statuses carry gates; `open-stream` (November 2026). Nobody ran 1 outside tests.
- * 3: the hub says `challenge` first, and `hello` proves the node's key by a signature (November 2026). Nobody ran 2 outside tests.
+ * 3: the hub says `challenge` first, and `hello` proves the node's key by a signature; assignments are signed; marks (November 2026). Nobody
+ * ran 2 outside tests.
  * A new field that an old peer may ignore needs no new version; anything else does.
  */
 export const PROTOCOL_VERSION = 3;
@@ -50,6 +51,10 @@ export const RECONNECT_CAP_METERED_MS = 300_000;
 export const CLOSE = {
   protocolError: 4400,
   notAuthenticated: 4401,
+  /** The key was revoked; it opens nothing any more. */
+  revoked: 4403,
+  /** Two machines used the node's key: neither is let in until somebody decides. */
+  frozen: 4423,
   versionTooOld: 4426,
   versionTooNew: 4427,
   supersededByNewerConnection: 4409,

@@ -2,22 +2,26 @@
 
 import type { SavedLease } from "@skerry/agent/core/link-state.ts";
 import type { Told } from "@skerry/agent/core/report.ts";
-import type { Ledger } from "@skerry/agent/ledger/ledger.ts";
+import type { Identity, Ledger } from "@skerry/agent/ledger/ledger.ts";
 import { MemoryDisk, openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
 import { DialError, type LinkFailure } from "@skerry/agent/link/failure.ts";
 import { createLink, type Link } from "@skerry/agent/link/link.ts";
-import type { Assignment } from "@skerry/shared/model/assignment.ts";
-import { assignmentHashInput } from "@skerry/shared/model/assignment-hash.ts";
+import type { Assignment, AssignmentDelta } from "@skerry/shared/model/assignment.ts";
+import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
 import { decodeToHub, encodeToAgent } from "@skerry/shared/protocol/codec.ts";
 import type { Connection, ConnectionHandlers } from "@skerry/shared/protocol/connection.ts";
+import { assignmentText } from "@skerry/shared/protocol/signed-assignment.ts";
 import type { ToAgent } from "@skerry/shared/protocol/to-agent.ts";
 import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
 import { PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
-import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
+import { publicKeyOf, signText } from "@skerry/shared/runtime/signature.ts";
 import { anAssignment, anIdentity } from "../../contract/ledger-samples.ts";
 import { ManualClock, settle } from "./manual-clock.ts";
 
+/** The signing key of the hub at the other end of the wires. */
+export const HUB_PRIVATE_KEY = "ab".repeat(32);
+export const theIdentity: Identity = { ...anIdentity, hubKey: publicKeyOf(HUB_PRIVATE_KEY) };
 export const NONCE = "5".repeat(64);
 
 export class Wire implements Connection {
@@ -98,12 +102,15 @@ export const quiet: Told = {
   conditions: [],
 };
 
-export function linkKit(options: { metered?: boolean; lease?: SavedLease; challenges?: boolean } = {}): Kit {
+export function linkKit(
+  options: { metered?: boolean; lease?: SavedLease; challenges?: boolean; identity?: Identity } = {},
+): Kit {
   const clock = new ManualClock();
+  const identity = options.identity ?? theIdentity;
   const disk = new MemoryDisk();
   const { ledger } = openMemoryLedger(disk);
   ledger.commit([
-    { kind: "identity", identity: anIdentity },
+    { kind: "identity", identity },
     { kind: "boot", bootId: "boot-1" },
   ]);
   const wires: Wire[] = [];
@@ -111,7 +118,7 @@ export function linkKit(options: { metered?: boolean; lease?: SavedLease; challe
     ...{ clock, ledger, disk, wires, woken: [], saved: [], failure: null, told: quiet, chance: 0.5 },
     link: createLink({
       streams: { open: () => undefined, closeAll: () => undefined },
-      ...{ clock, ledger, log: silentLog, identity: anIdentity, bootId: "boot-1", runId: "run-1" },
+      ...{ clock, ledger, log: silentLog, identity, bootId: "boot-1", runId: "run-1" },
       random: { next: () => kit.chance, hex: () => "" },
       dial: () => {
         if (kit.failure !== null) return Promise.reject(new DialError(kit.failure));
@@ -146,13 +153,32 @@ export function linkKit(options: { metered?: boolean; lease?: SavedLease; challe
 
 export function welcome(more: Partial<Extract<ToAgent, { type: "welcome" }>> = {}): ToAgent {
   const { installation } = anIdentity;
-  const usual = { protocol: PROTOCOL_VERSION, installation, hubVersion: "1.0.0", heartbeatMs: 15_000, eventsAcked: 0 };
+  const usual = {
+    protocol: PROTOCOL_VERSION,
+    installation,
+    hubVersion: "1.0.0",
+    heartbeatMs: 15_000,
+    eventsAcked: 0,
+    mark: null,
+  };
   return { type: "welcome", ...usual, ...more };
 }
 
 /** With the hash that its content has. */
 export function sealed(generation: number, more: Partial<Assignment> = {}): Assignment {
   const assignment = { ...anAssignment(generation), ...more };
-  // A SHA-256 in hex is a spec hash by its schema.
-  return { ...assignment, hash: sha256Hex(assignmentHashInput(assignment)) as Assignment["hash"] };
+  return { ...assignment, hash: assignmentHash(assignment) };
 }
+
+/** As the hub says it. */
+export const assign = (assignment: Assignment, key = HUB_PRIVATE_KEY): ToAgent => ({
+  type: "assign",
+  assignment,
+  signature: signText(key, assignmentText(assignment)),
+});
+
+export const assignDelta = (delta: AssignmentDelta, key = HUB_PRIVATE_KEY): ToAgent => ({
+  type: "assign-delta",
+  delta,
+  signature: signText(key, assignmentText(delta)),
+});

@@ -8,7 +8,7 @@ import { CLOSE, PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protoc
 import { isSignedBy, publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import { describe, expect, test } from "vitest";
 import { anAssignment, anIdentity, WEB } from "../../contract/ledger-samples.ts";
-import { linkKit, NONCE, quiet, sealed, welcome } from "./link-kit.ts";
+import { assign, assignDelta, linkKit, NONCE, quiet, sealed, welcome } from "./link-kit.ts";
 import { settle } from "./manual-clock.ts";
 
 const refused: LinkFailure = { kind: "refused", message: "nothing listens" };
@@ -21,7 +21,7 @@ const running = (health: "none" | "healthy"): WorkloadStatus => ({
 describe("greeting", () => {
   test("[K1] hello says who it is, its boot and run, and what its ledger holds, before anything else", async () => {
     const kit = linkKit();
-    kit.ledger.commit([{ kind: "assignment", assignment: sealed(3) }]);
+    kit.ledger.commit([{ kind: "assignment", assignment: sealed(3), seal: null }]);
     kit.link.start();
     await settle();
     const { position, hash } = sealed(3);
@@ -34,7 +34,7 @@ describe("greeting", () => {
           node: anIdentity.node,
           signature: expect.any(String),
         },
-        ...{ bootId: "boot-1", runId: "run-1", agentVersion: "1.0.0", have: { position, hash } },
+        ...{ bootId: "boot-1", runId: "run-1", agentVersion: "1.0.0", have: { position, hash }, mark: null },
       },
     ]);
   });
@@ -141,7 +141,7 @@ describe("beats", () => {
     expect(kit.saved).toEqual([]);
     const [web] = anAssignment(1).workloads;
     const fenced = web === undefined ? [] : [{ ...web, disconnect: { policy: "fence" as const, afterMs: 30_000 } }];
-    kit.ledger.commit([{ kind: "assignment", assignment: sealed(1, { workloads: fenced }) }]);
+    kit.ledger.commit([{ kind: "assignment", assignment: sealed(1, { workloads: fenced }), seal: null }]);
     await kit.clock.pass(15_000);
     wire.say({ type: "beat-ack", n: 2 });
     expect(kit.saved).toEqual([{ bootId: "boot-1", leaseFromMs: kit.clock.monotonicMs() }]);
@@ -158,7 +158,7 @@ describe("assignments", () => {
       if (text.includes('"accepted"')) durableWhenSaid.push(kit.disk.content().assignment !== null);
       send(text);
     };
-    wire.say({ type: "assign", assignment: sealed(1) });
+    wire.say(assign(sealed(1)));
     expect(durableWhenSaid).toEqual([true]);
     expect(wire.frames("accepted")).toEqual([{ type: "accepted", position: sealed(1).position, hash: sealed(1).hash }]);
     expect(kit.woken).toContain("assignment");
@@ -168,10 +168,10 @@ describe("assignments", () => {
     "[K10] when the ledger is %s the assignment is refused as not durable, what was held stays, and it is said as a condition",
     async (state) => {
       const kit = linkKit();
-      kit.ledger.commit([{ kind: "assignment", assignment: sealed(1) }]);
+      kit.ledger.commit([{ kind: "assignment", assignment: sealed(1), seal: null }]);
       const wire = await kit.connect();
       kit.disk.onCommit = () => state;
-      wire.say({ type: "assign", assignment: sealed(2) });
+      wire.say(assign(sealed(2)));
       expect(wire.frames("refused")[0]).toMatchObject({
         reason: "not-durable",
         have: { position: sealed(1).position },
@@ -180,7 +180,7 @@ describe("assignments", () => {
       expect(kit.ledger.content().assignment?.position.generation).toBe(1);
       expect(kit.link.conditions().map(({ kind }) => kind)).toEqual(["disk-full"]);
       kit.disk.onCommit = () => "written";
-      wire.say({ type: "assign", assignment: sealed(2) });
+      wire.say(assign(sealed(2)));
       expect(wire.frames("accepted")).toHaveLength(1);
       expect(kit.link.conditions()).toEqual([]);
     },
@@ -188,9 +188,9 @@ describe("assignments", () => {
 
   test("[K11] a stale one is refused with what is held, and one event tells of it however often it comes", async () => {
     const kit = linkKit();
-    kit.ledger.commit([{ kind: "assignment", assignment: sealed(5) }]);
+    kit.ledger.commit([{ kind: "assignment", assignment: sealed(5), seal: null }]);
     const wire = await kit.connect();
-    for (let time = 0; time < 3; time += 1) wire.say({ type: "assign", assignment: sealed(4) });
+    for (let time = 0; time < 3; time += 1) wire.say(assign(sealed(4)));
     expect(wire.frames("refused").map(({ reason }) => reason)).toEqual(["stale", "stale", "stale"]);
     expect(kit.ledger.content().outbox.filter(({ event }) => event.kind === "assignment-refused")).toHaveLength(1);
     expect(kit.link.conditions().map(({ kind }) => kind)).toEqual(["assignment-refused"]);
@@ -200,13 +200,12 @@ describe("assignments", () => {
     const kit = linkKit();
     const wire = await kit.connect();
     const { installation, node, position, hash, apps, workloads } = sealed(2);
-    wire.say({
-      type: "assign-delta",
-      delta: {
+    wire.say(
+      assignDelta({
         ...{ installation, node, position, hash, from: { epoch: 1, generation: 1 }, fromHash: hash },
         ...{ setApps: apps, unsetApps: [], setWorkloads: workloads, retired: [] },
-      },
-    });
+      }),
+    );
     expect(wire.frames("need-whole")).toEqual([{ type: "need-whole", have: null }]);
   });
 

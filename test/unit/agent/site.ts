@@ -30,6 +30,8 @@ export const IDENTITY: Identity = {
   installation: INSTALLATION,
   privateKey: "c0".repeat(32),
   hubUrl: "http://hub",
+  hubKey: null,
+  mark: null,
 };
 
 export interface Site {
@@ -107,7 +109,7 @@ export function createSite(): Site {
     content: () => ledger.content(),
     events: () => disk.content().outbox.map(({ event }) => event),
     assign(assignment) {
-      ledger.commit([{ kind: "assignment", assignment }]);
+      ledger.commit([{ kind: "assignment", assignment, seal: null }]);
       reconciler?.wake("assignment");
     },
     async run(ms) {

@@ -5,6 +5,7 @@ import { addProcessMetrics, addSurroundings, createMetrics } from "@skerry/hub/h
 import { systemClock } from "@skerry/shared/runtime/clock.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
+import { publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestHub, type TestHub } from "../http-hub.ts";
 import { expositionProblems } from "./exposition.ts";
@@ -25,7 +26,10 @@ test("[A46] [A93] what a working hub tells of itself keeps to the format and to 
     log: silentLog,
     logs: { isHeard: () => false, read: () => Readable.from([]) },
   };
-  const metrics = createMetrics({ ...deps, adminTokenHash: admin, version: "0.0.0-test", stopping: () => false });
+  const metrics = createMetrics({
+    ...{ ...deps, adminTokenHash: admin, signingKey: publicKeyOf("5a".repeat(32)) },
+    ...{ version: "0.0.0-test", stopping: () => false },
+  });
   addProcessMetrics(metrics);
   addSurroundings(metrics, {
     ...{ connectedAgents: () => 1, waitingInputs: () => 0, watchers: () => 0 },

@@ -12,7 +12,7 @@ import { disconnected, greeted, received } from "@skerry/hub/core/received.ts";
 import type { Placement, World } from "@skerry/hub/core/world.ts";
 import type { AppSpec, Disconnect, ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
-import { assignmentHashInput, specHashInput } from "@skerry/shared/model/assignment-hash.ts";
+import { specHashInput } from "@skerry/shared/model/assignment-hash.ts";
 import type { Constraint } from "@skerry/shared/model/constraint.ts";
 import { type ContainerSpec, defaultContainerSpec } from "@skerry/shared/model/container.ts";
 import type {
@@ -28,6 +28,7 @@ import type {
 import type { NodeFacts, PortInUse } from "@skerry/shared/model/node.ts";
 import { defaultServiceUpdate, plainStatus } from "@skerry/shared/model/plain.ts";
 import type { WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
+import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
 import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 
@@ -161,10 +162,13 @@ export class Scenario {
         usesLeft: 1e6,
         expiresAtMs: 1e12,
         labels: {},
+        approval: this.approval,
         createdAtMs: 0,
         createdBy: "a",
       },
       keyHolder: null,
+      revoked: null,
+      nodeKey: command.kind === "revoke-node" ? (hash(command.node) as string as PublicKey) : null,
       freshNodeId: nodeId(next),
       people: null,
       undoTo: null,
@@ -172,6 +176,8 @@ export class Scenario {
     };
   }
   removed = 0;
+  /** Whether the token that machines join with asks for it. */
+  approval = false;
   readonly lastRevisions = new Map<AppName, number>();
 
   /** Carries a command out and decides; null, or why it was refused. */
@@ -179,7 +185,7 @@ export class Scenario {
     const result = handle(this.world, command, this.context(command));
     if (!result.ok) return result.error;
     this.apply(result.value.changes);
-    if (command.kind === "remove-node") this.removed += 1;
+    if (command.kind === "remove-node" || command.kind === "revoke-node") this.removed += 1;
     if (result.value.outcome.kind === "app-applied") {
       const { app, revision } = result.value.outcome;
       this.lastRevisions.set(app, revision);
@@ -228,7 +234,7 @@ export class Scenario {
 
   assignment(id: NodeId): Assignment | null {
     const built = buildAssignment(this.world, id);
-    return built === null ? null : { ...built, hash: hash(assignmentHashInput(built)) };
+    return built === null ? null : { ...built, hash: assignmentHash(built) };
   }
 
   connect(id: NodeId): void {
@@ -236,7 +242,13 @@ export class Scenario {
     const current = this.assignment(id);
     const have = held === undefined ? null : { position: held.position, hash: held.hash };
     const same = held !== undefined && current?.position.generation === held.position.generation;
-    const result = greeted(this.world, { node: id, have }, same ? current.hash === held.hash : null, this.now);
+    const result = greeted(
+      this.world,
+      { node: id, have, mark: this.world.nodes.get(id)?.lineage.next ?? null, runId: "run" },
+      same ? current.hash === held.hash : null,
+      this.now,
+      "f".repeat(32),
+    );
     if (!result.ok) throw new Error(result.error);
     this.apply(result.value);
     this.decide();

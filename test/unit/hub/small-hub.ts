@@ -55,6 +55,8 @@ export interface FakeAgent {
   accept(): void;
 }
 
+/** The hub's private signing key. */
+export const HUB_KEY = "5a".repeat(32);
 /** The private key of a node of this name. */
 export const keyOf = (name: string): string => sha256Hex(`key of ${name}`);
 /** Brand: sha256 as hex. */
@@ -72,6 +74,8 @@ export function smallHub(
   const link = createLinkServer({
     ...{ clock, random, log: silentLog, hub: loop, hubVersion: "t" },
     publicKey: (node) => store.publicKey(node),
+    revokedKey: (node) => store.revokedKeyOf(node)?.publicKey ?? null,
+    sign: (text) => signText(HUB_KEY, text),
     ...options,
   });
   const submit = (command: Command) =>
@@ -86,7 +90,8 @@ export function smallHub(
     assert(result.ok, `refused: ${JSON.stringify(result)}`);
     return result.value.outcome;
   };
-  if (store.tokens().length === 0) done({ kind: "create-token", uses: 1_000, expiresInMs: 1e9, labels: {} });
+  if (store.tokens().length === 0)
+    done({ kind: "create-token", uses: 1_000, expiresInMs: 1e9, labels: {}, approval: false });
   const names = new Map<NodeId, string>();
   return {
     clock,
@@ -136,6 +141,7 @@ const helloOf = (node: NodeId): Hello => ({
   runId: "run-1",
   agentVersion: "t",
   have: null,
+  mark: null,
 });
 
 function fakeAgent(node: NodeId, installation: InstallationId): FakeAgent {

@@ -37,7 +37,7 @@ export function removedText(removed: RemovedNode, width: number | null): string 
   return `${wrap("", head, width, "  ")}\n${consequences(removed, width)}`;
 }
 
-function leftOn(workloads: number): string {
+export function leftOn(workloads: number): string {
   if (workloads === 0) return "Nothing was placed on it.";
   if (workloads === 1) return "1 workload was placed on it, and runs on until it is removed there.";
   return `${workloads} workloads were placed on it, and run on until they are removed there.`;
@@ -47,7 +47,10 @@ function leftOn(workloads: number): string {
 const MAX_SHOWN = 20;
 
 /** What is placed elsewhere, what is not, and which volumes stay. */
-function consequences({ moves, volumesKept }: RemovedNode, width: number | null): string {
+export function consequences(
+  { moves, volumesKept }: Pick<RemovedNode, "moves" | "volumesKept">,
+  width: number | null,
+): string {
   const lines = moves.slice(0, MAX_SHOWN).map(({ workload, to, why }) => {
     const text = to === null ? `finds no other node: ${visible(why)}` : `starts on ${to.name}`;
     return wrap("  - ", `${visible(shortId(workload))}: ${text}`, width, "    ");

@@ -29,6 +29,7 @@ export function nodeText(
   zoneOffsetMinutes: (atMs: number) => number,
 ): string {
   const parts = [facts(nodeFacts(node, zoneOffsetMinutes), width)];
+  if (node.standing !== "member") parts.push(`${wrap("", standingText(node, paint), width, "  ")}\n`);
   for (const { kind, message } of node.conditions) {
     parts.push(`${wrap("", `${paint("bad", `! ${visible(kind)}:`)} ${visible(message)}`, width, "  ")}\n`);
   }
@@ -41,6 +42,12 @@ export function nodeText(
       : `\n${workloadsTable(node.placements, width, paint, { hints: false, zone: zoneOffsetMinutes })}`,
   );
   return parts.join("");
+}
+
+function standingText({ standing, name }: NodeView, paint: Paint): string {
+  return standing === "frozen"
+    ? `${paint("bad", "! frozen:")} two machines used its key, so neither is let in; both keep what they run. See: skerry why ${name}`
+    : `${paint("bad", "! pending:")} it waits for approval and is given nothing. If it is yours: skerry node approve ${name}`;
 }
 
 /** Since when it is not active, by whom and why. */

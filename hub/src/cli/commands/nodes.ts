@@ -33,10 +33,20 @@ export function nodesTable(nodes: readonly NodeSummary[], width: number | null, 
     cell(machine(node)),
   ]);
   const bad = nodes.flatMap((node) => [
+    ...standingReason(node),
     ...node.conditions.map(({ message }) => ({ name: node.name, reason: message })),
     ...(node.reachability.kind === "unreachable" ? [{ name: node.name, reason: node.reachability.reason }] : []),
   ]);
   return table(columns, rows, width, paint) + reasons(bad, width, paint);
+}
+
+function standingReason({ name, standing }: NodeSummary): readonly { name: string; reason: string }[] {
+  if (standing === "member") return [];
+  const reason =
+    standing === "pending"
+      ? `waits for approval: skerry node approve ${name}`
+      : `two machines used its key, so neither is let in: skerry why ${name}`;
+  return [{ name, reason }];
 }
 
 function machine({ facts }: NodeSummary): string {

@@ -12,6 +12,7 @@ interface Options extends HubOptions {
   readonly uses?: number;
   readonly expires?: string;
   readonly label?: readonly string[];
+  readonly approve?: boolean;
   readonly json?: boolean;
 }
 
@@ -23,6 +24,7 @@ export async function run(io: Io, options: Options): Promise<ExitCode> {
   const client = await connect(io, options);
   const body = {
     labels: setLabels,
+    ...(options.approve === true ? { approval: true } : {}),
     ...(options.uses === undefined ? {} : { uses: options.uses }),
     ...(expiresInMs === undefined ? {} : { expiresInMs }),
   };
@@ -33,8 +35,9 @@ export async function run(io: Io, options: Options): Promise<ExitCode> {
 
 export function createdText(created: CreatedToken, hub: string): string {
   const given = labels(created.labels);
+  const approval = created.approval ? " Nodes that join with it wait for: skerry node approve NODE." : "";
   return [
-    `Join token ${created.id}, for ${plural(created.usesLeft, "node")}, good for ${age(created.expiresInMs)}${given === "" ? "" : `, gives ${given}`}.`,
+    `Join token ${created.id}, for ${plural(created.usesLeft, "node")}, good for ${age(created.expiresInMs)}${given === "" ? "" : `, gives ${given}`}.${approval}`,
     "It is shown this once. On the node:",
     "",
     `  skerry agent --hub ${hub} --token ${created.token}`,

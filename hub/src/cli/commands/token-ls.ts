@@ -32,7 +32,7 @@ export function tokensTable(
     cell(token.usesLeft),
     token.expiresInMs <= 0 ? cell("expired", "bad") : cell(`in ${age(token.expiresInMs)}`),
     cell(localTime(token.createdAtMs, zoneOffsetMinutes(token.createdAtMs)).slice(0, 16)),
-    cell(labels(token.labels) || "-"),
+    cell([labels(token.labels), ...(token.approval ? ["(asks for approval)"] : [])].filter(Boolean).join(" ") || "-"),
   ]);
   return table(columns, rows, width, paint);
 }

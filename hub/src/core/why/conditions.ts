@@ -30,6 +30,8 @@ function conditionHint(kind: Condition["kind"], node: string): string | null {
       return `On ${node}: skerry agent status`;
     case "clone-detected":
       return "Was its disk copied? Join one of the two machines anew.";
+    case "key-revoked":
+      return `On ${node}: remove the agent's data folder and join it anew, if it is still yours.`;
     case "wrong-installation":
       return `On ${node}: join it to this hub with a new token, or point it at its own hub.`;
     case "foreign-label":

@@ -57,6 +57,8 @@ function distance(refusal: Refusal): readonly [number, number] {
     case "max-per-node":
     case "too-many-workloads":
       return [4, 0];
+    case "pending":
+    case "frozen":
     case "cordoned":
     case "draining":
       return [5, 0];
@@ -110,6 +112,9 @@ function refusalHint(world: World, refusal: Refusal): string {
     case "cordoned":
     case "draining":
       return `To let it take new workloads: skerry uncordon ${name}`;
+    case "pending":
+      return `To let it in: skerry node approve ${name}`;
+    case "frozen":
     case "pressure":
       return `See: skerry why node/${name}`;
     case "no-facts":

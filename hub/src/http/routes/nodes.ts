@@ -1,11 +1,12 @@
 // Nodes: showing, labels, availability, forgetting, joining.
 
-import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { NodeId, NodeName, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { FastifyRequest } from "fastify";
 import type { Command } from "../../core/command.ts";
 import { byText, serviceAt, sorted } from "../../core/lookup.ts";
 import { refusalSummary } from "../../core/refusal-text.ts";
+import { secretsHeldBy } from "../../core/secrets-held.ts";
 import type { Node, World } from "../../core/world.ts";
 import type { Sight } from "../access.ts";
 import type { CheckedOf } from "../api.ts";
@@ -15,7 +16,7 @@ import { HttpError } from "../errors.ts";
 import type { HandlersOf } from "../handler.ts";
 import { findNode } from "../lookup.ts";
 import { pageOfKeys } from "../paging.ts";
-import type { ChangedNode, NodePage, RemovedNode } from "../schemas/nodes.ts";
+import type { ChangedNode, NodePage, RemovedNode, RevokedNode, StandingView } from "../schemas/nodes.ts";
 import { seenWorld } from "../seen.ts";
 import { nodeRef } from "../views/node-ref.ts";
 import { nodeSummary, nodeView } from "../views/nodes.ts";
@@ -23,7 +24,17 @@ import { identityOf, refusalError, write } from "../write.ts";
 
 export function nodeHandlers(
   deps: HttpDeps,
-): HandlersOf<"listNodes" | "getNode" | "changeNode" | "setAvailability" | "removeNode" | "joinNode"> {
+): HandlersOf<
+  | "listNodes"
+  | "getNode"
+  | "changeNode"
+  | "setAvailability"
+  | "removeNode"
+  | "approveNode"
+  | "unfreezeNode"
+  | "revokeNode"
+  | "joinNode"
+> {
   const world = () => deps.loop.world;
   return {
     listNodes: ({ query, request }) => listNodes(deps, query, request),
@@ -44,6 +55,17 @@ export function nodeHandlers(
         return { command: { kind: "remove-node", node: node.id }, answer: () => answer };
       });
     },
+    approveNode: ({ params, request }) => turnStanding(deps, "approve-node", params.node, request),
+    unfreezeNode: ({ params, request }) => turnStanding(deps, "unfreeze-node", params.node, request),
+    revokeNode: ({ params, query, request }) => {
+      const node = findNode(world(), params.node);
+      const sight = sightOfCaller(request);
+      if (query.dryRun) return revocation(deps, node, true, sight);
+      return write(deps, request, () => {
+        const answer = revocation(deps, findNode(world(), params.node), false, sight);
+        return { command: { kind: "revoke-node", node: node.id }, answer: () => answer };
+      });
+    },
     joinNode: ({ body, request }) => joinNode(deps, body, request),
   };
 }
@@ -61,9 +83,15 @@ function listNodes(deps: HttpDeps, query: CheckedOf<"listNodes">["query"], reque
 }
 
 /** Said before it happens: afterwards the World no longer knows what stood there. */
-function removal(deps: HttpDeps, node: Node, dryRun: boolean, sight: Sight): RemovedNode {
+function removal(
+  deps: HttpDeps,
+  node: Node,
+  dryRun: boolean,
+  sight: Sight,
+  kind: "remove-node" | "revoke-node" = "remove-node",
+): RemovedNode {
   const world = seenWorld(deps.loop.world, sight);
-  const command = { kind: "remove-node", node: node.id } as const;
+  const command = { kind, node: node.id } as const;
   const preview = deps.loop.preview(command, { actor: "admin", freshToken: null });
   if (!preview.ok) throw refusalError(command, preview.error);
   const after = seenWorld(preview.value.after, sight);
@@ -76,6 +104,32 @@ function removal(deps: HttpDeps, node: Node, dryRun: boolean, sight: Sight): Rem
     volumesKept: volumesOn(world, workloads),
     seq: world.seq,
   };
+}
+
+/** The same, and what else follows from it. */
+const revocation = (deps: HttpDeps, node: Node, dryRun: boolean, sight: Sight): RevokedNode => ({
+  ...removal(deps, node, dryRun, sight, "revoke-node"),
+  secrets: [...secretsHeldBy(seenWorld(deps.loop.world, sight), node.id)],
+});
+
+function turnStanding(
+  deps: HttpDeps,
+  kind: "approve-node" | "unfreeze-node",
+  name: NodeId | NodeName,
+  request: FastifyRequest,
+): StandingView {
+  return write(deps, request, () => {
+    const { world } = deps.loop;
+    const node = findNode(world, name);
+    const { seq } = world;
+    return {
+      command: { kind, node: node.id },
+      answer: (outcome) => {
+        assert(outcome.kind === "standing-changed", `${kind} made something else`);
+        return { node: nodeRef(node), standing: "member", changed: outcome.changed, seq };
+      },
+    };
+  });
 }
 
 function moved(after: World, workload: WorkloadId): RemovedNode["moves"] {
@@ -151,7 +205,12 @@ function joinNode(deps: HttpDeps, body: CheckedOf<"joinNode">["body"], request: 
     },
     answer: (outcome) => {
       assert(outcome.kind === "node-joined", "join-node made something else");
-      return { node: outcome.node, installation: outcome.installation, name: outcome.name };
+      return {
+        node: outcome.node,
+        installation: outcome.installation,
+        name: outcome.name,
+        hubKey: deps.signingKey,
+      };
     },
   }));
 }

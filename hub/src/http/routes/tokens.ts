@@ -15,7 +15,13 @@ export function tokenHandlers(deps: HttpDeps): HandlersOf<"createToken" | "listT
     createToken: ({ body, request }) => {
       const secret = freshSecret(deps, request, "join token");
       const view = write(deps, request, () => ({
-        command: { kind: "create-token", uses: body.uses, expiresInMs: body.expiresInMs, labels: body.labels },
+        command: {
+          kind: "create-token",
+          uses: body.uses,
+          expiresInMs: body.expiresInMs,
+          labels: body.labels,
+          approval: body.approval,
+        },
         freshToken: { id: freshTokenId(deps), secretHash: secretHash(secret) },
         answer: (outcome): TokenView => {
           assert(outcome.kind === "token-created", "create-token made something else");
@@ -57,6 +63,7 @@ function tokenView(deps: HttpDeps, token: JoinToken): TokenView {
     expiresAtMs: token.expiresAtMs,
     expiresInMs: token.expiresAtMs - deps.clock.wallMs(),
     labels: { ...token.labels },
+    approval: token.approval,
     createdAtMs: token.createdAtMs,
     createdBy: token.createdBy,
   };

@@ -36,11 +36,15 @@ export const reachabilityViewSchema = z.object({
 });
 export type ReachabilityView = z.infer<typeof reachabilityViewSchema>;
 
+/** pending: it waits for approval and is given nothing. frozen: two machines used its key, and neither is let in. */
+export const standingSchema = z.enum(["member", "pending", "frozen"]);
+
 export const nodeSummarySchema = z.object({
   id: nodeIdSchema,
   name: nodeNameSchema,
   labels: z.record(z.string(), z.string()),
   availability: availabilitySchema,
+  standing: standingSchema.default("member"),
   reachability: reachabilityViewSchema,
   joinedAtMs: z.number(),
   facts: z.nullable(nodeFactsSchema),
@@ -133,6 +137,22 @@ export const removedNodeSchema = z.object({
 });
 export type RemovedNode = z.infer<typeof removedNodeSchema>;
 
+export const standingViewSchema = z.object({
+  node: nodeRefSchema,
+  standing: standingSchema,
+  /** false: it was so already; nothing was written. */
+  changed: z.boolean(),
+  seq: z.number().int(),
+});
+export type StandingView = z.infer<typeof standingViewSchema>;
+
+/** Its key opens nothing any more. */
+export const revokedNodeSchema = removedNodeSchema.extend({
+  /** Secrets that were delivered to it, by name: whoever has the machine may have them, so change them. */
+  secrets: z.array(z.string()),
+});
+export type RevokedNode = z.infer<typeof revokedNodeSchema>;
+
 /** Peers are newer or older than this hub: unknown fields of a joining agent are let through unread. */
 export const joinBodySchema = z.object({
   /** Ed25519, of a key that the node made and made durable before asking. Joining again with it gives the same node. */
@@ -145,5 +165,7 @@ export const joinedSchema = z.object({
   node: nodeIdSchema,
   installation: installationIdSchema,
   name: nodeNameSchema,
+  /** Ed25519: what the hub gives this node to run is signed with it, and the node takes nothing else. */
+  hubKey: publicKeySchema,
 });
 export type Joined = z.infer<typeof joinedSchema>;

@@ -14,6 +14,8 @@ export const createTokenBodySchema = z.strictObject({
   expiresInMs: z.number().int().min(1_000).max(MAX_TOKEN_LIFE_MS).default(DEFAULT_TOKEN_LIFE_MS),
   /** Nodes that join with it get these; they win over what the node itself says. */
   labels: labelsSchema.default({}),
+  /** Nodes that join with it are given nothing until an operator approves them. */
+  approval: z.boolean().default(false),
 });
 
 export const tokenViewSchema = z.object({
@@ -23,6 +25,7 @@ export const tokenViewSchema = z.object({
   /** By the hub's clock; negative: expired. */
   expiresInMs: z.number(),
   labels: z.record(z.string(), z.string()),
+  approval: z.boolean().default(false),
   createdAtMs: z.number(),
   createdBy: z.string(),
 });

@@ -69,6 +69,8 @@ function hubEventLevel(event: HubEvent): EventLevel {
     case "preempted":
     case "unschedulable":
     case "node-unreachable":
+    case "node-pending":
+    case "node-revoked":
     case "brake-on":
       return "warning";
     default:
@@ -93,6 +95,10 @@ function hubEventText(world: World, event: HubEvent): string {
       return `joined (${event.by})`;
     case "node-removed":
       return `removed by ${event.by}; what runs on it was not touched`;
+    case "node-revoked":
+      return `${event.name} revoked by ${event.by}: its key opens nothing any more; what runs on it was not touched`;
+    case "node-pending":
+      return `waits for approval: skerry node approve ${nameOf(event.node)}`;
     case "node-changed":
       return `${event.what} (${event.by})`;
     case "node-ready":
@@ -110,7 +116,7 @@ function hubEventText(world: World, event: HubEvent): string {
     case "assignment-refused":
       return `refuses its assignment (${event.reason}): ${event.message}`;
     case "clone-detected":
-      return "two machines say they are this node: was its disk copied? Join one of them anew";
+      return "frozen: two machines used its key, so neither is let in and both keep what they run. Was its disk copied? If the other machine is yours, switch it off and unfreeze this node; if not, revoke it and join it anew";
     case "rollout-started":
       return `rollout of revision ${event.revision} began: ${event.reason}`;
     case "rollout-batch":

@@ -21,6 +21,7 @@ export function nodeSummary(world: World, seen: World, node: Node, now: Millis):
     name: node.name,
     labels: { ...node.labels },
     availability: node.availability,
+    standing: node.standing,
     reachability: reachabilityView(world, node.id, now),
     joinedAtMs: node.joinedAtMs,
     facts: node.facts,

@@ -17,6 +17,7 @@ import {
   type WorkloadId,
   workloadIdSchema,
 } from "@skerry/shared/model/ids.ts";
+import { markSchema } from "@skerry/shared/model/mark.ts";
 import { nodeFactsSchema } from "@skerry/shared/model/node.ts";
 import { type WorkloadStatus, workloadStatusSchema } from "@skerry/shared/model/report.ts";
 import type { Database } from "better-sqlite3";
@@ -62,6 +63,8 @@ const nodeRow = z.object({
   availability_said: z.nullable(z.string()),
   drain_deadline_ms: z.nullable(wallMs()),
   drain_over_ms: z.nullable(wallMs()),
+  standing: z.enum(["member", "pending", "frozen"]),
+  lineage: z.string(),
 });
 const placementRow = z.object({
   workload: workloadIdSchema,
@@ -87,6 +90,11 @@ const tombstoneRow = z.object({
 });
 const fencingRow = z.object({ workload: workloadIdSchema, token: counterSchema });
 const observedRow = z.object({ node: nodeIdSchema, workloads: z.string() });
+const lineageSchema = z.object({
+  current: z.nullable(markSchema),
+  next: z.nullable(markSchema),
+  runId: z.string(),
+});
 const labelsSchema = z.record(z.string(), z.string());
 const refusalSchema = z.object({ reason: z.string(), message: z.string() });
 const observedSchema = z.array(workloadStatusSchema);
@@ -184,6 +192,8 @@ function toNode(row: unknown): Node {
       node.availability_said === null ? null : parse(what, saidSchema, json(what, node.availability_said)),
     drainDeadlineMs: node.drain_deadline_ms,
     drainOverMs: node.drain_over_ms,
+    standing: node.standing,
+    lineage: parse(what, lineageSchema, json(what, node.lineage)),
   };
 }
 

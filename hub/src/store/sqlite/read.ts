@@ -4,13 +4,14 @@ import {
   type AppName,
   type NodeId,
   nodeIdSchema,
+  nodeNameSchema,
   type PublicKey,
   publicKeySchema,
   specHashSchema,
 } from "@skerry/shared/model/ids.ts";
 import type { Database, Statement } from "better-sqlite3";
 import * as z from "zod/mini";
-import type { HubEvent, JoinToken } from "../../core/change.ts";
+import type { HubEvent, JoinToken, RevokedKey } from "../../core/change.ts";
 import type { EventQuery, EventRow, EventScope, Store } from "../store.ts";
 import { bodies, json, parse, parseSpec } from "./load.ts";
 import { rolloutSchema } from "./rollout-rows.ts";
@@ -24,6 +25,8 @@ export type Reads = Pick<
   | "events"
   | "publicKey"
   | "keyHolder"
+  | "revokedKey"
+  | "revokedKeyOf"
   | "tokens"
   | "idempotent"
   | "setting"
@@ -51,6 +54,8 @@ export function prepareReads(db: Database): Reads {
       const row = holder.get(wanted);
       return row === undefined ? null : parse("node key", nodeIdSchema, row.node);
     },
+    revokedKey: (wanted) => revokedKeys(db, "SELECT body FROM revoked_key WHERE public_key = ?", wanted)[0] ?? null,
+    revokedKeyOf: (node) => revokedKeys(db, "SELECT body FROM revoked_key WHERE node = ?", node)[0] ?? null,
     tokens: () =>
       token.all().map((row): JoinToken => parse("join token", joinTokenSchema, json("join token", row.body))),
     idempotent: (key) => answer.get(key) ?? null,
@@ -60,12 +65,23 @@ export function prepareReads(db: Database): Reads {
 
 const ROLLOUTS_SQL = "SELECT body FROM rollout WHERE app = ? ORDER BY revision DESC LIMIT ?";
 
+const revokedKeySchema = z.object({
+  publicKey: publicKeySchema,
+  node: nodeIdSchema,
+  name: nodeNameSchema,
+  revokedAtMs: z.number(),
+  revokedBy: z.string(),
+});
+const revokedKeys = (db: Database, sql: string, wanted: string): readonly RevokedKey[] =>
+  bodies(db, "revoked key", revokedKeySchema, sql, wanted);
+
 const joinTokenSchema = z.object({
   id: z.string(),
   secretHash: specHashSchema,
   usesLeft: z.int(),
   expiresAtMs: z.number(),
   labels: z.record(z.string(), z.string()),
+  approval: z._default(z.boolean(), false),
   createdAtMs: z.number(),
   createdBy: z.string(),
 });

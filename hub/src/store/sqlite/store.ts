@@ -61,6 +61,8 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     watch: (since, limit) => guard(() => watch(since, limit)),
     publicKey: (node) => guard(() => reads.publicKey(node)),
     keyHolder: (key) => guard(() => reads.keyHolder(key)),
+    revokedKey: (key) => guard(() => reads.revokedKey(key)),
+    revokedKeyOf: (node) => guard(() => reads.revokedKeyOf(node)),
     tokens: () => guard(() => reads.tokens()),
     ...guardedPeople(preparePeople(db, options.onUnreadable ?? (() => {})), guard),
     idempotent: (key) => guard(() => reads.idempotent(key)),

@@ -24,6 +24,9 @@ export function prepareWrites(db: Database): WriteChange {
   const setNodeKey = db.prepare(
     "INSERT INTO node_key (node, public_key) VALUES (?, ?) ON CONFLICT DO UPDATE SET public_key = excluded.public_key",
   );
+  const revokeKey = db.prepare(
+    "INSERT INTO revoked_key (public_key, node, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+  );
   const removePlacement = db.prepare("DELETE FROM placement WHERE workload = ?");
   const setTombstone = db.prepare(
     "INSERT INTO tombstone (node, workload, generation, reason, silent_run_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET " +
@@ -76,6 +79,9 @@ export function prepareWrites(db: Database): WriteChange {
         return 0;
       case "node-removed":
         removeNode.run(change.node);
+        return 0;
+      case "key-revoked":
+        revokeKey.run(change.key.publicKey, change.key.node, JSON.stringify(change.key));
         return 0;
       case "placement-set":
         writePlacement(change.placement);
@@ -186,14 +192,14 @@ function prepareNode(db: Database): (node: Node) => void {
   const set = db.prepare(
     `INSERT INTO node (id, name, labels, availability, joined_at_ms, facts, assigned_epoch, assigned_generation,
        accepted_epoch, accepted_generation, refusal, events_acked, availability_said, drain_deadline_ms,
-       drain_over_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       drain_over_ms, standing, lineage)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET name = excluded.name, labels = excluded.labels, availability = excluded.availability,
        joined_at_ms = excluded.joined_at_ms, facts = excluded.facts, assigned_epoch = excluded.assigned_epoch,
        assigned_generation = excluded.assigned_generation, accepted_epoch = excluded.accepted_epoch,
        accepted_generation = excluded.accepted_generation, refusal = excluded.refusal, events_acked = excluded.events_acked,
        availability_said = excluded.availability_said, drain_deadline_ms = excluded.drain_deadline_ms,
-       drain_over_ms = excluded.drain_over_ms`,
+       drain_over_ms = excluded.drain_over_ms, standing = excluded.standing, lineage = excluded.lineage`,
   );
   return (node) => {
     set.run(
@@ -212,6 +218,8 @@ function prepareNode(db: Database): (node: Node) => void {
       node.availabilitySaid === null ? null : JSON.stringify(node.availabilitySaid),
       node.drainDeadlineMs,
       node.drainOverMs,
+      node.standing,
+      JSON.stringify(node.lineage),
     );
   };
 }

@@ -1,0 +1,75 @@
+// Commands about whether a node is trusted: approving one that waits, ending a freeze, revoking a key. Pure.
+
+import { assert } from "@skerry/shared/runtime/assert.ts";
+import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
+import { err, ok } from "@skerry/shared/runtime/result.ts";
+import type { Change, RevokedKey } from "./change.ts";
+import type { CommandContext, HandleResult, StandingCommand } from "./command.ts";
+import { NEW_LINEAGE } from "./lineage.ts";
+import { durationInWords } from "./why/words.ts";
+import type { Node, World } from "./world.ts";
+
+type Turning = Exclude<StandingCommand, { readonly kind: "revoke-node" }>;
+
+/** What each command ends, and what it says when there is nothing to end. */
+const TURNS = {
+  "approve-node": { from: "pending", what: "approved" },
+  "unfreeze-node": { from: "frozen", what: "unfrozen: whichever machine connects next is taken for the node" },
+} as const;
+
+/** Saying it of one that is a member already changes nothing. */
+export function handleStanding(world: World, command: Turning, context: CommandContext): HandleResult {
+  const node = world.nodes.get(command.node);
+  if (node === undefined)
+    return refuse("not-found", `there is no node ${command.node}`, "skerry nodes lists those that exist", "node");
+  const { from, what } = TURNS[command.kind];
+  if (node.standing === "member")
+    return ok({ changes: [], outcome: { kind: "standing-changed", node: node.id, changed: false } });
+  if (node.standing !== from) return wrongTurn(node);
+  const lineage = command.kind === "unfreeze-node" ? NEW_LINEAGE : node.lineage;
+  return ok({
+    changes: [
+      { kind: "node-set", node: { ...node, standing: "member", lineage } },
+      { kind: "hub-event", event: { kind: "node-changed", node: node.id, what, by: context.actor } },
+      { kind: "dirty", apps: [], nodes: [node.id] },
+    ],
+    outcome: { kind: "standing-changed", node: node.id, changed: true },
+  });
+}
+
+const wrongTurn = ({ name, standing }: Node): HandleResult =>
+  standing === "frozen"
+    ? refuse(
+        "invalid",
+        `node ${name} is frozen, as two machines used its key`,
+        `skerry why ${name} says what to do`,
+        null,
+      )
+    : refuse("invalid", `node ${name} waits for approval and is not frozen`, `skerry node approve ${name}`, null);
+
+/** Said before the node is forgotten: who listens closes its connections with this reason. */
+export function keyRevoked(node: Node, { nodeKey, wallMs, actor }: CommandContext): readonly Change[] {
+  assert(nodeKey !== null, `node ${node.id} has no key`);
+  const key = { publicKey: nodeKey, node: node.id, name: node.name, revokedAtMs: wallMs, revokedBy: actor };
+  return [
+    { kind: "key-revoked", key },
+    { kind: "hub-event", event: { kind: "node-revoked", node: node.id, name: node.name, by: actor } },
+  ];
+}
+
+export const revokedRefusal = ({ name, revokedAtMs, revokedBy }: RevokedKey, wallMs: WallMillis): HandleResult =>
+  refuse(
+    "key-revoked",
+    `this machine's key was revoked, as that of node ${name}, ${durationInWords(wallMs - revokedAtMs)} ago by ${revokedBy}: it never joins again`,
+    "if the machine is yours, remove its agent's data folder and join anew: it then makes another key",
+    "publicKey",
+  );
+
+function refuse(
+  code: "not-found" | "invalid" | "key-revoked",
+  message: string,
+  hint: string,
+  path: string | null,
+): HandleResult {
+  return err({ code, message, hint, path });
+}
