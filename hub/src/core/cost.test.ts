@@ -52,6 +52,7 @@ function fleet(): Scenario {
     fencingTokens: new Map(),
     rollouts: [],
     wishes: [],
+    policies: [],
     gates: [],
     observed: new Map(),
   };

@@ -19,6 +19,12 @@ import {
 } from "@skerry/shared/model/ids.ts";
 import { nodeFactsSchema } from "@skerry/shared/model/node.ts";
 import { type WorkloadStatus, workloadStatusSchema } from "@skerry/shared/model/report.ts";
+import {
+  type Policy,
+  policyFieldsSchema,
+  policyNameSchema,
+  resolvedPolicySchema,
+} from "@skerry/shared/policy/policy.ts";
 import type { Database } from "better-sqlite3";
 import * as z from "zod/mini";
 import type { LoadedWorld } from "../../core/apply-change.ts";
@@ -76,6 +82,7 @@ const placementRow = z.object({
   silent_run_ms: z.nullable(z.number()),
   intent: z.string(),
   step: z.string(),
+  policy: z.string(),
 });
 const bodyRow = z.object({ body: z.string() });
 const tombstoneRow = z.object({
@@ -87,6 +94,11 @@ const tombstoneRow = z.object({
 });
 const fencingRow = z.object({ workload: workloadIdSchema, token: counterSchema });
 const observedRow = z.object({ node: nodeIdSchema, workloads: z.string() });
+/** One that cannot be read stops the start: without it, nobody knows what it refused. */
+const policySchema: z.ZodMiniType<Policy> = z.extend(policyFieldsSchema, {
+  name: policyNameSchema,
+  revision: counterSchema,
+});
 const labelsSchema = z.record(z.string(), z.string());
 const refusalSchema = z.object({ reason: z.string(), message: z.string() });
 const observedSchema = z.array(workloadStatusSchema);
@@ -109,6 +121,7 @@ export function loadAll(db: Database): LoadedWorld {
       ),
       rollouts: bodies(db, "rollout", rolloutSchema, NEWEST_ROLLOUTS_SQL),
       wishes: bodies(db, "wish", wishSchema, "SELECT body FROM wish ORDER BY key"),
+      policies: bodies(db, "policy", policySchema, "SELECT body FROM policy ORDER BY name"),
       gates: bodies(db, "gate", gateResultSchema, "SELECT body FROM gate ORDER BY workload"),
       observed: new Map(rows(db, "SELECT * FROM observed ORDER BY node").flatMap(toObserved)),
     };
@@ -202,6 +215,7 @@ function toPlacement(row: unknown): Placement {
     silentRunMs: placement.silent_run_ms,
     intent: parse("placement", intentSchema, json("placement", placement.intent)),
     step: parse("placement", stepSchema, json("placement", placement.step)),
+    policy: parse("placement", z.nullable(resolvedPolicySchema), json("placement", placement.policy)),
   };
 }
 
