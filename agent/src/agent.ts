@@ -14,6 +14,7 @@ import type { EndedRun } from "./core/memory.ts";
 import type { Told } from "./core/report.ts";
 import { type BootRecord, bootSeen, isSafeMode, safeModeMessage, steadyAtMs } from "./core/safe-mode.ts";
 import type { Engine } from "./engine/engine.ts";
+import type { HostPaths } from "./engine/host-paths.ts";
 import { labelKey } from "./engine/labels.ts";
 import { commitIfPossible, type Ledger, type LedgerChange } from "./ledger/ledger.ts";
 import type { Dial } from "./link/failure.ts";
@@ -49,6 +50,8 @@ export interface AgentParts {
   readonly leases: LeaseKeeper;
   /** Update windows and holds; without it windows stay closed and nothing is held. */
   readonly times?: ChangeTimes;
+  /** Follows links of host paths before they are mounted; without it they are taken as they are written. */
+  readonly hostPaths?: HostPaths;
   /** Whether an operator has ordered safe mode to end. An order is told once. */
   readonly safeModeOff: () => boolean;
   /** What the hub may look at over a second socket; see streams/. */
@@ -129,6 +132,7 @@ class WiredAgent implements Agent {
       safeMode: () => isSafeMode(this.#boots),
       ledgerLost: parts.ledgerLost,
       ...(parts.times === undefined ? {} : { times: parts.times }),
+      ...(parts.hostPaths === undefined ? {} : { hostPaths: parts.hostPaths }),
     });
     this.#link = createLink({
       ...{ clock, random, log, ledger, identity, bootId },

@@ -1,6 +1,7 @@
 // `skerry agent`: builds the real clock, disk, engine and network, joins if this machine has not, and runs the agent until a signal.
 // Containers run on when it ends. Mistakes of the person who starts it are said in one message with the next step, never as a stack.
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
 import { jsonLog, type Log, plainLog } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
@@ -13,6 +14,7 @@ import { safeModeOff, takeSafeModeOrder } from "./control/safe-mode-order.ts";
 import { startControl } from "./control/server.ts";
 import { dockerEngine } from "./engine/docker.ts";
 import { type Engine, EngineError } from "./engine/engine.ts";
+import { type HostPaths, hostPaths } from "./engine/host-paths.ts";
 import { labelKey } from "./engine/labels.ts";
 import { clockSynchronised } from "./facts/figures.ts";
 import { modelByInventory, printInventory } from "./facts/inventory.ts";
@@ -123,7 +125,8 @@ async function run(config: AgentConfig): Promise<void> {
     const { identity } = ledger.content();
     if (identity === null) throw new Error("bug: joined, and without an identity");
     looks = { clock: machine.clock, engine: machine.engine, key: labelKey(identity) };
-    const agent = buildAgent(machine, ledger, rebuilt, createStreams({ ...looks, log }, identity));
+    const paths = await hostPaths([config.dataDir, config.runDir, config.dockerSocket].map((path) => resolve(path)));
+    const agent = buildAgent(machine, ledger, rebuilt, createStreams({ ...looks, log }, identity), paths);
     answer = () => ({ state: "joined", ...agent.status() });
     stopOnSignal(agent, log);
     await agent.run();
@@ -157,6 +160,7 @@ function buildAgent(
   ledger: OpenedLedger["ledger"],
   lost: string | null,
   streams: Streams,
+  paths: HostPaths,
 ): Agent {
   const { identity } = ledger.content();
   return createAgent({
@@ -170,6 +174,7 @@ function buildAgent(
       synchronised: () => clockSynchronised(),
     }),
     streams,
+    hostPaths: paths,
     ask: lazyAsk(engine),
     leases: leaseFile(config.runDir, identity?.node ?? "", log),
     bootId: bootId(),

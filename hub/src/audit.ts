@@ -1,6 +1,9 @@
 // What the audit log says of a command: its target, and what that was and becomes, from the World before the commit and the changes.
 // In words that a person reads; what is longer is told by its hash. It must never hold a secret.
+
+import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName } from "@skerry/shared/model/ids.ts";
+import type { Policy } from "@skerry/shared/policy/policy.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import { isoTime } from "@skerry/shared/runtime/iso-time.ts";
@@ -82,6 +85,12 @@ export function audited(
         roleWords(people, command.role.name),
         permissionWords(command.role),
       );
+    case "set-policy":
+    case "remove-policy": {
+      const before = world.policies.get(command.name);
+      const after = command.kind === "remove-policy" ? undefined : (lastOf(changes, "policy-set")?.policy ?? before);
+      return entry(`policy/${command.name}`, null, policyWords(before), policyWords(after));
+    }
     case "remove-role":
       return entry(`role/${command.name}`, null, roleWords(people, command.name), null);
     default:
@@ -174,6 +183,10 @@ function roleWords(people: People | null, name: string): string | null {
   const role = people?.roles.find((each) => each.name === name);
   return role === undefined ? null : permissionWords(role);
 }
+
+/** Its revision begins anew when it was removed; the hash tells whether two are the same. */
+const policyWords = (policy: Policy | undefined): string | null =>
+  policy === undefined ? null : `revision ${policy.revision} ${sha256Hex(canonicalJson(policy))}`;
 
 const permissionWords = ({ permissions }: Role): string => [...permissions].sort().join(" ");
 

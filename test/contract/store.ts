@@ -16,6 +16,9 @@ import type {
 } from "@skerry/shared/model/ids.ts";
 import { plainStatus, RUN_INTENT } from "@skerry/shared/model/plain.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Policy } from "@skerry/shared/policy/policy.ts";
+import { NO_GRANTS, NO_RULES } from "@skerry/shared/policy/profiles.ts";
+import { resolved } from "@skerry/shared/policy/resolve.ts";
 import { expect, test } from "vitest";
 import type { ApiToken, DurableChange, JoinToken } from "../../hub/src/core/change.ts";
 import { NEW_LINEAGE } from "../../hub/src/core/lineage.ts";
@@ -123,9 +126,16 @@ export function placement(id: string, onNode: NodeId, revision: number, fields: 
     silentRunMs: null,
     intent: RUN_INTENT,
     step: FIRST_STEP,
+    policy: null,
     ...fields,
   };
 }
+
+const policy = (name: string, revision: number): Policy => ({
+  ...{ name, revision, profile: "baseline", mode: "enforce", apps: [appName("shop")], nodeLabels: ["gpio=yes"] },
+  grants: { ...NO_GRANTS, devices: ["/dev/ttyUSB*"] },
+  rules: { ...NO_RULES, registries: ["registry.example"] },
+});
 
 export const token = (id: string, usesLeft: number): JoinToken => ({
   id,
@@ -229,9 +239,12 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
   });
 
   contract(
-    "[S2] every kind of change is there after a crash, and removals are gone; a tombstone outlives its node",
+    "[S2][P311] every kind of change is there after a crash, and removals are gone; a tombstone outlives its node",
     (store, under) => {
-      const kept = placement("shop/web/1", nodeId(1), 1, { fencingToken: 3, silentRunMs: 30_000 });
+      const kept = placement("shop/web/1", nodeId(1), 1, {
+        ...{ fencingToken: 3, silentRunMs: 30_000 },
+        policy: resolved([policy("serial", 2)]),
+      });
       const tombstone = {
         workload: workload("shop/web/2"),
         node: nodeId(1),
@@ -273,6 +286,9 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
           { kind: "wish-set", wish },
           { kind: "wish-set", wish: { ...wish, app: appName("gone"), service: "web" as ServiceName } },
           { kind: "wish-set", wish: { ...wish, slot: "1" as Slot, service: "web" as ServiceName } },
+          { kind: "policy-set", policy: policy("serial", 1) },
+          { kind: "policy-set", policy: policy("serial", 2) },
+          { kind: "policy-set", policy: policy("gone", 1) },
           { kind: "gate-set", gate: gate("shop/web/1") },
           { kind: "gate-set", gate: gate("shop/web/2") },
           { kind: "gate-set", gate: gate("shop/web/3") },
@@ -286,6 +302,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
           { kind: "placement-removed", workload: workload("shop/web/3") },
           { kind: "tombstone-removed", node: nodeId(1), workload: workload("shop/web/9") },
           { kind: "wish-removed", key: "shop/web/1" },
+          { kind: "policy-removed", name: "gone" },
           { kind: "gate-removed", workload: workload("shop/web/2") },
           { kind: "token-removed", id: "t2" },
           { kind: "node-removed", node: nodeId(2) },
@@ -303,6 +320,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         fencingTokens: new Map([[kept.workload, 3]]),
         rollouts: [{ ...rollout("shop", 1), state: { kind: "done", atMs: 8 } }],
         wishes: [wish],
+        policies: [policy("serial", 2)],
         gates: [gate("shop/web/1")],
         observed: new Map(),
       });

@@ -1,6 +1,7 @@
 // Compare: the short list of facts that outside edits change, as they should be and as they are. The spec hash covers everything else:
 // what an engine says of a container is never compared with the spec field by field. Pure.
 import type { ContainerSpec } from "@skerry/shared/model/container.ts";
+import { confined } from "@skerry/shared/policy/confined.ts";
 import type { ContainerDetails } from "../engine/engine.ts";
 
 export type Limits = ContainerDetails["limits"];
@@ -11,7 +12,7 @@ export function expectedLimits(spec: ContainerSpec): Limits {
     memoryBytes: spec.memoryBytes ?? 0,
     nanoCpus: spec.nanoCpus ?? 0,
     cpuShares: spec.cpuShares ?? 0,
-    pidsLimit: spec.pidsLimit,
+    pidsLimit: confined(spec).pidsLimit,
     restartPolicy: "no",
   };
 }

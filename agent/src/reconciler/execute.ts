@@ -1,13 +1,16 @@
 // Execute: one action, one engine call, one outcome. No choices are left here. The switch fails to compile when an action is missing.
 
-import type { Workload } from "@skerry/shared/model/assignment.ts";
+import type { AssignedApp, Assignment, Workload } from "@skerry/shared/model/assignment.ts";
 import type { ContainerSpec, Mount } from "@skerry/shared/model/container.ts";
+import { confined } from "@skerry/shared/policy/confined.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { type Clock, DeadlineError, sleep, withDeadline } from "@skerry/shared/runtime/clock.ts";
 import type { Action } from "../core/action.ts";
 import { expectedLimits, limitsText } from "../core/compare.ts";
+import { refusalText, refusedBy } from "../core/policy.ts";
 import type { Outcome } from "../core/remember.ts";
 import { type Engine, EngineError, type PullProgress } from "../engine/engine.ts";
+import type { HostPaths } from "../engine/host-paths.ts";
 import { containerLabels, type LabelKey, objectLabels } from "../engine/labels.ts";
 import type { ChangeTimes } from "../times/times.ts";
 
@@ -23,6 +26,9 @@ export interface ExecuteParts {
   readonly engine: Engine;
   readonly labelKey: LabelKey;
   readonly times?: Pick<ChangeTimes, "holdMount">;
+  /** Without them links are not followed: an engine that is no real one has none. */
+  readonly hostPaths?: HostPaths;
+  readonly desired: () => Assignment | null;
 }
 
 export interface ActionContext {
@@ -103,16 +109,64 @@ async function call(parts: ExecuteParts, action: Action, context: ActionContext)
 }
 
 async function create(
-  { engine, labelKey, times }: ExecuteParts,
+  { engine, labelKey, times, hostPaths, desired }: ExecuteParts,
   { workload, name, named }: Extract<Action, { kind: "create-container" }>,
 ): Promise<string> {
   const labels = containerLabels(labelKey, workload, name, limitsText(expectedLimits(workload.spec)));
   const fenced = workload.fencingToken > 0;
   const environment = fenced ? { SKERRY_FENCING_TOKEN: String(workload.fencingToken) } : {};
-  const spec = named ? workload.spec : withoutAliases(workload.spec);
+  const allowed = await allowedSpec(workload, desired()?.apps ?? [], hostPaths);
+  const spec = named ? allowed : withoutAliases(allowed);
   const mount = await holdMount(times, workload);
   const mounted = mount === null ? spec : { ...spec, mounts: [...spec.mounts, mount] };
-  return await engine.createContainer({ name, spec: mounted, labels, environment });
+  return await engine.createContainer({ name, spec: { ...mounted, ...silence(mounted) }, labels, environment });
+}
+
+/** What the engine is asked for where the file says nothing. */
+function silence(spec: ContainerSpec): Pick<ContainerSpec, "capAdd" | "capDrop" | "securityOpt" | "pidsLimit"> {
+  const { capAdd, capDrop, securityOpt, pidsLimit } = confined(spec);
+  return { capAdd: [...capAdd], capDrop: [...capDrop], securityOpt: [...securityOpt], pidsLimit };
+}
+
+/**
+ * Judged once more right before the engine is asked, with each host path as what it leads to; and the engine is given that path. Throws what is
+ * no try again. What remains: a folder on the way that is exchanged for a link between this look and the mount, or before a later
+ * start, by who may write beside it.
+ */
+async function allowedSpec(
+  workload: Workload,
+  apps: readonly AssignedApp[],
+  paths: HostPaths | undefined,
+): Promise<ContainerSpec> {
+  const asked = refusalText(refusedBy(workload, apps));
+  if (asked !== null) throw new EngineError("invalid", asked);
+  const hasPaths = workload.spec.mounts.some(({ kind }) => kind === "bind") || workload.spec.devices.length > 0;
+  if (paths === undefined || !hasPaths || workload.policy?.profile === "privileged") return workload.spec;
+  const mounts = await Promise.all(
+    workload.spec.mounts.map(async (mount) =>
+      mount.kind === "bind" ? { ...mount, source: await real(paths, mount.source) } : mount,
+    ),
+  );
+  for (const { host } of workload.spec.devices) {
+    const path = await real(paths, host);
+    if (!path.startsWith("/dev/"))
+      throw new EngineError(
+        "invalid",
+        `this node refuses it by policy: device ${host} is a link to ${path}, out of /dev`,
+      );
+  }
+  const spec = { ...workload.spec, mounts };
+  const followed = refusalText(refusedBy({ ...workload, spec }, apps, paths.closed));
+  if (followed === null) return spec;
+  throw new EngineError("invalid", `${followed} (links are followed: grant the path that they lead to)`);
+}
+
+async function real(paths: HostPaths, path: string): Promise<string> {
+  try {
+    return await paths.real(path);
+  } catch (error) {
+    throw new EngineError("retry", `could not look at ${path} on this machine: ${String(error)}`, { cause: error });
+  }
 }
 
 function withoutAliases(spec: ContainerSpec): ContainerSpec {

@@ -33,7 +33,6 @@ const BRAKE_REST = { baseMs: 10_000, capMs: 300_000 } as const;
 export interface LaneParts extends ExecuteParts {
   readonly random: Random;
   readonly log: Log;
-  readonly desired: () => Assignment | null;
   readonly link: () => LinkState;
   /** An action ended. Must not throw but on a bug. */
   readonly onOutcome: (lane: Lane, action: Action, outcome: Outcome) => void;

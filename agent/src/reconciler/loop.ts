@@ -101,6 +101,7 @@ class Loop implements Reconciler {
     );
     this.#lanes = new Lanes({
       ...(parts.times === undefined ? {} : { times: parts.times }),
+      ...(parts.hostPaths === undefined ? {} : { hostPaths: parts.hostPaths }),
       clock,
       engine,
       labelKey,

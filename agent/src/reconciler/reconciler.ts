@@ -7,6 +7,7 @@ import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import type { LinkState } from "../core/link-state.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { HostPaths } from "../engine/host-paths.ts";
 import type { LabelKey } from "../engine/labels.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Ask } from "../prober/prober.ts";
@@ -32,6 +33,8 @@ export interface ReconcilerParts {
   readonly safeMode: () => boolean;
   /** Update windows and holds; without it windows stay closed and nothing is held. */
   readonly times?: ChangeTimes;
+  /** Follows links of host paths before they are mounted; without it they are taken as they are written. */
+  readonly hostPaths?: HostPaths;
   /** Why the ledger had to start empty, when it was lost; containers are then adopted from their labels. null: it was not. */
   readonly ledgerLost: string | null;
 }

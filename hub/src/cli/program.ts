@@ -78,6 +78,12 @@ function collect(text: string, before: readonly string[] = []): readonly string[
 }
 
 const json = (): Option => new Option("--json", "print JSON with stable fields");
+/** Of policies. */
+const dryRun = (): Option => new Option("--dry-run", "tell what would be refused; change nothing");
+const ifRevision = (): Option =>
+  new Option("--if-revision <n>", "only if this is the policy's current revision (0: only if it is new)").argParser(
+    whole,
+  );
 
 function addStarters(program: Command, finish: Finish, io: Io): void {
   const hub = program
@@ -476,6 +482,51 @@ function addWishes(program: Command, finish: Finish, io: Io): void {
   lazily(unpause, finish, io, load("unpause"), ["target"]);
 }
 
+function addPolicies(program: Command, finish: Finish, io: Io): void {
+  const policy = program
+    .command("policy")
+    .summary("policies: set, ls, show, rm, check")
+    .description(
+      "Policies say what containers may ask of machines. Where there is none the profile restricted holds: no devices, no host paths, no further capabilities. What a policy refuses is not applied; what runs is never stopped by one.",
+    );
+  const set = policy
+    .command("set <file>")
+    .summary("make a policy, or give it other content")
+    .description(
+      "Sets the policy in FILE, YAML or JSON (- reads standard input), and tells what of the apps that are there it refuses. Its fields: name, profile (restricted, baseline, privileged), mode (enforce, audit), apps, nodeLabels, grants (devices, hostPaths, capabilities, ...), rules (registries, requireDigest, ...).",
+    )
+    .addOption(dryRun())
+    .addOption(ifRevision())
+    .addOption(json());
+  lazily(set, finish, io, () => import("./commands/policy-set.ts"), ["file"]);
+  const list = policy
+    .command("ls")
+    .alias("list")
+    .summary("list policies and whom they are about")
+    .description("Lists the policies, whom they are about, and what they say.")
+    .addOption(json());
+  lazily(list, finish, io, () => import("./commands/policy-ls.ts"));
+  const show = policy
+    .command("show <name>")
+    .summary("show one policy")
+    .description("Shows a policy, with its revision for --if-revision.")
+    .addOption(json());
+  lazily(show, finish, io, () => import("./commands/policy-show.ts"), ["name"]);
+  const remove = policy
+    .command("rm <name>")
+    .summary("remove a policy")
+    .description("Removes a policy. What it allowed runs on, and is refused when it is to change.")
+    .addOption(dryRun())
+    .addOption(ifRevision());
+  lazily(remove, finish, io, () => import("./commands/policy-rm.ts"), ["name"]);
+  const check = policy
+    .command("check")
+    .summary("what the policies refuse of what is there")
+    .description("Tells what of the apps that are there the policies refuse; exit code 1 when they do.")
+    .addOption(json());
+  lazily(check, finish, io, () => import("./commands/policy-check.ts"));
+}
+
 function addPeople(program: Command, finish: Finish, io: Io): void {
   addApiTokens(program, finish, io);
   const role = program
@@ -503,6 +554,7 @@ function addPeople(program: Command, finish: Finish, io: Io): void {
     .summary("remove an own role that nobody has")
     .description("Removes an own role. One that an API token has is refused: remove the token first.");
   lazily(remove, finish, io, () => import("./commands/role-rm.ts"), ["name"]);
+  addPolicies(program, finish, io);
   const auth = program
     .command("auth")
     .summary("what you may do: whoami, can-i")

@@ -43,6 +43,12 @@ export function targetRef(text: string): {
   return { app: appRef(app), service: (service ?? null) as ServiceName | null, slot: slot ?? null };
 }
 
+/** It becomes part of an address. */
+export function policyRef(text: string): string {
+  if (text !== "" && !text.includes("/")) return text;
+  throw usage(`${JSON.stringify(text)} is not a policy's name.`, "skerry policy ls lists them.");
+}
+
 /** "app:read". The table of them is light, so this one is judged here. */
 export function permissionRef(text: string): Permission {
   if (isPermission(text)) return text;

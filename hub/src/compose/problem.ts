@@ -17,7 +17,9 @@ export type ProblemCode =
   | "value-changed"
   | "reference-unknown"
   | "file-missing"
-  | "conflict";
+  | "conflict"
+  /** Not of the file alone: a policy in audit mode would refuse it. */
+  | "policy-audited";
 
 export interface Problem {
   readonly code: ProblemCode;

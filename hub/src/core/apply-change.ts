@@ -3,6 +3,7 @@
 import type { AppName, InstallationId, NodeId, NodeName, ServiceName, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadId, workloadParts } from "@skerry/shared/model/names.ts";
 import type { Report, WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Policy } from "@skerry/shared/policy/policy.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "./change.ts";
@@ -40,6 +41,8 @@ export interface LoadedWorld {
   /** Of each app the newest. */
   readonly rollouts: readonly Rollout[];
   readonly wishes: readonly Wish[];
+  /** By name. */
+  readonly policies: readonly Policy[];
   readonly gates: readonly GateResult[];
   /** Written behind: what nodes last said before this hub started. */
   readonly observed: ReadonlyMap<NodeId, readonly WorkloadStatus[]>;
@@ -66,6 +69,7 @@ interface MutableWorld {
   readonly fencingTokens: Map<WorkloadId, number>;
   readonly rollouts: Map<AppName, Rollout>;
   readonly wishes: Map<string, Wish>;
+  readonly policies: Map<string, Policy>;
   readonly gates: Map<WorkloadId, GateResult>;
   readonly settledSinceMs: Map<string, Millis>;
   readonly reachability: Map<NodeId, Reachability>;
@@ -89,6 +93,7 @@ export function emptyWorld(installation: InstallationId, epoch: number, now: Mil
     fencingTokens: new Map(),
     rollouts: [],
     wishes: [],
+    policies: [],
     gates: [],
     observed: new Map(),
   };
@@ -109,6 +114,7 @@ export function worldFrom(loaded: LoadedWorld, now: Millis): World {
   for (const [workload, token] of loaded.fencingTokens) world.fencingTokens.set(workload, token);
   for (const rollout of loaded.rollouts) world.rollouts.set(rollout.app, rollout);
   for (const wish of loaded.wishes) world.wishes.set(wishKey(wish), wish);
+  for (const policy of loaded.policies) world.policies.set(policy.name, policy);
   for (const [node, statuses] of loaded.observed) world.observations.set(node, oldObservation(statuses));
   for (const app of world.apps.keys()) world.dirtyApps.add(app);
   for (const node of world.nodes.keys()) {
@@ -137,6 +143,7 @@ function blankWorld({ installation, epoch, seq }: LoadedWorld, now: Millis): Mut
     fencingTokens: new Map(),
     rollouts: new Map(),
     wishes: new Map(),
+    policies: new Map(),
     gates: new Map(),
     settledSinceMs: new Map(),
     reachability: new Map(),
@@ -198,6 +205,12 @@ export function applyChange(world: World, change: Change): void {
       return;
     case "wish-removed":
       target.wishes.delete(change.key);
+      return;
+    case "policy-set":
+      target.policies.set(change.policy.name, change.policy);
+      return;
+    case "policy-removed":
+      target.policies.delete(change.name);
       return;
     case "gate-set":
       target.gates.set(change.gate.workload, change.gate);
@@ -317,6 +330,7 @@ export function copyWorld(world: World): World {
     fencingTokens: new Map(world.fencingTokens),
     rollouts: new Map(world.rollouts),
     wishes: new Map(world.wishes),
+    policies: new Map(world.policies),
     gates: new Map(world.gates),
     settledSinceMs: new Map(world.settledSinceMs),
     reachability: new Map(world.reachability),

@@ -60,6 +60,7 @@ function workloadOf(world: World, placement: Placement): Workload | null {
     intent: placement.intent,
     changeOver: changeOverOf(app, service, placement),
     times: service.times,
+    policy: placement.policy,
   };
 }
 

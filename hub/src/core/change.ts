@@ -12,6 +12,7 @@ import type {
   WorkloadId,
 } from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
+import type { Policy } from "@skerry/shared/policy/policy.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Binding, Permission, Role } from "./permission.ts";
 import type { GateResult, Rollout, Wish } from "./rollout-state.ts";
@@ -77,7 +78,12 @@ export type HubEvent =
       readonly permissions: readonly Permission[];
       readonly by: string;
     }
-  | { readonly kind: "role-removed"; readonly role: string; readonly by: string };
+  | { readonly kind: "role-removed"; readonly role: string; readonly by: string }
+  /** `what`: the policy in words. */
+  | { readonly kind: "policy-changed"; readonly policy: string; readonly what: string; readonly by: string }
+  | { readonly kind: "policy-removed"; readonly policy: string; readonly by: string }
+  /** A policy in audit mode let through what it would refuse. */
+  | { readonly kind: "policy-audited"; readonly app: AppName; readonly reason: string; readonly by: string };
 
 /** Join token at rest: never its secret. `usesLeft` and `expiresAtMs` (hub's wall clock) are checked at the door. */
 export interface JoinToken {
@@ -143,6 +149,8 @@ export type DurableChange =
   | { readonly kind: "api-token-removed"; readonly id: string }
   | { readonly kind: "role-set"; readonly role: Role }
   | { readonly kind: "role-removed"; readonly name: string }
+  | { readonly kind: "policy-set"; readonly policy: Policy }
+  | { readonly kind: "policy-removed"; readonly name: string }
   | { readonly kind: "hub-event"; readonly event: HubEvent }
   | { readonly kind: "node-events"; readonly node: NodeId; readonly items: readonly OutboxItem[] };
 

@@ -12,6 +12,7 @@ import type {
   SpecHash,
 } from "@skerry/shared/model/ids.ts";
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
+import type { Policy, PolicyFields } from "@skerry/shared/policy/policy.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Result } from "@skerry/shared/runtime/result.ts";
 import type { ApiToken, Change, JoinToken, RevokedKey } from "./change.ts";
@@ -75,7 +76,8 @@ export type Command =
     }
   | RolloutCommand
   | WishCommand
-  | PeopleCommand;
+  | PeopleCommand
+  | PolicyCommand;
 
 /** Whether the caller may give what these give is judged at the door. */
 export type PeopleCommand =
@@ -89,6 +91,15 @@ export type StandingCommand =
   | { readonly kind: "approve-node"; readonly node: NodeId }
   | { readonly kind: "unfreeze-node"; readonly node: NodeId }
   | { readonly kind: "revoke-node"; readonly node: NodeId };
+/** `ifRevision`: null whatever there is; 0 only when it does not exist; else only over exactly that revision. */
+export type PolicyCommand =
+  | {
+      readonly kind: "set-policy";
+      readonly name: string;
+      readonly fields: PolicyFields;
+      readonly ifRevision: number | null;
+    }
+  | { readonly kind: "remove-policy"; readonly name: string; readonly ifRevision: number | null };
 
 /** `to` null: the last good revision; when that is the present one, what was good before it. `reason`: the operator's own words, or "". */
 export type RolloutCommand =
@@ -134,8 +145,9 @@ export interface People {
   readonly roles: readonly Role[];
 }
 
-/** conflict 409 · failed-before 409 · not-found 404 · invalid 422 · limit 422 · token-refused 401 · key-revoked 403 */
+/** policy 422 · conflict 409 · failed-before 409 · not-found 404 · invalid 422 · limit 422 · token-refused 401 · key-revoked 403 */
 export type RefusalCode =
+  | "policy"
   | "failed-before"
   | "conflict"
   | "not-found"
@@ -193,7 +205,9 @@ export type CommandOutcome =
   | { readonly kind: "api-token-removed"; readonly token: ApiToken }
   /** `changed` false: it was so already. */
   | { readonly kind: "role-changed"; readonly role: Role; readonly changed: boolean }
-  | { readonly kind: "role-removed"; readonly name: string };
+  | { readonly kind: "role-removed"; readonly name: string }
+  | { readonly kind: "policy-changed"; readonly policy: Policy; readonly changed: boolean }
+  | { readonly kind: "policy-removed"; readonly name: string };
 
 export interface Handled {
   readonly changes: readonly Change[];

@@ -55,6 +55,7 @@ function fleet(): Scenario {
     fencingTokens: new Map(),
     rollouts: [],
     wishes: [],
+    policies: [],
     gates: [],
     observed: new Map(),
   };

@@ -182,6 +182,7 @@ test("[H135] the deadline outlives the hub's restart, and so does what it stoppe
     tombstones: [],
     rollouts: [],
     wishes: [],
+    policies: [],
     gates: [],
     observed: new Map(),
   };

@@ -152,6 +152,7 @@ class Witness {
     const said = {
       rollouts: [...world.rollouts.values()],
       wishes: [...world.wishes.values()],
+      policies: [...world.policies.values()],
       gates: [...world.gates.values()],
     };
     const durable = { installation, epoch, seq, fencingTokens, ...said, observed: new Map() };

@@ -13,6 +13,7 @@ import { availabilityChanged, drainProblem } from "./drain-command.ts";
 import { NEW_LINEAGE } from "./lineage.ts";
 import { placedOf } from "./lookup.ts";
 import { handlePeople } from "./people-command.ts";
+import { appRefusal, auditEvents, handlePolicy } from "./policy/commands.ts";
 import { beginRollout, keptRevisions } from "./rollout/begin.ts";
 import { failedBefore, failedBeforeRefusal, handleRollout, hasFailedCopies } from "./rollout/commands.ts";
 import { activeRollout } from "./rollout/policy.ts";
@@ -61,6 +62,9 @@ export function handle(world: World, command: Command, context: CommandContext):
     case "set-role":
     case "remove-role":
       return handlePeople(command, context);
+    case "set-policy":
+    case "remove-policy":
+      return handlePolicy(world, command, context);
     default:
       return assertNever(command);
   }
@@ -121,6 +125,8 @@ function revise(
   { retry, force }: { readonly retry: boolean; readonly force: boolean } = { retry: false, force: false },
 ): HandleResult {
   const { name } = spec;
+  const refused = appRefusal(world, spec);
+  if (refused !== null) return refused;
   const current = world.apps.get(name) ?? null;
   // A name that was used before goes on counting: a revision number never means two things.
   const revision = Math.max(context.lastRevision, current?.revision ?? 0) + 1;
@@ -138,6 +144,7 @@ function revise(
     changes: [
       { kind: "app-set", app, source },
       { kind: "hub-event", event: { kind: "app-applied", app: name, revision, by: context.actor } },
+      ...auditEvents(world, spec, context.actor),
       ...beginRollout(world, current, app, {
         ...{ kind: "update", by: context.actor, reason: "applied", wallMs: context.wallMs },
         ...{ retry, force },

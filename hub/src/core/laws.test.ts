@@ -100,6 +100,7 @@ function reloaded(world: World, now: number): World {
       fencingTokens: world.fencingTokens,
       rollouts: backwards(world.rollouts.values()),
       wishes: backwards(world.wishes.values()),
+      policies: backwards(world.policies.values()),
       gates: backwards(world.gates.values()),
       observed: new Map(),
     },

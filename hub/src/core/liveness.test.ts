@@ -29,6 +29,7 @@ function restart(s: Scenario): void {
     fencingTokens,
     rollouts: [...s.world.rollouts.values()],
     wishes: [...s.world.wishes.values()],
+    policies: [...s.world.policies.values()],
     gates: [...s.world.gates.values()],
     observed: new Map(),
   };

@@ -8,6 +8,7 @@ import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Draft } from "./draft.ts";
 import { longerSilentRun, saidGone, silentRunMs, stoppedByMs } from "./liveness.ts";
 import { serviceAt, sorted } from "./lookup.ts";
+import { policyOn, policyRefusal } from "./policy/bound.ts";
 import { chooseVictims, type Victims } from "./preempt.ts";
 import {
   availabilityRefusal,
@@ -150,7 +151,7 @@ export class Placer {
     };
   }
 
-  /** What does not depend on room: constraints, availability. */
+  /** What does not depend on room: constraints, policies, availability. */
   #those(want: Want, field: Field, ids: readonly NodeId[]): NonNullable<Field["everywhere"]> {
     const candidates: Candidate[] = [];
     const refusals: Refusal[] = [];
@@ -165,9 +166,10 @@ export class Placer {
     return { candidates, refusals };
   }
 
-  #fixedRefusal({ kind, service, standing }: Want, node: Node): Refusal | null {
-    const constraint = constraintRefusal(service.constraints, node);
-    if (constraint !== null) return constraint;
+  #fixedRefusal(want: Want, node: Node): Refusal | null {
+    const { kind, service, standing } = want;
+    const fixed = constraintRefusal(service.constraints, node) ?? policyRefusal(this.#world, want, node);
+    if (fixed !== null) return fixed;
     if (standing?.node === node.id) {
       if (kind === "drain") return { node: node.id, kind: "draining" };
       return kind === "move" ? { node: node.id, kind: "unreachable" } : null;
@@ -259,6 +261,7 @@ export class Placer {
       intent: intentOf(this.#world, { app, service: service.name, slot }, node),
       // Elsewhere there is nothing to go back to.
       step: stays === null ? { ...FIRST_STEP, attempt: want.step?.attempt ?? 0 } : (want.step ?? stays.step),
+      policy: policyOn(this.#world, app, node),
     };
   }
 

@@ -44,6 +44,8 @@ export function refusalText(refusal: Refusal): string {
       return `takes nothing new: ${refusal.condition}`;
     case "draining":
       return "is being drained";
+    case "policy":
+      return `policy: ${refusal.text}`;
     default:
       return assertNever(refusal);
   }

@@ -9,6 +9,7 @@ import type { Draft } from "./draft.ts";
 import { moveAtMs, silentSinceMs } from "./liveness.ts";
 import { byText, serviceAt, serviceOf, sorted, wantedService } from "./lookup.ts";
 import { nodeOfSlot, type Placer } from "./place.ts";
+import { policyRefusal } from "./policy/bound.ts";
 import { stepOf } from "./rollout/let-through.ts";
 import { judgedBy, mayCatchUp, startsAt, startsElsewhere } from "./rollout/start-at.ts";
 import { constraintRefusal, constraintText } from "./schedule.ts";
@@ -85,6 +86,11 @@ export function updateInPlace(
     }
     const had = serviceAt(world, standing);
     const update: Update = { standing, want: updateWant(app, service, standing, step) };
+    // It stands as it was: a policy never stops what runs.
+    if (node !== undefined && policyRefusal(world, update.want, node) !== null) {
+      elsewhere.push(update.want);
+      continue;
+    }
     if (had === null) draft.remove(standing, "its old revision is not known any more");
     else if (needs(service) === needs(had)) same.push(update);
     else other.push(update);

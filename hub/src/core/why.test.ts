@@ -188,6 +188,10 @@ describe("[A80] why a slot has no node", () => {
       "max-per-node": { node, kind: "max-per-node", most: 2 },
       "too-many-workloads": { node, kind: "too-many-workloads", most: 200 },
       pressure: { node, kind: "pressure", condition: "its disk is nearly full" },
+      policy: {
+        ...{ node, kind: "policy" },
+        text: "`devices` asks for /dev/ttyUSB0, which the profile restricted does not allow here; policy serial allows it on nodes with gpio=yes",
+      },
     };
     const told = (refusals: readonly Refusal[]): string => {
       const slot = { app: appName("shop"), service: "web" as ServiceName, slot: "1" as never, revision: 1, refusals };

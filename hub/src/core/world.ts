@@ -15,6 +15,7 @@ import type {
 } from "@skerry/shared/model/ids.ts";
 import type { Condition, NodeFacts, NodeFigures, PortInUse } from "@skerry/shared/model/node.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Policy, ResolvedPolicy } from "@skerry/shared/policy/policy.ts";
 import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Lineage } from "./lineage.ts";
 import type { FailedSpec, GateResult, Rollout, Said, Wish } from "./rollout-state.ts";
@@ -94,6 +95,8 @@ export interface Placement {
   readonly intent: Intent;
   /** How it came to its spec hash; part of the assignment. */
   readonly step: Step;
+  /** What policies came to when it was placed or last changed; part of the assignment. null: none was bound. */
+  readonly policy: ResolvedPolicy | null;
 }
 
 /** `previous`: the revision to go back to, kept among the app's `older`; null: none. `attempt` and `force` as in the assignment. */
@@ -145,6 +148,8 @@ export type Refusal = { readonly node: NodeId } & (
   /** A condition of the node keeps new work away. */
   | { readonly kind: "pressure"; readonly condition: string }
   | { readonly kind: "draining" }
+  /** `text`: what of it policies do not allow here, and which one would elsewhere. */
+  | { readonly kind: "policy"; readonly text: string }
 );
 
 /** Volatile: from the links. Times are the hub's monotonic clock. */
@@ -189,7 +194,7 @@ export interface Brake {
 }
 
 /**
- * Durable, change only by `Change`: installation, epoch, seq, apps, nodes, placements, tombstones, fencing tokens, rollouts, wishes, gates.
+ * Durable, change only by `Change`: installation, epoch, seq, apps, nodes, placements, tombstones, fencing tokens, rollouts, wishes, gates, policies.
  * Volatile, change by `Change` kinds that the store ignores or writes behind: reachability, observations, brake, unplaced, settledSinceMs.
  */
 export interface World {
@@ -218,6 +223,8 @@ export interface World {
   readonly rollouts: ReadonlyMap<AppName, Rollout>;
   /** By `wishKey`. */
   readonly wishes: ReadonlyMap<string, Wish>;
+  /** By name. */
+  readonly policies: ReadonlyMap<string, Policy>;
   /** What nodes found out about the placements' present spec hashes; none: open. Leaves with its placement. */
   readonly gates: ReadonlyMap<WorkloadId, GateResult>;
   /** Volatile: since when (hub's monotonic time) the last batch of `app/service` is settled; `delay` and promotion count from it. */

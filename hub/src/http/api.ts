@@ -9,6 +9,7 @@ import * as events from "./schemas/events.ts";
 import * as logs from "./schemas/logs.ts";
 import * as nodes from "./schemas/nodes.ts";
 import * as people from "./schemas/people.ts";
+import * as policies from "./schemas/policies.ts";
 import * as rollouts from "./schemas/rollouts.ts";
 import * as system from "./schemas/system.ts";
 import * as tokens from "./schemas/tokens.ts";
@@ -135,6 +136,21 @@ export const api = {
     errors: [413, 415, 422, 507],
   },
   removeRole: { params: people.roleParams, response: people.removedRoleSchema, errors: [422, 507] },
+  listPolicies: { response: policies.policyListSchema },
+  getPolicy: { params: policies.policyParams, response: policies.policyViewSchema },
+  setPolicy: {
+    params: policies.policyParams,
+    body: policies.setPolicyBodySchema,
+    response: policies.changedPolicySchema,
+    errors: WRITES,
+  },
+  removePolicy: {
+    params: policies.policyParams,
+    query: policies.removePolicyQuery,
+    response: policies.removedPolicySchema,
+    errors: [409, 422, 507],
+  },
+  checkPolicies: { response: policies.policyCheckSchema },
   whoami: { response: people.whoamiSchema },
   canI: { query: people.canIQuery, response: people.canISchema },
 

@@ -103,6 +103,11 @@ const good: Partial<Record<RouteName, (made: { id: string; token: string }) => P
     secrets.push((await hub.call("POST", "/v1/api-tokens", CI)).body.token);
     return hub.call("DELETE", "/v1/api-tokens/ci");
   },
+  setPolicy: () => hub.call("PUT", "/v1/policies/serial", { policy: {} }),
+  removePolicy: async () => {
+    await hub.call("PUT", "/v1/policies/serial", { policy: {} });
+    return hub.call("DELETE", "/v1/policies/serial");
+  },
   setRole: () => hub.call("PUT", "/v1/roles/till-staff", { permissions: ["app:read", "app:operate"] }),
   removeRole: async () => {
     await hub.call("PUT", "/v1/roles/till-staff", { permissions: ["app:read"] });
@@ -144,6 +149,8 @@ const said: Partial<Record<RouteName, Partial<AuditEntryView>>> = {
     before: expect.stringMatching(/^deployer for app shop, until/),
     after: null,
   },
+  setPolicy: { target: "policy/serial", before: null, after: expect.stringMatching(/^revision 1 [0-9a-f]{64}$/) },
+  removePolicy: { target: "policy/serial", before: expect.stringMatching(/^revision 1 [0-9a-f]{64}$/), after: null },
   setRole: { target: "role/till-staff", before: null, after: "app:operate app:read" },
   removeRole: { target: "role/till-staff", before: "app:read", after: null },
 };

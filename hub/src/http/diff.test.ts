@@ -38,10 +38,10 @@ test("[A60] a diff of two revisions says per service what differs, and has both 
 });
 
 test("[A60] a network that changes shows with the service that uses it", async () => {
-  const file = (driver: string): string =>
-    `services: {web: {image: w, networks: [net]}}\nnetworks: {net: {driver: ${driver}}}\n`;
-  await hub.apply("shop", file("bridge"));
-  await hub.apply("shop", file("macvlan"));
+  const file = (internal: boolean): string =>
+    `services: {web: {image: w, networks: [net]}}\nnetworks: {net: {internal: ${internal}}}\n`;
+  await hub.apply("shop", file(false));
+  await hub.apply("shop", file(true));
   const answer = await hub.call("GET", "/v1/apps/shop/diff?from=1");
   expect(answer.body.services[0]).toMatchObject({
     change: "recreated",

@@ -41,6 +41,8 @@ const raised: Partial<Record<ErrorCode, () => Promise<Answer>>> = {
     return hub.call("GET", "/v1/apps", undefined, { token });
   },
   "role-not-found": () => hub.call("DELETE", "/v1/roles/nothing"),
+  "policy-not-found": () => hub.call("DELETE", "/v1/policies/nothing"),
+  "policy-refused": () => hub.apply("shop", "services: { web: { image: w, privileged: true } }"),
   "not-permitted": () => hub.call("POST", "/v1/nodes/join", {}),
   "route-not-found": () => hub.call("GET", "/v1/nothing"),
   "app-not-found": () => hub.call("GET", "/v1/apps/nothing"),

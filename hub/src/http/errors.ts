@@ -76,6 +76,11 @@ export const errorKinds = {
     when: "There is no own role of this name.",
     hint: "List them with: skerry role ls.",
   },
+  "policy-not-found": {
+    status: 404,
+    when: "There is no policy of this name.",
+    hint: "List them with: skerry policy ls.",
+  },
   "target-not-found": {
     status: 404,
     when: "`why` or the logs were asked of something that does not exist, or that the caller may not see.",
@@ -115,6 +120,11 @@ export const errorKinds = {
     status: 422,
     when: "The change is well formed and the hub's state does not allow it.",
     hint: "The message says what is in the way.",
+  },
+  "policy-refused": {
+    status: 422,
+    when: "A container asks for more of its machine than the policies allow its app on any node.",
+    hint: "The message names field and rule, the hint what would allow it. skerry policy check tells all that is refused.",
   },
   "idempotency-mismatch": {
     status: 422,

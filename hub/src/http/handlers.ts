@@ -8,6 +8,7 @@ import { authHandlers } from "./routes/auth.ts";
 import { diffHandlers } from "./routes/diff.ts";
 import { eventHandlers } from "./routes/events.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
+import { policyHandlers } from "./routes/policies.ts";
 import { roleHandlers } from "./routes/roles.ts";
 import { rolloutHandlers } from "./routes/rollouts.ts";
 import { systemHandlers } from "./routes/system.ts";
@@ -25,6 +26,7 @@ export function jsonHandlers(deps: HttpDeps): Handlers {
     ...tokenHandlers(deps),
     ...apiTokenHandlers(deps),
     ...roleHandlers(deps),
+    ...policyHandlers(deps),
     ...authHandlers(deps),
     ...eventHandlers(deps),
     ...auditHandlers(deps),

@@ -105,6 +105,8 @@ function refusalCode(command: Command, refusal: CommandRefusal): ErrorCode {
       return "revision-conflict";
     case "failed-before":
       return "failed-before";
+    case "policy":
+      return "policy-refused";
     case "not-found":
       return notFoundCode(command);
     case "token-refused":
@@ -147,6 +149,9 @@ function notFoundCode(command: Command): ErrorCode {
     case "set-role":
     case "remove-role":
       return "role-not-found";
+    case "set-policy":
+    case "remove-policy":
+      return "policy-not-found";
     default:
       return assertNever(command);
   }

@@ -18,6 +18,7 @@ export interface EventSubject {
 
 export function hubEventSubject(event: HubEvent): EventSubject {
   switch (event.kind) {
+    case "policy-audited":
     case "app-applied":
     case "app-removed":
     case "rollout-started":
@@ -54,6 +55,8 @@ export function hubEventSubject(event: HubEvent): EventSubject {
     case "api-token-removed":
     case "role-changed":
     case "role-removed":
+    case "policy-changed":
+    case "policy-removed":
       return { node: null, app: null, workload: null };
     default:
       return assertNever(event, "hub event");

@@ -2,6 +2,7 @@
 // What it holds belongs to a MemoryDisk, so that a hub can crash and open it again; entities are immutable values and kept as they are.
 import type { AppName, InstallationId, NodeId, PublicKey, Revision, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { Policy } from "@skerry/shared/policy/policy.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { ApiToken, DurableChange, JoinToken, RevokedKey } from "../core/change.ts";
 import type { Role } from "../core/permission.ts";
@@ -61,6 +62,7 @@ interface MemoryContent {
   readonly fencingTokens: Map<WorkloadId, number>;
   readonly rollouts: Map<AppName, Map<Revision, Rollout>>;
   readonly wishes: Map<string, Wish>;
+  readonly policies: Map<string, Policy>;
   readonly gates: Map<WorkloadId, GateResult>;
   readonly tokens: Map<string, JoinToken>;
   readonly apiTokens: Map<string, ApiToken>;
@@ -94,6 +96,7 @@ export function createMemoryDisk(first: { readonly installation: InstallationId;
     fencingTokens: new Map(),
     rollouts: new Map(),
     wishes: new Map(),
+    policies: new Map(),
     gates: new Map(),
     tokens: new Map(),
     apiTokens: new Map(),
@@ -131,6 +134,7 @@ export function openMemoryStore(disk: MemoryDisk, limits: StoreLimits = STORE_LI
       fencingTokens: sortedMap(content.fencingTokens),
       rollouts: newestRollouts(content),
       wishes: sortedValues(content.wishes),
+      policies: sortedValues(content.policies),
       gates: sortedValues(content.gates),
       observed: sortedMap(content.observed),
     }),
@@ -261,6 +265,12 @@ function write(content: MemoryContent, change: DurableChange, wallMs: number): v
       return;
     case "role-set":
       content.roles.set(change.role.name, change.role);
+      return;
+    case "policy-set":
+      content.policies.set(change.policy.name, change.policy);
+      return;
+    case "policy-removed":
+      content.policies.delete(change.name);
       return;
     case "role-removed":
       content.roles.delete(change.name);

@@ -1,5 +1,6 @@
 // Assignment: everything one node should run, ordered by (epoch, generation). The hub writes it, the node accepts it whole.
 import * as z from "zod/mini";
+import { resolvedPolicySchema } from "../policy/policy.ts";
 import { appNetworkSchema, appVolumeSchema, disconnectSchema } from "./app.ts";
 import { containerSpecSchema } from "./container.ts";
 import {
@@ -72,6 +73,8 @@ export const workloadSchema = z.object({
   intent: z._default(intentSchema, RUN_INTENT),
   changeOver: z._default(changeOverSchema, PLAIN_CHANGE_OVER),
   times: z._default(updateTimesSchema, NO_UPDATE_TIMES),
+  /** What its container may ask of the machine; null: what the profile `restricted` allows. The node judges by it before it makes one. */
+  policy: z._default(z.nullable(resolvedPolicySchema), null),
 });
 export type Workload = z.infer<typeof workloadSchema>;
 

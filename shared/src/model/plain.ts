@@ -61,11 +61,12 @@ export const PLAIN_CHANGE_OVER: ChangeOver = {
 };
 
 /** A workload that is simply to run. Start from this when building assignments in code. */
-export const defaultWorkloadExtras: Pick<Workload, "probes" | "intent" | "changeOver" | "times"> = {
+export const defaultWorkloadExtras: Pick<Workload, "probes" | "intent" | "changeOver" | "times" | "policy"> = {
   probes: null,
   intent: RUN_INTENT,
   changeOver: PLAIN_CHANGE_OVER,
   times: NO_UPDATE_TIMES,
+  policy: null,
 };
 
 /** A status of which nothing more is to be said. Start from this when building statuses in code. */

@@ -26,7 +26,14 @@ import { isUp } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
 import { imageNeed, pullingState } from "./images.ts";
 import { isMadeNameless } from "./names.ts";
-import { nameObstacle, networkObstacle, portHolder, portObstacle, volumeObstacle } from "./obstacles.ts";
+import {
+  nameObstacle,
+  networkObstacle,
+  policyObstacle,
+  portHolder,
+  portObstacle,
+  volumeObstacle,
+} from "./obstacles.ts";
 import { oldLaneKey } from "./scene.ts";
 import { endedState, isEnded, stateOf } from "./states.ts";
 import { nextName, previousName, rightName, startsFirst } from "./target.ts";
@@ -162,6 +169,7 @@ function makeObstacle(one: Case, replaced: readonly OwnContainer[], remake: Rema
 function obstacleButPorts(one: Case, replaced: readonly OwnContainer[], remake: Remake | null): string | null {
   const { scene, workload } = one;
   return (
+    policyObstacle(scene, workload) ??
     imageObstacle(one) ??
     // What has run before is not kept down by a dependency that fails.
     (remake === null ? unmetDependency(scene, workload) : null) ??

@@ -5,7 +5,12 @@ import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { containerName } from "@skerry/shared/model/names.ts";
 import type { PortInUse } from "@skerry/shared/model/node.ts";
 import type { OwnContainer } from "../observed.ts";
+import { refusalText, refusedBy } from "../policy.ts";
 import { networkLaneKey, restOf, type Scene, volumeLaneKey } from "./scene.ts";
+
+/** null: what it asks of this machine is allowed. */
+export const policyObstacle = ({ desired }: Scene, workload: Workload): string | null =>
+  refusalText(refusedBy(workload, desired.apps));
 
 /** null: the networks it attaches to are there. */
 export function networkObstacle(scene: Scene, workload: Workload): string | null {

@@ -1,6 +1,7 @@
 // Surroundings: networks and volumes that the wanted workloads need, and networks of ours that nobody needs any more. Pure.
 // No action here or anywhere removes a volume.
 import type { Lane } from "../action.ts";
+import { mayMakeVolume } from "../policy.ts";
 import { networkLaneKey, restOf, type Scene, volumeLaneKey } from "./scene.ts";
 
 export function surroundingLanes(scene: Scene): readonly Lane[] {
@@ -26,6 +27,7 @@ function missingVolumes({ desired, observed }: Scene): readonly Lane[] {
   return desired.apps.flatMap(({ name: app, volumes }) =>
     volumes
       .filter(({ external, engineName }) => !external && !observed.volumes.has(engineName))
+      .filter((volume) => mayMakeVolume(desired, volume))
       .map(
         (volume): Lane => ({
           key: volumeLaneKey(volume.engineName),

@@ -3,12 +3,14 @@
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { ChangeOver, Previous } from "@skerry/shared/model/assignment.ts";
 import { serviceOf, specAt } from "../lookup.ts";
+import { isAllowedFor } from "../policy/bound.ts";
 import type { App, Placement } from "../world.ts";
 import { policyOf } from "./policy.ts";
 
 const ON_FAILURE = { rollback: "revert", pause: "wait", continue: "carry-on" } as const;
 
-export function changeOverOf(app: App, service: ServiceSpec, { step }: Placement): ChangeOver {
+export function changeOverOf(app: App, service: ServiceSpec, placement: Placement): ChangeOver {
+  const { step } = placement;
   const policy = policyOf(step.kind, service);
   return {
     // Never two at once: the old one stops first.
@@ -18,14 +20,15 @@ export function changeOverOf(app: App, service: ServiceSpec, { step }: Placement
     onFailure: step.kind === "update" ? ON_FAILURE[policy.failureAction] : "carry-on",
     attempt: step.attempt,
     force: step.force,
-    previous: step.previous === null ? null : previousOf(app, service, step.previous),
+    previous: step.previous === null ? null : previousOf(app, service, placement, step.previous),
   };
 }
 
-function previousOf(app: App, { name }: ServiceSpec, revision: number): Previous | null {
+/** What policies no longer allow is nothing to go back to. */
+function previousOf(app: App, { name }: ServiceSpec, placement: Placement, revision: number): Previous | null {
   const spec = specAt(app, revision);
   const service = spec === null ? null : serviceOf(spec, name);
-  if (service === null) return null;
+  if (spec === null || service === null || !isAllowedFor(placement, spec, service)) return null;
   const { specHash, container, probes } = service;
   return { revision, specHash, spec: container, probes };
 }

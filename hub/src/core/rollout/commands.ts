@@ -5,6 +5,7 @@ import { err, ok } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "../change.ts";
 import type { CommandContext, HandleResult, RefusalCode, RolloutCommand } from "../command.ts";
 import { copiesOf } from "../lookup.ts";
+import { appRefusal } from "../policy/commands.ts";
 import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, Placement, World } from "../world.ts";
 import { beginRollout, keptRevisions } from "./begin.ts";
@@ -96,6 +97,8 @@ function undo(world: World, app: App, { to, reason }: Undo, context: CommandCont
     return refuse("invalid", message, `skerry rollout history ${app.name} lists its revisions`, "to");
   }
   if (target.revision === app.revision) return changed(app, [], target.revision);
+  const refused = appRefusal(world, target.spec);
+  if (refused !== null) return refused;
   const next: App = {
     ...app,
     revision: Math.max(context.lastRevision, app.revision) + 1,

@@ -145,6 +145,7 @@ function reloaded(world: World, now: number): World {
       tombstones: [...world.tombstonesByNode.values()].flat(),
       rollouts: [...world.rollouts.values()],
       wishes: [...world.wishes.values()],
+      policies: [...world.policies.values()],
       gates: [...world.gates.values()],
     },
     now,

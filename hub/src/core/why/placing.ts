@@ -70,7 +70,9 @@ function distance(refusal: Refusal): readonly [number, number] {
       return [8, 0];
     case "constraint":
       // Another value is nearer than none.
-      return [9, refusal.found === null ? 1 : 0];
+      return [10, refusal.found === null ? 1 : 0];
+    case "policy":
+      return [9, 0];
     default:
       return assertNever(refusal);
   }
@@ -126,6 +128,8 @@ function refusalHint(world: World, refusal: Refusal): string {
       return refusal.untilMs === null
         ? `Bring ${name} back; only it can say that its copy has stopped.`
         : "Wait: it is placed by itself.";
+    case "policy":
+      return "Let somebody with policy:manage look: skerry policy check, and skerry policy set FILE.";
     default:
       return assertNever(refusal);
   }

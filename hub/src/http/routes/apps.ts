@@ -7,6 +7,8 @@ import type { FastifyRequest } from "fastify";
 import { compileCompose } from "../../compose/compile.ts";
 import type { Problem } from "../../compose/problem.ts";
 import { placedOf, sorted } from "../../core/lookup.ts";
+import { auditedViolations } from "../../core/policy/bound.ts";
+import type { World } from "../../core/world.ts";
 import type { Sight } from "../access.ts";
 import type { CheckedOf } from "../api.ts";
 import { seenBy, sightOfCaller } from "../caller.ts";
@@ -94,11 +96,23 @@ function apply(
       answer: (outcome) => {
         assert(outcome.kind === "app-applied", "apply-app made something else");
         const { app, revision, unchanged } = outcome;
-        return { dryRun: false, app, revision, changed: !unchanged, services, warnings, seq };
+        const told = [...warnings, ...policyWarnings(world, spec)];
+        return { dryRun: false, app, revision, changed: !unchanged, services, warnings: told, seq };
       },
     };
   });
 }
+
+/** What a policy in audit mode lets through. */
+const policyWarnings = (world: World, spec: AppSpec): readonly Problem[] =>
+  auditedViolations(world, spec.name, spec).map(({ service, violation: { field, message, hint } }) => ({
+    code: "policy-audited",
+    message: `${message}; a policy in audit mode lets it through for now`,
+    hint,
+    path: `services.${service}.${field}`,
+    line: null,
+    column: null,
+  }));
 
 const applyCommand = (spec: AppSpec, { compose, ifRevision, retry, force }: CheckedOf<"applyApp">["body"]) =>
   ({ kind: "apply-app", spec, source: compose, ifRevision, retry, force }) as const;
@@ -122,7 +136,7 @@ function dryRun(
     revision: outcome.revision,
     changed: !outcome.unchanged,
     services: serviceChanges(world.apps.get(spec.name)?.spec.services ?? [], spec.services),
-    warnings,
+    warnings: [...warnings, ...policyWarnings(deps.loop.world, spec)],
     ...plannedSteps(world, after, spec.name),
     rollout: plannedBatches(world, after, spec.name, deps.clock.monotonicMs()),
     seq: world.seq,

@@ -149,6 +149,12 @@ function hubEventText(world: World, event: HubEvent): string {
       return `role ${event.role} set to ${event.permissions.join(", ")} by ${event.by}`;
     case "role-removed":
       return `role ${event.role} removed by ${event.by}`;
+    case "policy-changed":
+      return `policy ${event.policy} set by ${event.by}: ${event.what}`;
+    case "policy-removed":
+      return `policy ${event.policy} removed by ${event.by}`;
+    case "policy-audited":
+      return `a policy in audit mode let through what it would refuse: ${event.reason}`;
     default:
       return assertNever(event);
   }

@@ -20,6 +20,12 @@ import {
 import { markSchema } from "@skerry/shared/model/mark.ts";
 import { nodeFactsSchema } from "@skerry/shared/model/node.ts";
 import { type WorkloadStatus, workloadStatusSchema } from "@skerry/shared/model/report.ts";
+import {
+  type Policy,
+  policyFieldsSchema,
+  policyNameSchema,
+  resolvedPolicySchema,
+} from "@skerry/shared/policy/policy.ts";
 import type { Database } from "better-sqlite3";
 import * as z from "zod/mini";
 import type { LoadedWorld } from "../../core/apply-change.ts";
@@ -79,6 +85,7 @@ const placementRow = z.object({
   silent_run_ms: z.nullable(z.number()),
   intent: z.string(),
   step: z.string(),
+  policy: z.string(),
 });
 const bodyRow = z.object({ body: z.string() });
 const tombstoneRow = z.object({
@@ -94,6 +101,11 @@ const lineageSchema = z.object({
   current: z.nullable(markSchema),
   next: z.nullable(markSchema),
   runId: z.string(),
+});
+/** One that cannot be read stops the start: without it, nobody knows what it refused. */
+const policySchema: z.ZodMiniType<Policy> = z.extend(policyFieldsSchema, {
+  name: policyNameSchema,
+  revision: counterSchema,
 });
 const labelsSchema = z.record(z.string(), z.string());
 const refusalSchema = z.object({ reason: z.string(), message: z.string() });
@@ -117,6 +129,7 @@ export function loadAll(db: Database): LoadedWorld {
       ),
       rollouts: bodies(db, "rollout", rolloutSchema, NEWEST_ROLLOUTS_SQL),
       wishes: bodies(db, "wish", wishSchema, "SELECT body FROM wish ORDER BY key"),
+      policies: bodies(db, "policy", policySchema, "SELECT body FROM policy ORDER BY name"),
       gates: bodies(db, "gate", gateResultSchema, "SELECT body FROM gate ORDER BY workload"),
       observed: new Map(rows(db, "SELECT * FROM observed ORDER BY node").flatMap(toObserved)),
     };
@@ -212,6 +225,7 @@ function toPlacement(row: unknown): Placement {
     silentRunMs: placement.silent_run_ms,
     intent: parse("placement", intentSchema, json("placement", placement.intent)),
     step: parse("placement", stepSchema, json("placement", placement.step)),
+    policy: parse("placement", z.nullable(resolvedPolicySchema), json("placement", placement.policy)),
   };
 }
 

@@ -2,6 +2,7 @@
 // Each runs in one transaction together with the new version number, so a kill in the middle leaves the older schema whole.
 import type { Database } from "better-sqlite3";
 import { PEOPLE } from "./migration-people.ts";
+import { POLICIES } from "./migration-policies.ts";
 import { STANDING } from "./migration-standing.ts";
 import { StoreOpenError } from "./open-error.ts";
 
@@ -159,7 +160,7 @@ CREATE TABLE audit (
 ) STRICT;
 `;
 
-const MIGRATIONS: readonly string[] = [V1, V2, V3, V4, PEOPLE, STANDING];
+const MIGRATIONS: readonly string[] = [V1, V2, V3, V4, PEOPLE, STANDING, POLICIES];
 
 /** The schema that this program reads and writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

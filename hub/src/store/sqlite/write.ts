@@ -60,6 +60,10 @@ export function prepareWrites(db: Database): WriteChange {
   const setGate = db.prepare(
     "INSERT INTO gate (workload, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
   );
+  const setPolicy = db.prepare(
+    "INSERT INTO policy (name, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+  );
+  const removePolicy = db.prepare("DELETE FROM policy WHERE name = ?");
   const removeGate = db.prepare("DELETE FROM gate WHERE workload = ?");
 
   return (change, wallMs) => {
@@ -135,6 +139,12 @@ export function prepareWrites(db: Database): WriteChange {
         return 0;
       case "role-removed":
         removeRole.run(change.name);
+        return 0;
+      case "policy-set":
+        setPolicy.run(change.policy.name, JSON.stringify(change.policy));
+        return 0;
+      case "policy-removed":
+        removePolicy.run(change.name);
         return 0;
       case "hub-event":
         insertEvent(wallMs, hubEventSubject(change.event), null, JSON.stringify(change.event));
@@ -227,12 +237,12 @@ function prepareNode(db: Database): (node: Node) => void {
 function preparePlacement(db: Database): (placement: Placement) => void {
   const set = db.prepare(
     `INSERT INTO placement (workload, app, service, slot, node, revision, spec_hash, fencing_token, since_generation,
-       silent_run_ms, intent, step)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       silent_run_ms, intent, step, policy)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET app = excluded.app, service = excluded.service, slot = excluded.slot, node = excluded.node,
        revision = excluded.revision, spec_hash = excluded.spec_hash, fencing_token = excluded.fencing_token,
        since_generation = excluded.since_generation, silent_run_ms = excluded.silent_run_ms,
-       intent = excluded.intent, step = excluded.step`,
+       intent = excluded.intent, step = excluded.step, policy = excluded.policy`,
   );
   return (placement) => {
     set.run(
@@ -248,6 +258,7 @@ function preparePlacement(db: Database): (placement: Placement) => void {
       placement.silentRunMs,
       JSON.stringify(placement.intent),
       JSON.stringify(placement.step),
+      JSON.stringify(placement.policy),
     );
   };
 }

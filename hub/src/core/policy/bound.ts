@@ -1,0 +1,127 @@
+// Bound: which policies are about an app on a node, and what of the app's file they refuse: everywhere, on one node, or only in words
+// (audit mode). Pure. It never says anything about what runs already: that goes on until it is to change.
+import type { AppSpec, ServiceSpec } from "@skerry/shared/model/app.ts";
+import type { AppName, Revision, ServiceName } from "@skerry/shared/model/ids.ts";
+import { type Ask, asksOf, type Subject } from "@skerry/shared/policy/asks.ts";
+import { judge, type Violation } from "@skerry/shared/policy/judge.ts";
+import type { Policy, ResolvedPolicy } from "@skerry/shared/policy/policy.ts";
+import { isAboutApp, isAboutNode, resolved, saysSomething } from "@skerry/shared/policy/resolve.ts";
+import { byText, specAt } from "../lookup.ts";
+import type { Node, Placement, Refusal, World } from "../world.ts";
+
+type Policies = Pick<World, "policies">;
+
+/** By name. */
+export const policiesByName = ({ policies }: Policies): readonly Policy[] =>
+  [...policies.values()].sort((a, b) => byText(a.name, b.name));
+
+const policiesOf = (world: Policies, app: AppName): readonly Policy[] =>
+  policiesByName(world).filter((policy) => isAboutApp(policy, app));
+
+/** What counts for this app on this node. null: no policy is bound, so `restricted`. */
+export function policyOn(world: Policies, app: AppName, { labels }: Pick<Node, "labels">): ResolvedPolicy | null {
+  if (world.policies.size === 0) return null;
+  const bound = policiesOf(world, app).filter((policy) => isAboutNode(policy, labels));
+  return bound.length === 0 ? null : resolved(bound);
+}
+
+export const subjectOf = (app: AppName, { networks, volumes }: AppSpec, { container }: ServiceSpec): Subject => ({
+  ...{ app, spec: container, networks, volumes },
+});
+
+/** Specs are immutable, so this is worked out once. A memory, not a state: forgetting it changes nothing. */
+const asksKnown = new WeakMap<ServiceSpec, readonly Ask[]>();
+
+function asksNothing(app: AppName, spec: AppSpec, service: ServiceSpec): boolean {
+  const known = asksKnown.get(service) ?? asksOf(subjectOf(app, spec, service));
+  asksKnown.set(service, known);
+  return known.length === 0;
+}
+
+const hasRules = ({ policies }: Policies): boolean => [...policies.values()].some(({ rules }) => saysSomething(rules));
+
+/** Why the policies refuse it on this node; null: they do not. */
+export function policyRefusal(
+  world: World,
+  slot: { readonly app: AppName; readonly revision: Revision; readonly service: ServiceSpec },
+  node: Node,
+): Refusal | null {
+  const app = world.apps.get(slot.app);
+  const spec = app === undefined ? null : specAt(app, slot.revision);
+  if (spec === null || (asksNothing(slot.app, spec, slot.service) && !hasRules(world))) return null;
+  const subject = subjectOf(slot.app, spec, slot.service);
+  const bound = policiesOf(world, slot.app).filter((policy) => isAboutNode(policy, node.labels));
+  const [first] = judge(subject, resolved(bound));
+  if (first === undefined) return null;
+  return {
+    node: node.id,
+    kind: "policy",
+    text: `${first.message} here${elsewhere(world, slot.app, subject, bound, first)}`,
+  };
+}
+
+function elsewhere(
+  world: World,
+  app: AppName,
+  subject: Subject,
+  bound: readonly Policy[],
+  violation: Violation,
+): string {
+  const other = policiesOf(world, app).find(
+    (policy) => !bound.includes(policy) && !hasSame(judge(subject, resolved([...bound, policy])), violation),
+  );
+  return other === undefined ? "" : `; policy ${other.name} allows it on nodes with ${other.nodeLabels.join(" or ")}`;
+}
+
+const hasSame = (violations: readonly Violation[], { rule, value, field }: Violation): boolean =>
+  violations.some((one) => one.rule === rule && one.value === value && one.field === field);
+
+export interface ServiceViolation {
+  readonly service: ServiceName;
+  readonly violation: Violation;
+}
+
+/**
+ * What no node could take. Grants count wherever they are bound, rules only where they are bound to all nodes: what is refused on some
+ * nodes is for the scheduler to say. `strict`: as if no policy were in audit mode.
+ */
+export function appViolations(
+  world: Policies,
+  app: AppName,
+  spec: AppSpec,
+  strict = false,
+): readonly ServiceViolation[] {
+  const about = policiesOf(world, app);
+  const everywhere = about.filter(({ nodeLabels }) => nodeLabels.length === 0);
+  const policy: ResolvedPolicy = { ...resolved(about, strict), rules: resolved(everywhere, strict).rules };
+  return spec.services.flatMap((service) =>
+    judge(subjectOf(app, spec, service), policy).map((violation) => ({ service: service.name, violation })),
+  );
+}
+
+/** Allowed, because a policy is in audit mode. */
+export function auditedViolations(world: Policies, app: AppName, spec: AppSpec): readonly ServiceViolation[] {
+  const refused = appViolations(world, app, spec).map(({ violation }) => violation);
+  return appViolations(world, app, spec, true).filter(({ violation }) => !hasSame(refused, violation));
+}
+
+/** Policies that would allow it, if they were about this app too. */
+export function othersThatAllow(
+  world: Policies,
+  app: AppName,
+  spec: AppSpec,
+  { service: name, violation }: ServiceViolation,
+): readonly string[] {
+  const service = spec.services.find((one) => one.name === name);
+  if (service === undefined) return [];
+  const about = policiesOf(world, app);
+  const subject = subjectOf(app, spec, service);
+  return policiesByName(world)
+    .filter((policy) => !about.includes(policy))
+    .filter((policy) => !hasSame(judge(subject, resolved([...about, policy])), violation))
+    .map((policy) => policy.name);
+}
+
+/** What an older spec may do under the policy that a placement was made with. */
+export const isAllowedFor = (placement: Placement, spec: AppSpec, service: ServiceSpec): boolean =>
+  judge(subjectOf(placement.app, spec, service), placement.policy ?? undefined).length === 0;

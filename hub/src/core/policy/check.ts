@@ -1,0 +1,53 @@
+// Check: what of the apps that are there policies would refuse now. Pure. It only tells: nothing that runs is stopped, and what is told here
+// is what a further change would meet.
+import type { AppName, NodeId, ServiceName } from "@skerry/shared/model/ids.ts";
+import { judge, type Violation } from "@skerry/shared/policy/judge.ts";
+import { resolved } from "@skerry/shared/policy/resolve.ts";
+import { placedOf, serviceOf, sorted, specAt } from "../lookup.ts";
+import type { App, World } from "../world.ts";
+import { appViolations, auditedViolations, policyOn, subjectOf } from "./bound.ts";
+
+export interface Found {
+  readonly app: AppName;
+  readonly service: ServiceName;
+  /** null: nowhere; else not on this node, where it stands. */
+  readonly node: NodeId | null;
+  readonly violation: Violation;
+  /** false: a policy in audit mode lets it through. */
+  readonly enforced: boolean;
+}
+
+/** More is not read; who has so many changes the policy first. */
+export const MAX_FOUND = 1_000;
+
+/** By app, service, node. */
+export function checkApps(world: World): readonly Found[] {
+  const found: Found[] = [];
+  for (const name of sorted(world.apps.keys())) {
+    const app = world.apps.get(name);
+    if (app === undefined) continue;
+    const everywhere = appViolations(world, name, app.spec);
+    for (const one of everywhere) found.push({ app: name, ...one, node: null, enforced: true });
+    for (const one of auditedViolations(world, name, app.spec))
+      found.push({ app: name, ...one, node: null, enforced: false });
+    const told = new Set(everywhere.map(({ service }) => service));
+    found.push(...standing(world, app, told));
+    if (found.length >= MAX_FOUND) return found.slice(0, MAX_FOUND);
+  }
+  return found;
+}
+
+/** Copies whose node's own policies refuse them, of services that are not refused everywhere. */
+function standing(world: World, app: App, told: ReadonlySet<ServiceName>): readonly Found[] {
+  return sorted(placedOf(world, app.name)).flatMap((id): readonly Found[] => {
+    const placement = world.placements.get(id);
+    const node = placement === undefined ? undefined : world.nodes.get(placement.node);
+    const spec = placement === undefined ? null : specAt(app, placement.revision);
+    const service = spec === null || placement === undefined ? null : serviceOf(spec, placement.service);
+    if (node === undefined || spec === null || service === null || told.has(service.name)) return [];
+    const policy = policyOn(world, app.name, node) ?? resolved([]);
+    return judge(subjectOf(app.name, spec, service), policy).map((violation) => ({
+      ...{ app: app.name, service: service.name, node: node.id, violation, enforced: true },
+    }));
+  });
+}
