@@ -1,4 +1,4 @@
-// How the tests are run: five projects, so that each can be asked for alone (`vitest run --project unit`).
+// How the tests are run: six projects, so that each can be asked for alone (`vitest run --project unit`).
 // Unit, sim and mutants share threads and module graphs, which makes them quick: a test must leave no global changed.
 // Contract and e2e run real engines: each file in a process of its own, with a lab of its own, and with long deadlines.
 import { existsSync } from "node:fs";
@@ -8,6 +8,8 @@ import { defineConfig } from "vitest/config";
 const UNIT_TIMEOUT_MS = 10_000;
 /** Seeds run in bulk: two cores shared with other work must not make a good seed fail. */
 const SIM_TIMEOUT_MS = 120_000;
+/** An attempt waits for a real hub's deadlines, ten seconds the longest of them. */
+const HOSTILE_TIMEOUT_MS = 60_000;
 /** Left alone, vitest keeps one core of two for itself. */
 const THREADS = 2;
 /** Tests on real engines mostly wait. Two files at once keep two cores busy; a third makes all of them late. */
@@ -31,7 +33,10 @@ export default defineConfig({
           ...shared,
           name: "unit",
           env: IN_MEMORY,
-          include: ["{shared,agent,hub}/src/**/*.test.ts", "test/{tidy,unit,golden,lab,demo,bench,run}/**/*.test.ts"],
+          include: [
+            "{shared,agent,hub}/src/**/*.test.ts",
+            "test/{tidy,unit,golden,lab,demo,bench,run,proof}/**/*.test.ts",
+          ],
           exclude: NEVER,
           testTimeout: UNIT_TIMEOUT_MS,
         },
@@ -52,6 +57,16 @@ export default defineConfig({
           include: [MUTANTS],
           exclude: NEVER,
           testTimeout: SIM_TIMEOUT_MS,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "hostile",
+          include: ["test/{hostile,fuzz}/**/*.test.ts"],
+          exclude: NEVER,
+          testTimeout: HOSTILE_TIMEOUT_MS,
+          hookTimeout: HOSTILE_TIMEOUT_MS,
         },
       },
       {

@@ -45,11 +45,12 @@ const QUICK: readonly Suite[] = [
   vitest("sim", "simulator, fixed seeds"),
 ];
 const SLOW = vitest("mutants", "the simulator finds planted bugs");
+const HOSTILE = vitest("hostile", "hostile attempts against a real hub, and fuzzing");
 const REAL: readonly Suite[] = [
   vitest("contract", "contracts, against simulated and real parts"),
   vitest("e2e", "everything together, on real engines"),
 ];
-const ALL: readonly Suite[] = [...QUICK, SLOW, ...REAL];
+const ALL: readonly Suite[] = [...QUICK, SLOW, HOSTILE, ...REAL];
 
 function bin(name: string): string {
   return join(ROOT, "node_modules", ".bin", name);

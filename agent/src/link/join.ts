@@ -16,6 +16,7 @@ import { readIfThere, writeDurably } from "../ledger/durable-file.ts";
 import type { Identity } from "../ledger/ledger.ts";
 import { networkFailure, wrongServer } from "./network-failure.ts";
 
+/** Name, TCP, TLS and a commit on a slow card. */
 const ANSWER_DEADLINE_MS = 20_000;
 /** An answer is a few hundred bytes; a sign-in page that is not ours need not be read to its end. */
 const MAX_ANSWER_BYTES = 65_536;

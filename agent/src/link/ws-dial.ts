@@ -13,12 +13,19 @@ const HANDSHAKE_DEADLINE_MS = 20_000;
 const CLOSE_DEADLINE_MS = 5_000;
 /** A frame of 4 MiB in pieces of 64 KiB; more pieces are an attack on memory. */
 const MAX_FRAGMENTS = 64;
+/** Pieces of the wire that wait for the rest of their frame: 4 MiB in packets of 256 bytes. Each costs as much again beside its bytes. */
+const MAX_BUFFERED_CHUNKS = 16_384;
 
-/** The published types are of ws 8.18 and do not know the two newest limits. */
-const OPTIONS: ClientOptions & { readonly maxFragments: number; readonly closeTimeout: number } = {
+/** The published types are of ws 8.18 and do not know the newest limits. */
+const OPTIONS: ClientOptions & {
+  readonly maxFragments: number;
+  readonly maxBufferedChunks: number;
+  readonly closeTimeout: number;
+} = {
   perMessageDeflate: false,
   maxPayload: MAX_FRAME_TO_AGENT_BYTES,
   maxFragments: MAX_FRAGMENTS,
+  maxBufferedChunks: MAX_BUFFERED_CHUNKS,
   handshakeTimeout: HANDSHAKE_DEADLINE_MS,
   closeTimeout: CLOSE_DEADLINE_MS,
   // A redirect would carry the node to a server that nobody named: captive portals do just that.

@@ -80,6 +80,7 @@ export interface PortRange {
   readonly first: number;
   readonly last: number;
 }
+/** As TCP and UDP count. */
 const MAX_PORT = 65_535;
 
 /** `80` or `8000-8010`. */

@@ -33,6 +33,8 @@ export const MAX_JOIN_BODY_BYTES = 65_536;
 const MAX_HEADER_BYTES = 16_384;
 /** Headers must have come by then: a client that dribbles holds a connection, not a request. */
 const HEADERS_TIMEOUT_MS = 10_000;
+/** How often connections are looked at for these two; Node's own half a minute would be added to them. */
+const CHECK_EVERY_MS = 2_000;
 /** The whole request must have come by then: 2 MiB at 0.5 Mbit/s. */
 const REQUEST_TIMEOUT_MS = 35_000;
 /** An idle kept-alive connection. Longer than the 60 s of common proxies, so that they close first. */
@@ -83,7 +85,11 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
     connectionTimeout: SOCKET_IDLE_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_EVERY_MS,
+    },
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
     exposeHeadRoutes: false,
     onProtoPoisoning: "error",

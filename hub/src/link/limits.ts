@@ -5,6 +5,11 @@ import { MAX_FRAME_TO_AGENT_BYTES } from "@skerry/shared/protocol/version.ts";
 export const MAX_CONNECTIONS = 12_000;
 /** Connections that have not said who they are: hello comes within milliseconds, so even a whole fleet's return stays below. */
 export const MAX_AWAITING_HELLO = 2_000;
+/**
+ * Of them those of one address, so that one machine cannot keep a fleet out by holding all the places. A fleet behind one address (a proxy, a
+ * carrier's NAT) stays below it for the same reason, and one that does not comes back a second later.
+ */
+export const MAX_AWAITING_HELLO_EACH = 500;
 /** All that somebody may send before he has shown who he is, frames and what is around them: a hello has some 600 bytes. */
 export const MAX_BYTES_BEFORE_HELLO = 16_384;
 /** What may wait in one socket: one assignment and its like. A peer that reads no more than that is given up. */

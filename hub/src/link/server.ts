@@ -13,6 +13,7 @@ import { isSignedByNode } from "./authenticate.ts";
 import type { Hub, StorageState } from "./hub.ts";
 import {
   MAX_AWAITING_HELLO,
+  MAX_AWAITING_HELLO_EACH,
   MAX_CONNECTIONS,
   OFFERS_PER_TURN,
   RECONNECT_WINDOW_MINIMUM_MS,
@@ -63,6 +64,8 @@ export class LinkServer {
   readonly #newest = new Map<NodeId, number>();
   #attached = 0;
   #awaiting = 0;
+  /** Of them so many by address; none is kept with 0. */
+  readonly #awaitingFrom = new Map<string, number>();
   #turn: Timer | null = null;
   #stopping = false;
 
@@ -74,14 +77,18 @@ export class LinkServer {
     ];
   }
 
-  /** No further connection is taken just now. */
-  isFull(): boolean {
-    return this.#sessions.size >= MAX_CONNECTIONS || this.#awaiting >= MAX_AWAITING_HELLO;
+  /** No further connection is taken just now from this address. */
+  isFull(from: string): boolean {
+    return (
+      this.#sessions.size >= MAX_CONNECTIONS ||
+      this.#awaiting >= MAX_AWAITING_HELLO ||
+      (this.#awaitingFrom.get(from) ?? 0) >= MAX_AWAITING_HELLO_EACH
+    );
   }
 
   /** Takes a connection that was just opened. `from`: the remote address, for the log. */
   attach(connection: Connection, from: string): void {
-    if (this.#stopping || this.isFull()) {
+    if (this.#stopping || this.isFull(from)) {
       connection.listen({ onFrame() {}, onClose() {} });
       connection.close(
         CLOSE.goingAway,
@@ -90,7 +97,7 @@ export class LinkServer {
       return;
     }
     const { clock, random, log, hub, hubVersion, sign } = this.#options;
-    this.#awaiting += 1;
+    this.#countAwaiting(from, 1);
     this.#attached += 1;
     const session = new Session({
       clock,
@@ -137,6 +144,13 @@ export class LinkServer {
     for (const session of [...this.#sessions]) session.goodbye("the hub is stopping", windowMs);
   }
 
+  #countAwaiting(from: string, by: 1 | -1): void {
+    this.#awaiting += by;
+    const left = (this.#awaitingFrom.get(from) ?? 0) + by;
+    if (left === 0) this.#awaitingFrom.delete(from);
+    else this.#awaitingFrom.set(from, left);
+  }
+
   #versions(): { readonly version: number; readonly minimum: number } {
     return this.#options.versions ?? { version: PROTOCOL_VERSION, minimum: PROTOCOL_MINIMUM };
   }
@@ -167,7 +181,7 @@ export class LinkServer {
       return session.goodbye("a newer connection of this node was there first", 0);
     const older = this.#byNode.get(hello.node);
     if (older !== undefined && !this.#supersede(older, session, hello)) return;
-    this.#awaiting -= 1;
+    this.#countAwaiting(session.from, -1);
     this.#byNode.set(hello.node, session);
     this.#newest.set(hello.node, session.number);
     session.greet(hello);
@@ -213,7 +227,7 @@ export class LinkServer {
     this.#sessions.delete(session);
     this.#rivals.delete(session);
     if (before.kind === "awaiting-hello") {
-      this.#awaiting -= 1;
+      this.#countAwaiting(session.from, -1);
       return;
     }
     if (before.kind === "closed") return;

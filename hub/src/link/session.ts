@@ -101,6 +101,10 @@ export class Session {
     if (this.#state.kind === "awaiting-hello") this.#send({ type: "challenge", nonce: options.nonce });
   }
 
+  get from(): string {
+    return this.#options.from;
+  }
+
   get nonce(): string {
     return this.#options.nonce;
   }

@@ -16,6 +16,8 @@ const STREAMS_PATH = `${AGENT_PATH}${STREAMS_SUFFIX}` satisfies SocketUrl;
 type Door = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 /** Pieces of one message. A frame of 1 MiB from a sane peer has one; a million tiny pieces are an attack on memory. */
 const MAX_FRAGMENTS = 64;
+/** Pieces of the wire that wait for the rest of their frame: 1 MiB in packets of 256 bytes. Each costs as much again beside its bytes. */
+const MAX_BUFFERED_CHUNKS = 4_096;
 /** A close reason has at most 123 bytes (RFC 6455). */
 const MAX_REASON_BYTES = 123;
 /** After our close frame: how long to wait for the peer's before the socket is cut. */
@@ -36,12 +38,17 @@ export function attachUpgrade(
   link: Pick<LinkServer, "attach" | "isFull">,
   streams: Pick<NodeStreams, "admit" | "attach"> | null = null,
 ): Upgrades {
-  // The types of ws lag behind it: `maxFragments` came with the security fix of 8.21, `closeTimeout` with 8.19.
-  const options: ConstructorParameters<typeof WebSocketServer>[0] & { maxFragments: number; closeTimeout: number } = {
+  // The types of ws lag behind it: `maxFragments` and `maxBufferedChunks` came with the security fix of 8.21, `closeTimeout` with 8.19.
+  const options: ConstructorParameters<typeof WebSocketServer>[0] & {
+    maxFragments: number;
+    maxBufferedChunks: number;
+    closeTimeout: number;
+  } = {
     noServer: true,
     perMessageDeflate: false,
     maxPayload: MAX_FRAME_TO_HUB_BYTES,
     maxFragments: MAX_FRAGMENTS,
+    maxBufferedChunks: MAX_BUFFERED_CHUNKS,
     closeTimeout: CLOSE_TIMEOUT_MS,
     clientTracking: true,
   };
@@ -51,10 +58,11 @@ export function attachUpgrade(
   const doors: Readonly<Record<SocketUrl, Door>> = {
     [AGENT_PATH]: (request, socket, head) => {
       // Before the handshake: one that is refused later could still send until it is closed.
-      if (link.isFull()) return refuse(socket, "503 Service Unavailable");
+      const from = request.socket.remoteAddress ?? "unknown";
+      if (link.isFull(from)) return refuse(socket, "503 Service Unavailable");
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
         const trust = holdToHello(socket, head, webSocket);
-        link.attach({ ...wsConnection(webSocket), trust }, request.socket.remoteAddress ?? "unknown");
+        link.attach({ ...wsConnection(webSocket), trust }, from);
       });
     },
     [STREAMS_PATH]: (request, socket, head) => {

@@ -6,6 +6,7 @@ import { constraintSchema } from "./constraint.ts";
 const shortText = () => z.string().check(z.maxLength(4_096), z.regex(/^[^\0]*$/));
 const nat = () => z.int().check(z.gte(0));
 const share = () => z.number().check(z.gte(0), z.lte(1));
+/** As in ContainerSpec. */
 const MAX_LIST = 256;
 
 /** "3" or "25%". A percentage is of the service's slots, rounded up, at least 1. */

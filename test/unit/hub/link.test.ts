@@ -19,6 +19,7 @@ import {
   EVENTS_BURST,
   FRAMES_BURST,
   MAX_AWAITING_HELLO,
+  MAX_AWAITING_HELLO_EACH,
   MAX_BUFFERED_BYTES,
   REFUSED_RETRY_MS,
   SILENCE_GRACE_MS,
@@ -520,10 +521,23 @@ test("[L44] on shutdown each node hears when to come back, in a window that grow
 test("[L45] connections that say nothing cannot fill the hub", () => {
   const hub = smallHub();
   const node = hub.join("pi");
-  const silent = Array.from({ length: MAX_AWAITING_HELLO }, () => hub.agent(node, null));
+  const silent = Array.from({ length: MAX_AWAITING_HELLO }, (_, index) => hub.agent(node, null, `10.0.0.${index % 8}`));
   expect(hub.agent(node).closed?.code).toBe(CLOSE.goingAway);
   silent[0]?.wire.far.close(1006, "gone");
   expect(hub.agent(node).all("welcome")).toHaveLength(1);
+});
+
+test("[L370] nor can those of one address, and whoever says hello gives his place back", () => {
+  const hub = smallHub();
+  const node = hub.join("pi");
+  const silent = Array.from({ length: MAX_AWAITING_HELLO_EACH }, () => hub.agent(node, null, "10.0.0.1"));
+  expect(hub.link.isFull("10.0.0.1")).toBe(true);
+  expect(hub.agent(node, {}, "10.0.0.1").closed?.code).toBe(CLOSE.goingAway);
+  expect(hub.agent(node, {}, "10.0.0.2").all("welcome")).toHaveLength(1);
+  silent[0]?.wire.far.close(1006, "gone");
+  expect(hub.link.isFull("10.0.0.1")).toBe(false);
+  expect(hub.agent(node, {}, "10.0.0.1").all("welcome")).toHaveLength(1);
+  expect(hub.link.isFull("10.0.0.1")).toBe(false);
 });
 
 test("[L46] sessions live on while the disk is full; what was lost is asked for again when there is room", () => {

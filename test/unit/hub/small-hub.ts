@@ -34,8 +34,8 @@ export interface SmallHub {
   submit(command: Command): ReturnType<ControlLoop["submit"]>;
   apply(spec: AppSpec): void;
   join(name: string, labels?: Readonly<Record<string, string>>): NodeId;
-  /** Connects, and says hello unless told otherwise. */
-  agent(node: NodeId, hello?: Partial<Hello> | null): FakeAgent;
+  /** Connects from this address, and says hello unless told otherwise. */
+  agent(node: NodeId, hello?: Partial<Hello> | null, from?: string): FakeAgent;
   /** Everything durable, as one kind a line. */
   eventKinds(): string[];
 }
@@ -115,9 +115,9 @@ export function smallHub(
       names.set(outcome.node, name);
       return outcome.node;
     },
-    agent(node, hello = {}) {
+    agent(node, hello = {}, from = "test") {
       const agent = fakeAgent(node, loop.world.installation);
-      link.attach(agent.wire.near, "test");
+      link.attach(agent.wire.near, from);
       if (hello !== null) {
         const key = keyOf(names.get(node) ?? "?");
         agent.say({ ...helloOf(node), signature: signText(key, agent.toSign(hello.node ?? node)), ...hello });

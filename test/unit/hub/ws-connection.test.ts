@@ -1,7 +1,7 @@
 // The agents' websocket on a real HTTP server: what is refused at the upgrade, the limits, and a Connection's promises.
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
 import { MAX_FRAME_TO_HUB_BYTES } from "@skerry/shared/protocol/version.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -141,6 +141,23 @@ test("[L62] a frame in very many pieces ends the connection", async () => {
   for (let piece = 0; piece < 70; piece += 1) socket.send("x", { fin: false });
   await closed;
   await only().closed;
+  expect(only().frames).toEqual([]);
+});
+
+test("[L371] a frame that comes in very many small pieces of the wire ends the connection (H05)", async () => {
+  const socket = await open();
+  only().connection.trust?.();
+  const closed = once(socket, "close");
+  // ws keeps the socket below it to itself.
+  const { _socket: wire } = socket as unknown as { readonly _socket: Socket };
+  wire.setNoDelay(true);
+  // A masked text frame of a megabyte, of which a byte comes at a time.
+  wire.write(Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 0x0f, 0, 0, 0, 0, 0, 0]));
+  for (let sent = 0; sent < 20_000 && socket.readyState === socket.OPEN; sent += 1) {
+    wire.write("x");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect((await closed)[0]).toBe(1008);
   expect(only().frames).toEqual([]);
 });
 

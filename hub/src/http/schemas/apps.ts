@@ -10,8 +10,11 @@ import { workloadViewSchema } from "./workloads.ts";
 export const MAX_COMPOSE_CHARACTERS = 1_048_576;
 /** Files that the Compose file names: env_file and the like. */
 export const MAX_FILES = 64;
+/** Of one of them; as much as the compiler reads of one. */
 export const MAX_FILE_CHARACTERS = 262_144;
+/** Of the caller's environment; `skerry apply` sends only those that the file names. */
 export const MAX_VARIABLES = 1_000;
+/** More than anybody keeps apart. */
 export const MAX_PROFILES = 64;
 
 const fewer = (most: number) => (record: Record<string, unknown>) => Object.keys(record).length <= most;
