@@ -7,9 +7,8 @@ import { join } from "node:path";
 import { type Acceptance, accept, type Offered, wholeOf } from "@skerry/agent/core/accept.ts";
 import { openSqliteLedger } from "@skerry/agent/ledger/sqlite.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
-import { assignmentHashInput } from "@skerry/shared/model/assignment-hash.ts";
-import type { InstallationId, NodeId, SpecHash } from "@skerry/shared/model/ids.ts";
-import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import type { InstallationId, NodeId } from "@skerry/shared/model/ids.ts";
+import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { anIdentity } from "../contract/ledger-samples.ts";
 import { SKERRY } from "../lab/fleet.ts";
@@ -27,7 +26,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 /** With its true hash: whoever can send an assignment can work that out. */
 const sealed = (content: Assignment): Assignment => ({
   ...content,
-  hash: sha256Hex(assignmentHashInput(content)) as SpecHash,
+  hash: assignmentHash(content),
 });
 const at = (generation: number, services: readonly string[], more: Partial<Assignment> = {}): Assignment =>
   sealed(
@@ -39,8 +38,8 @@ const at = (generation: number, services: readonly string[], more: Partial<Assig
 
 function offer(held: Assignment | null, offered: Offered): Acceptance {
   const whole = wholeOf(held, offered);
-  const hash = whole === null ? null : sha256Hex(assignmentHashInput(whole));
-  return accept(held, offered, { installation: INSTALLATION, node: NODE }, hash, new Set());
+  const hash = whole === null ? null : assignmentHash(whole);
+  return accept(held, offered, { installation: INSTALLATION, node: NODE }, hash, new Set(), "by-hub");
 }
 const whole = (of: Assignment): Offered => ({ kind: "whole", assignment: of });
 
