@@ -2,6 +2,7 @@
 // own parts on a real disk; what needs an engine is shown by test/e2e.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Acceptance, accept, type Offered, wholeOf } from "@skerry/agent/core/accept.ts";
@@ -113,7 +114,8 @@ test("(H70) so are the hub's folder and all that is in it", async () => {
 
 test("(H68) an agent listens on no port; its sockets and files are for its owner alone", async () => {
   const dataDir = join(folder, "agent");
-  // There is neither a hub nor an engine at those places: it has opened all that it listens on, and waits.
+  // No hub, and an engine that takes its questions and is silent: by then it has opened all that it listens on, and waits.
+  const engine = createServer().listen(join(folder, "silent.sock"));
   const words = [
     "--hub",
     "http://127.0.0.1:9",
@@ -122,7 +124,7 @@ test("(H68) an agent listens on no port; its sockets and files are for its owner
     "--run-dir",
     join(folder, "run"),
     "--docker",
-    join(folder, "none.sock"),
+    join(folder, "silent.sock"),
   ];
   const agent = spawn(SKERRY, ["agent", ...words, "--name", "listener"], {
     env: { ...process.env, SKERRY_TOKEN: `skj1.0123456789ab.${"0".repeat(64)}` },
@@ -141,8 +143,9 @@ test("(H68) an agent listens on no port; its sockets and files are for its owner
     expect(statSync(dataDir).mode & 0o077).toBe(0);
   } finally {
     const ended = new Promise((resolve) => agent.once("exit", resolve));
-    agent.kill("SIGTERM");
+    agent.kill("SIGKILL");
     await ended;
+    engine.close();
   }
 });
 

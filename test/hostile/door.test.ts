@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sleep, until } from "../lab/wait.ts";
-import { hear, requestText, startTarget, type Target } from "./target.ts";
+import { hear, requestText, startTarget, type Target, WELL_WITHIN_MS } from "./target.ts";
 
 const MIB = 1_048_576;
 /** Dialling 10,000 times takes a second on an idle machine, and a minute on one that is full of tests. */
@@ -37,7 +37,7 @@ test("(H01) a body of 1 GiB is refused by its length before it is sent, and by i
   const said = requestText("PUT", "/v1/apps/shop", json({ "Content-Length": String(1_024 * MIB) }));
   const refused = await target.raw(said);
   expect(refused).toMatchObject({ status: 413, closed: true });
-  expect(refused.tookMs).toBeLessThan(5_000);
+  expect(refused.tookMs).toBeLessThan(WELL_WITHIN_MS);
 
   const socket = await target.dial();
   const heard = hear(socket, 30_000);
@@ -67,11 +67,11 @@ test("(H02) headers, bodies and silence that dribble in are cut off, while other
   ]);
   const startedAt = performance.now();
   await target.well();
-  await until("all but the body are cut off", () => [...slow.slice(0, 3), ...slow.slice(4)].every(isOver), 20_000);
-  expect(performance.now() - startedAt).toBeLessThan(16_000);
+  await until("all but the body are cut off", () => [...slow.slice(0, 3), ...slow.slice(4)].every(isOver), 30_000);
+  expect(performance.now() - startedAt).toBeLessThan(25_000);
   // The body has as long as a file of the largest size takes on a slow line.
-  await until("the body is cut off", () => slow.every(isOver), 40_000);
-  expect(performance.now() - startedAt).toBeLessThan(45_000);
+  await until("the body is cut off", () => slow.every(isOver), 45_000);
+  expect(performance.now() - startedAt).toBeLessThan(55_000);
   await unharmed();
 });
 
@@ -194,7 +194,7 @@ test("(H14) no text in an address, a filter, a header or a token costs a pattern
       `/v1/apps/shop/logs?since=${word}`,
     ]) {
       const answer = await target.raw(requestText("GET", path, { Authorization: admin, Connection: "close" }));
-      expect(answer.tookMs, path.slice(0, 40)).toBeLessThan(2_000);
+      expect(answer.tookMs, path.slice(0, 40)).toBeLessThan(WELL_WITHIN_MS);
       expect(answer.status, path.slice(0, 40)).toBeLessThan(500);
     }
     for (const headers of [
@@ -203,7 +203,7 @@ test("(H14) no text in an address, a filter, a header or a token costs a pattern
       { Authorization: admin, "If-None-Match": evil, "User-Agent": evil.slice(0, 4_000) },
     ]) {
       const answer = await target.raw(requestText("GET", "/v1/nodes", { ...headers, Connection: "close" }));
-      expect(answer.tookMs).toBeLessThan(2_000);
+      expect(answer.tookMs).toBeLessThan(WELL_WITHIN_MS);
     }
   }
 });
@@ -226,7 +226,7 @@ test("(H14) nor does one in a Compose file", async () => {
 `;
     const from = performance.now();
     expect((await put(JSON.stringify({ compose, dryRun: true }))).status).toBe(422);
-    expect(performance.now() - from).toBeLessThan(2_000);
+    expect(performance.now() - from).toBeLessThan(WELL_WITHIN_MS);
   }
 });
 
@@ -240,7 +240,12 @@ async function flood(socket: Socket, piece: string, most: number): Promise<numbe
   let sent = 0;
   while (sent < most && !isOver(socket) && socket.writable) {
     sent += piece.length;
-    if (!socket.write(piece)) await Promise.race([once(socket, "drain"), once(socket, "close"), sleep(2_000)]);
+    if (socket.write(piece)) continue;
+    const noLonger = new AbortController();
+    const told = ["drain", "close"].map((event) => once(socket, event, { signal: noLonger.signal }));
+    // An error instead of either is the hub that hangs up; what comes too late is of no interest.
+    await Promise.race([...told.map((event) => event.catch(() => undefined)), sleep(2_000)]);
+    noLonger.abort();
   }
   return sent;
 }

@@ -42,6 +42,10 @@ export async function startTarget(): Promise<Target> {
   const port = await freePort(ADDRESS);
   const spawn = (options: ConstructorParameters<typeof Process>[0]): Process => stack.use(new Process(options));
   const hub = new FleetHub({ folder, hubAddress: ADDRESS, spawn }, port);
+  // A test that ran out of time never comes to its end; its hub must not outlive the run.
+  const end = (): void => hub.process?.signal("SIGKILL");
+  process.once("exit", end);
+  stack.defer(() => void process.off("exit", end));
   await hub.start();
   const dial = async (): Promise<Socket> => {
     const socket = connect(port, ADDRESS);

@@ -98,6 +98,6 @@ test("[H347] default deny: a frame of a kind that the door does not know is refu
   const s = two();
   const node = s.world.nodes.get(own);
   if (node === undefined) throw new Error("no node");
-  expect(notBound(s.world, node, { type: "surprise" } as never)).toMatch(/not for nodes/);
+  expect(notBound(node, { type: "surprise" } as never)).toMatch(/not for nodes/);
   expect(received(s.world, nodeId(9), { type: "beat", n: 1 }, s.now).ok).toBe(false);
 });

@@ -3,7 +3,7 @@
 import type { NodeId, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
 import type { Hello, ToHub } from "@skerry/shared/protocol/to-hub.ts";
-import type { Node, World } from "./world.ts";
+import type { Node } from "./world.ts";
 
 type Frame = Exclude<ToHub, Hello>;
 
@@ -11,7 +11,7 @@ type Frame = Exclude<ToHub, Hello>;
  * null: it is the node's own matter; else why not, in a sentence. Of a numbered copy that stands elsewhere a node may speak, for it may
  * have had it before: that is kept as its own word about itself, and changes nothing of the copy.
  */
-export function notBound(world: World, node: Node, frame: Frame): string | null {
+export function notBound(node: Node, frame: Frame): string | null {
   switch (frame.type) {
     // About the node as a whole.
     case "beat":
@@ -23,10 +23,9 @@ export function notBound(world: World, node: Node, frame: Frame): string | null 
     case "refused":
       return node.standing === "pending" ? `${node.name} is not approved, and was given no assignment` : null;
     case "report":
-      return foreignAmong(world, node.id, [...frame.report.workloads.map(({ id }) => id), ...frame.report.gone]);
+      return foreignAmong(node.id, [...frame.report.workloads.map(({ id }) => id), ...frame.report.gone]);
     case "events":
       return foreignAmong(
-        world,
         node.id,
         frame.items.flatMap(({ event }) => ("workload" in event ? [event.workload] : [])),
       );
@@ -35,13 +34,13 @@ export function notBound(world: World, node: Node, frame: Frame): string | null 
   }
 }
 
-function foreignAmong(world: World, node: NodeId, workloads: readonly WorkloadId[]): string | null {
-  const foreign = workloads.find((id) => isAnothers(world, node, id));
+function foreignAmong(node: NodeId, workloads: readonly WorkloadId[]): string | null {
+  const foreign = workloads.find((id) => isAnothers(node, id));
   return foreign === undefined ? null : `spoke of ${foreign}, which is bound to another node`;
 }
 
 /** A global copy belongs to the node that its slot names, and to no other, ever. */
-function isAnothers(_world: World, node: NodeId, id: WorkloadId): boolean {
+function isAnothers(node: NodeId, id: WorkloadId): boolean {
   const { slot } = workloadParts(id);
   return slot.startsWith("n") && slot !== (node as string);
 }

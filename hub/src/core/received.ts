@@ -32,7 +32,7 @@ type Frame = Exclude<ToHub, Hello>;
 export function received(world: World, id: NodeId, frame: Frame, now: Millis): Result<readonly Change[], string> {
   const node = world.nodes.get(id);
   if (node === undefined) return err(`node ${id} is not known here`);
-  const foreign = notBound(world, node, frame);
+  const foreign = notBound(node, frame);
   if (foreign !== null) return err(foreign);
   const said = contentChanges(world, node, frame, now);
   return said.ok ? ok([...heardChanges(world, node, now), ...wordChanges(world, node, now), ...said.value]) : said;

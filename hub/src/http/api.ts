@@ -103,10 +103,21 @@ export const api = {
     response: nodes.removedNodeSchema,
     errors: [422, 507],
   },
-  approveNode: { params: nodes.nodeParams, response: nodes.standingViewSchema, errors: [422, 507] },
-  unfreezeNode: { params: nodes.nodeParams, response: nodes.standingViewSchema, errors: [422, 507] },
+  approveNode: {
+    params: nodes.nodeParams,
+    body: nodes.noBodySchema,
+    response: nodes.standingViewSchema,
+    errors: [422, 507],
+  },
+  unfreezeNode: {
+    params: nodes.nodeParams,
+    body: nodes.noBodySchema,
+    response: nodes.standingViewSchema,
+    errors: [422, 507],
+  },
   revokeNode: {
     params: nodes.nodeParams,
+    body: nodes.noBodySchema,
     query: nodes.removeNodeQuery,
     response: nodes.revokedNodeSchema,
     errors: [422, 507],
