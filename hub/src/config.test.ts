@@ -11,6 +11,7 @@ test("[A50] defaults: this machine only, and the usual folder", () => {
       port: 7443,
       logLevel: "info",
       newAdminToken: false,
+      newSigningKey: false,
       plainWords: true,
     },
   });

@@ -28,7 +28,6 @@ test("[H340] [H341] a node that needs approval is shown as pending, and gets its
   await join(true);
   expect((await hub.call("GET", "/v1/nodes/van-7")).body).toMatchObject({ standing: "pending", placements: [] });
   expect((await hub.call("GET", "/v1/why/van-7")).text).toContain("skerry node approve van-7");
-  expect((await hub.call("GET", "/v1/tokens")).body.items).toEqual([]);
   expect((await hub.call("POST", "/v1/nodes/van-7/approve")).body).toMatchObject({ standing: "member", changed: true });
   expect((await hub.call("POST", "/v1/nodes/van-7/approve")).body).toMatchObject({ changed: false });
   expect((await hub.call("GET", "/v1/nodes/van-7")).body).toMatchObject({ standing: "member", placements: [{}] });

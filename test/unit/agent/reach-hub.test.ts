@@ -127,7 +127,12 @@ describe("joining", () => {
     labels: {},
     facts: null,
   });
-  const joined = { node: "n0123456789abcdef", installation: "i0123456789abcdef", name: "till-2" };
+  const joined = {
+    node: "n0123456789abcdef",
+    installation: "i0123456789abcdef",
+    name: "till-2",
+    hubKey: "d7".repeat(32),
+  };
   const parts = (clock = new ManualClock()) => ({
     ...{ clock, random: seededRandom(1), log: silentLog, folder },
     onWaiting: () => undefined,

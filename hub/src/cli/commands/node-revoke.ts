@@ -19,7 +19,7 @@ interface Options extends HubOptions {
 export async function run(io: Io, options: Options): Promise<ExitCode> {
   const name = nodeRef(options.node);
   const client = await connect(io, options);
-  const planned = await client.call("revokeNode", { params: { node: name }, query: { dryRun: "true" } });
+  const planned = await client.call("revokeNode", { params: { node: name }, query: { dryRun: "true" }, body: {} });
   if (options.dryRun === true) {
     const text = `The key of ${planned.node.name} would be revoked, and the node forgotten. What runs on it is not touched.\n${following(planned, io.columns)}Nothing was changed.\n`;
     io.out(options.json === true ? `${safeJson(planned)}\n` : text);
@@ -27,7 +27,7 @@ export async function run(io: Io, options: Options): Promise<ExitCode> {
   }
   const what = `The hub will refuse the key of ${planned.node.name} for good, and forget the node. What runs on it is not touched.`;
   await confirmByName(io, planned.node.name, `${what}\n${following(planned, io.columns)}`.trimEnd(), options.yes);
-  const revoked = await client.call("revokeNode", { params: { node: planned.node.id }, query: {} });
+  const revoked = await client.call("revokeNode", { params: { node: planned.node.id }, query: {}, body: {} });
   io.out(options.json === true ? `${safeJson(revoked)}\n` : revokedText(revoked, io.columns));
   return EXIT.done;
 }

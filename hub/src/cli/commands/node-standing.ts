@@ -14,7 +14,7 @@ const WORDS: Readonly<Record<Turn, string>> = {
 export async function turn(io: Io, options: HubOptions & { readonly node: string }, what: Turn): Promise<ExitCode> {
   const node = nodeRef(options.node);
   const client = await connect(io, options);
-  const turned = await client.call(what, { params: { node } });
+  const turned = await client.call(what, { params: { node }, body: {} });
   io.out(turned.changed ? `${turned.node.name} is ${WORDS[what]}.\n` : `${turned.node.name} is a member already.\n`);
   return EXIT.done;
 }
