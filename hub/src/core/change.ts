@@ -14,6 +14,7 @@ import type { Report } from "@skerry/shared/model/report.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Binding, Permission, Role } from "./permission.ts";
 import type { GateResult, Rollout, Wish } from "./rollout-state.ts";
+import type { Session, User } from "./user.ts";
 import type { App, Brake, Node, Placement, Reachability, Tombstone, Unplaced, Word } from "./world.ts";
 
 /** Said by the hub itself; node events keep their own union. */
@@ -74,7 +75,9 @@ export type HubEvent =
       readonly permissions: readonly Permission[];
       readonly by: string;
     }
-  | { readonly kind: "role-removed"; readonly role: string; readonly by: string };
+  | { readonly kind: "role-removed"; readonly role: string; readonly by: string }
+  /** `what`: "disabled", "given a new password". */
+  | { readonly kind: "user-changed"; readonly user: string; readonly what: string; readonly by: string };
 
 /** Join token at rest: never its secret. `usesLeft` and `expiresAtMs` (hub's wall clock) are checked at the door. */
 export interface JoinToken {
@@ -125,6 +128,11 @@ export type DurableChange =
   | { readonly kind: "api-token-removed"; readonly id: string }
   | { readonly kind: "role-set"; readonly role: Role }
   | { readonly kind: "role-removed"; readonly name: string }
+  | { readonly kind: "user-set"; readonly user: User }
+  /** Not his sessions: each has a change of its own. */
+  | { readonly kind: "user-removed"; readonly name: string }
+  | { readonly kind: "session-set"; readonly session: Session }
+  | { readonly kind: "session-removed"; readonly id: string }
   | { readonly kind: "hub-event"; readonly event: HubEvent }
   | { readonly kind: "node-events"; readonly node: NodeId; readonly items: readonly OutboxItem[] };
 

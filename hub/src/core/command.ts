@@ -16,6 +16,8 @@ import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Result } from "@skerry/shared/runtime/result.ts";
 import type { ApiToken, Change, JoinToken } from "./change.ts";
 import type { Binding, Role } from "./permission.ts";
+import type { Session, User } from "./user.ts";
+import type { UserCommand, UserOutcome } from "./user-command.ts";
 import type { WishTarget } from "./wishes.ts";
 import type { AppRevision, Availability } from "./world.ts";
 
@@ -73,7 +75,8 @@ export type Command =
     }
   | RolloutCommand
   | WishCommand
-  | PeopleCommand;
+  | PeopleCommand
+  | UserCommand;
 
 /** Whether the caller may give what these give is judged at the door. */
 export type PeopleCommand =
@@ -108,7 +111,7 @@ export interface CommandContext {
   readonly keyHolder: NodeId | null;
   /** join-node: a fresh random id. */
   readonly freshNodeId: NodeId | null;
-  /** create-token, create-api-token: a fresh id and the hash of its fresh secret. */
+  /** create-token, create-api-token, open-session: a fresh id and the hash of its fresh secret. */
   readonly freshToken: { readonly id: string; readonly secretHash: SpecHash } | null;
   /** undo-rollout: the older revision to go back to; null: there is none. */
   readonly undoTo: AppRevision | null;
@@ -116,14 +119,25 @@ export interface CommandContext {
   readonly people: People | null;
 }
 
-/** API tokens and own roles as they are stored; decisions need neither, so the World has none. */
+/** API tokens, own roles and users as they are stored; decisions need none of them, so the World has none. */
 export interface People {
   readonly tokens: readonly ApiToken[];
   readonly roles: readonly Role[];
+  readonly users: readonly User[];
+  /** Of the user that a command is about. */
+  readonly sessions: readonly Session[];
 }
 
-/** conflict 409 · failed-before 409 · not-found 404 · invalid 422 · limit 422 · token-refused 403 */
-export type RefusalCode = "failed-before" | "conflict" | "not-found" | "invalid" | "limit" | "token-refused";
+/** conflict 409 · failed-before 409 · not-found 404 · invalid 422 · limit 422 · token-refused 403 · overtaken 401 */
+export type RefusalCode =
+  | "failed-before"
+  | "conflict"
+  | "not-found"
+  | "invalid"
+  | "limit"
+  | "token-refused"
+  /** What was checked for this command is so no more. */
+  | "overtaken";
 
 export interface CommandRefusal {
   readonly code: RefusalCode;
@@ -171,7 +185,8 @@ export type CommandOutcome =
   | { readonly kind: "api-token-removed"; readonly token: ApiToken }
   /** `changed` false: it was so already. */
   | { readonly kind: "role-changed"; readonly role: Role; readonly changed: boolean }
-  | { readonly kind: "role-removed"; readonly name: string };
+  | { readonly kind: "role-removed"; readonly name: string }
+  | UserOutcome;
 
 export interface Handled {
   readonly changes: readonly Change[];

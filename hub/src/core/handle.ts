@@ -17,6 +17,7 @@ import { failedBefore, failedBeforeRefusal, handleRollout, hasFailedCopies } fro
 import { activeRollout } from "./rollout/policy.ts";
 import { gateOf } from "./rollout/slots.ts";
 import type { FailedSpec } from "./rollout-state.ts";
+import { handleUsers } from "./user-command.ts";
 import { handleWish, reasonProblem, scaled } from "./wish-command.ts";
 import type { App, Node, World } from "./world.ts";
 
@@ -54,6 +55,18 @@ export function handle(world: World, command: Command, context: CommandContext):
     case "set-role":
     case "remove-role":
       return handlePeople(command, context);
+    case "add-user":
+    case "set-user-role":
+    case "set-user-enabled":
+    case "set-password":
+    case "remove-user":
+    case "open-session":
+    case "close-sessions":
+    case "begin-second-factor":
+    case "confirm-second-factor":
+    case "renew-recovery-codes":
+    case "remove-second-factor":
+      return handleUsers(command, context);
     default:
       return assertNever(command);
   }

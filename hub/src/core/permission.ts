@@ -16,6 +16,7 @@ export const permissions = {
   "join-token:manage": "make, list and withdraw the tokens by which machines become nodes",
   "api-token:manage": "make, list and remove the tokens by which people and programs come in",
   "role:manage": "set, list and remove own roles",
+  "user:manage": "add, list, disable and remove users, and give them roles and passwords",
   "audit:read": "read who changed what, and who was refused",
 } as const satisfies Readonly<Record<`${string}:${string}`, string>>;
 

@@ -62,7 +62,7 @@ function readToken(file: string): string | null {
 }
 
 /** Whole or not at all, and durable: a new file, synced, renamed over the old one, and the folder synced. */
-function writePrivately(file: string, text: string): void {
+export function writePrivately(file: string, text: string): void {
   const fresh = `${file}.new`;
   fs.rmSync(fresh, { force: true });
   const handle = fs.openSync(fresh, "wx", 0o600);

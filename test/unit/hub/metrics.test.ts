@@ -1,12 +1,13 @@
 // /metrics as Prometheus reads it, and the reader itself: each of its rules finds what breaks it.
 import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
+import { secretBox } from "@skerry/hub/http/login/user-key.ts";
 import { addProcessMetrics, addSurroundings, createMetrics } from "@skerry/hub/http/metrics.ts";
 import { systemClock } from "@skerry/shared/runtime/clock.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestHub, type TestHub } from "../http-hub.ts";
+import { CHEAP, startTestHub, type TestHub } from "../http-hub.ts";
 import { expositionProblems } from "./exposition.ts";
 
 let hub: TestHub;
@@ -25,7 +26,14 @@ test("[A46] [A93] what a working hub tells of itself keeps to the format and to 
     log: silentLog,
     logs: { isHeard: () => false, read: () => Readable.from([]) },
   };
-  const metrics = createMetrics({ ...deps, adminTokenHash: admin, version: "0.0.0-test", stopping: () => false });
+  const login = { userSecrets: secretBox("c".repeat(64), systemRandom), passwordCost: CHEAP };
+  const metrics = createMetrics({
+    ...deps,
+    adminTokenHash: admin,
+    ...login,
+    version: "0.0.0-test",
+    stopping: () => false,
+  });
   addProcessMetrics(metrics);
   addSurroundings(metrics, {
     ...{ connectedAgents: () => 1, waitingInputs: () => 0, watchers: () => 0 },

@@ -143,6 +143,8 @@ function hubEventText(world: World, event: HubEvent): string {
       return `role ${event.role} set to ${event.permissions.join(", ")} by ${event.by}`;
     case "role-removed":
       return `role ${event.role} removed by ${event.by}`;
+    case "user-changed":
+      return `user ${event.user} ${event.what} by ${event.by}`;
     default:
       return assertNever(event);
   }
