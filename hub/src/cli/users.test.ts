@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { TOTP } from "otpauth";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
@@ -25,11 +26,12 @@ afterEach(async () => {
 const asAdmin = (words: string, input = ""): Promise<Ran> =>
   runWords(words.split(" "), {
     homeDir,
+    random: systemRandom,
     env: { SKERRY_HUB: url, SKERRY_TOKEN: hub.admin },
     readInput: async () => input,
   });
 const run = (words: string, input = ""): Promise<Ran> =>
-  runWords(words.split(" "), { homeDir, readInput: async () => input });
+  runWords(words.split(" "), { homeDir, random: systemRandom, readInput: async () => input });
 const kept = (): string => readFileSync(join(homeDir, ".config/skerry/contexts.json"), "utf8");
 
 test("[U220] user adds, lists, changes and removes; login --user keeps a session, and logout ends and forgets it", async () => {
