@@ -7,6 +7,7 @@ import type { Policy } from "@skerry/shared/policy/policy.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import { isoTime } from "@skerry/shared/runtime/iso-time.ts";
+import { userWords } from "./audit-users.ts";
 import type { ApiToken, Change, JoinToken } from "./core/change.ts";
 import type { Command, CommandContext, People } from "./core/command.ts";
 import { type Role, scopeText } from "./core/permission.ts";
@@ -93,6 +94,20 @@ export function audited(
     }
     case "remove-role":
       return entry(`role/${command.name}`, null, roleWords(people, command.name), null);
+    case "add-user":
+    case "set-user-role":
+    case "set-user-enabled":
+    case "set-password":
+    case "remove-user":
+    case "open-session":
+    case "close-sessions":
+    case "begin-second-factor":
+    case "confirm-second-factor":
+    case "renew-recovery-codes":
+    case "remove-second-factor": {
+      const { target, before, after } = userWords(command, changes, people);
+      return entry(target, null, before, after);
+    }
     default:
       return assertNever(command);
   }

@@ -19,6 +19,7 @@ import { frozen, MARK_BYTES } from "./core/lineage.ts";
 import { isAboutPeople } from "./core/people-command.ts";
 import { disconnected, greeted, received } from "./core/received.ts";
 import { undoTarget } from "./core/rollout/undo.ts";
+import { isAboutUsers } from "./core/user-command.ts";
 import type { AppRevision, World } from "./core/world.ts";
 import type { Frame, HashMatches, Hub, InputResult, Listener, StorageState } from "./link/hub.ts";
 import type { AuditRecord } from "./store/audit-chain.ts";
@@ -274,7 +275,19 @@ class Loop implements ControlLoop {
       freshNodeId: command.kind === "join-node" ? (`n${random.hex(8)}` as NodeId) : null,
       freshToken: context.freshToken,
       undoTo: command.kind === "undo-rollout" ? this.#undoTo(command.app, command.to) : null,
-      people: isAboutPeople(command) ? { tokens: store.apiTokens(), roles: store.roles() } : null,
+      people: this.#people(command),
+    };
+  }
+
+  #people(command: Command): CommandContext["people"] {
+    const { store } = this.#options;
+    const isAboutUser = isAboutUsers(command);
+    if (!isAboutUser && !isAboutPeople(command)) return null;
+    return {
+      tokens: isAboutUser ? [] : store.apiTokens(),
+      roles: store.roles(),
+      users: store.users(),
+      sessions: isAboutUser ? store.sessionsOf(command.user) : [],
     };
   }
 

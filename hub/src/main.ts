@@ -12,6 +12,8 @@ import type { HubConfig } from "./config.ts";
 import { type ControlLoop, createControlLoop } from "./control-loop.ts";
 import { DEFAULT_SETTINGS } from "./core/decide.ts";
 import { type AdminToken, ensureAdminToken } from "./http/admin-token.ts";
+import { PASSWORD_COST } from "./http/login/passwords.ts";
+import { ensureUserKey, type UserKey, UserKeyError } from "./http/login/user-key.ts";
 import { addProcessMetrics, addSurroundings } from "./http/metrics.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
 import { readLogs } from "./link/logs.ts";
@@ -31,6 +33,8 @@ const GOODBYE_LOOK_MS = 20;
 
 export interface RunningHub {
   readonly url: string;
+  /** To make the first user; null: there is a user. */
+  readonly setUpLink: string | null;
   readonly adminToken: AdminToken;
   /** Goodbye to agents, end of watches, last commit, store closed. Safe to call twice. */
   stop(): Promise<void>;
@@ -50,6 +54,8 @@ export async function runHub(config: HubConfig): Promise<number> {
   }
   const hub = started.value;
   if (config.plainWords) process.stdout.write(welcome(hub, config));
+  // Not through the log, which is kept and sent elsewhere: who reads this line is at the hub's own output.
+  else if (hub.setUpLink !== null) process.stderr.write(`${setUpLine(hub.setUpLink)}\n`);
   const signal = await untilSignal();
   log.info("stopping", { signal });
   if (config.plainWords)
@@ -76,13 +82,15 @@ export async function startHub(config: HubConfig, log: Log): Promise<Result<Runn
     }
     if (signing.value.outcome === "made")
       log.info("made a signing key: keep a copy of it with your backups", { file: signing.value.file });
-    const parts = await buildParts(store, clock, log, adminToken, signing.value);
-    running = { url: "", adminToken, stop: once(() => stopParts(parts, clock, log)) };
+    const userKey = ensureUserKey(config.dataDir, systemRandom);
+    warnOfLostFactors(log, userKey, store);
+    const parts = await buildParts(store, clock, log, adminToken, signing.value, userKey);
+    running = { url: "", setUpLink: null, adminToken, stop: once(() => stopParts(parts, clock, log)) };
     parts.loop.start();
     const url = await parts.http.app.listen({ host: config.host, port: config.port });
     warnOfPlainText(log, config.host);
     log.info("listening", { url, version: SKERRY_VERSION, installation: parts.loop.world.installation });
-    return ok({ ...running, url });
+    return ok({ ...running, url, setUpLink: setUpLink(parts.http, url) });
   } catch (error) {
     await (running?.stop() ?? store.close());
     const reason = startFailure(error, config);
@@ -139,6 +147,7 @@ async function buildParts(
   log: Log,
   adminToken: AdminToken,
   signing: SigningKey,
+  userKey: UserKey,
 ): Promise<Parts> {
   const random = systemRandom;
   const loop = createControlLoop({ clock, random, log, store, settings: DEFAULT_SETTINGS });
@@ -170,6 +179,8 @@ async function buildParts(
     },
     adminTokenHash: adminToken.hash,
     signingKey: signing.publicKey,
+    userSecrets: userKey.box,
+    passwordCost: PASSWORD_COST,
     version: SKERRY_VERSION,
     stopping: () => state.stopping,
   });
@@ -247,6 +258,7 @@ function startFailure(error: unknown, config: HubConfig): string | null {
     case "ENOSPC":
       return `The disk that holds ${config.dataDir} is full. Free some space and start again; nothing was lost.`;
   }
+  if (error instanceof UserKeyError) return error.message;
   if (error instanceof StoreError) return `The database in ${config.dataDir} failed: ${error.message}. Check the disk.`;
   return null;
 }
@@ -270,13 +282,35 @@ function logAdminToken(log: Log, { outcome, file }: AdminToken): void {
   }
 }
 
-function welcome({ url, adminToken }: RunningHub, config: HubConfig): string {
-  const local = url.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
+const setUpLine = (link: string): string =>
+  `There is no user yet. To make the first one, within a day and before the next start: ${link}`;
+
+/** The code stands behind the "#", which browsers keep to themselves. */
+function setUpLink(http: HttpServer, url: string): string | null {
+  const code = http.beginSetUp();
+  return code === null ? null : `${localUrl(url)}/setup#${code}`;
+}
+
+const localUrl = (url: string): string => url.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
+
+/** Users with a second factor cannot log in with its codes any more: the operator should hear it from the hub first. */
+function warnOfLostFactors(log: Log, { outcome, file }: UserKey, store: Store): void {
+  if (outcome === "kept" || !store.users().some(({ secondFactor }) => secondFactor.kind === "on")) return;
+  log.warn(
+    "the key of second factors was gone and is made anew: put the file back, or users log in with a recovery code, or an admin resets them (skerry user totp reset NAME)",
+    { file },
+  );
+}
+
+function welcome(hub: RunningHub, config: HubConfig): string {
+  const { url, adminToken } = hub;
+  const local = localUrl(url);
   const lines = [
     `Skerry hub ${SKERRY_VERSION} at ${url}, data in ${config.dataDir}.`,
     adminToken.outcome === "made"
       ? `An admin token was made: it is in ${adminToken.file} and nowhere else.`
       : `The admin token is in ${adminToken.file}.`,
+    ...(hub.setUpLink === null ? [] : [setUpLine(hub.setUpLink)]),
     "Next, in another terminal:",
     `  export SKERRY_HUB=${local} SKERRY_TOKEN=$(cat ${adminToken.file})`,
     "  skerry token create     # then, on each node: skerry agent --hub URL --token TOKEN",

@@ -24,6 +24,7 @@ import type { ApiToken, DurableChange, JoinToken } from "../../hub/src/core/chan
 import { NEW_LINEAGE } from "../../hub/src/core/lineage.ts";
 import type { Role } from "../../hub/src/core/permission.ts";
 import type { GateResult, Rollout } from "../../hub/src/core/rollout-state.ts";
+import type { Session, User } from "../../hub/src/core/user.ts";
 import type { App, Node, Placement } from "../../hub/src/core/world.ts";
 import { FIRST_STEP } from "../../hub/src/core/world.ts";
 import { type AuditRecord, CHAIN_START, follow } from "../../hub/src/store/audit-chain.ts";
@@ -146,6 +147,16 @@ export const token = (id: string, usesLeft: number): JoinToken => ({
   approval: false,
   createdAtMs: 1,
   createdBy: "admin",
+});
+
+export const user = (name: string): User => ({
+  ...{ name, role: "deployer", scope: { apps: [appName("shop")], nodeLabels: ["site=farm"] }, disabled: false },
+  password: { kind: "scrypt", n: 32_768, r: 8, p: 1, salt: "ab", hash: "cd" },
+  secondFactor: { kind: "on", sealedSecret: "s1.0", lastStep: 7, recoveryHashes: [hash("e")] },
+  ...{ createdAtMs: 1, createdBy: "admin" },
+});
+export const session = (id: string, of: string): Session => ({
+  ...{ id, user: of, secretHash: hash("f"), createdAtMs: 3 },
 });
 
 export const apiToken = (id: string, name: string): ApiToken => ({
@@ -500,6 +511,8 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         { kind: "node-key-set", node: nodeId(1), publicKey: key("1") },
         { kind: "token-set", token: token("t1", 1) },
         { kind: "api-token-set", token: apiToken("a1", "ci") },
+        { kind: "user-set", user: user("anna") },
+        { kind: "session-set", session: session("s1", "anna") },
       ]),
     );
     expect(store.watch(0, 100)?.map(({ change }) => change.kind)).toEqual(["node-set"]);
@@ -588,6 +601,35 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     after.commit(commit([{ kind: "api-token-set", token: apiToken("a1", "anna") }]));
     expect([...after.apiTokenUses()]).toEqual([["a1", 7]]);
   });
+
+  contract(
+    "[S220] users and sessions are there after a crash, found by name and id, and gone when removed",
+    (store, under) => {
+      store.commit(
+        commit([
+          { kind: "user-set", user: user("bert") },
+          { kind: "user-set", user: { ...user("anna"), disabled: true } },
+          { kind: "user-set", user: user("anna") },
+          { kind: "user-set", user: user("gone") },
+          { kind: "user-removed", name: "gone" },
+          { kind: "session-set", session: session("s2", "anna") },
+          { kind: "session-set", session: session("s1", "anna") },
+          { kind: "session-set", session: session("s3", "bert") },
+          { kind: "session-removed", id: "s3" },
+        ]),
+      );
+      store.saveSessionUse("s1", 5);
+      store.saveSessionUse("s9", 5);
+      const after = under.crash(store);
+      expect(after.users()).toEqual([user("anna"), user("bert")]);
+      expect([after.user("bert"), after.user("gone")]).toEqual([user("bert"), null]);
+      expect(after.sessionsOf("anna")).toEqual([session("s1", "anna"), session("s2", "anna")]);
+      expect([after.session("s2"), after.session("s3")]).toEqual([session("s2", "anna"), null]);
+      expect([...after.sessionUses("anna")]).toEqual([["s1", 5]]);
+      after.commit(commit([{ kind: "session-removed", id: "s1" }]));
+      expect([...after.sessionUses("anna")]).toEqual([]);
+    },
+  );
 
   contract("[S12] settings are small named values", (store, under) => {
     expect(store.setting("admin")).toBeNull();

@@ -21,6 +21,7 @@ import { type ControlLoop, createControlLoop } from "../../hub/src/control-loop.
 import { DEFAULT_SETTINGS } from "../../hub/src/core/decide.ts";
 import { ensureAdminToken } from "../../hub/src/http/admin-token.ts";
 import type { LogSource } from "../../hub/src/http/deps.ts";
+import { secretBox } from "../../hub/src/http/login/user-key.ts";
 import { createHttpServer, type HttpServer } from "../../hub/src/http/server.ts";
 import { openSqliteStore } from "../../hub/src/store/sqlite/store.ts";
 import type { Store } from "../../hub/src/store/store.ts";
@@ -81,6 +82,9 @@ export interface TestHubOptions {
   readonly logs?: LogSource;
 }
 
+/** A hundredth of what a real one costs. */
+export const CHEAP = { n: 256, r: 8, p: 1 } as const;
+
 export async function startTestHub(options: TestHubOptions = {}): Promise<TestHub> {
   const folder = mkdtempSync(join(tmpdir(), "skerry-http-"));
   const moved = { ms: 0 };
@@ -109,6 +113,8 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     log,
     adminTokenHash: hash,
     signingKey: publicKeyOf("5a".repeat(32)),
+    passwordCost: CHEAP,
+    userSecrets: secretBox("c".repeat(64), systemRandom),
     version: "0.0.0-test",
     stopping: () => state.stopping,
   });

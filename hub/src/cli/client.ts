@@ -19,6 +19,7 @@ const TRY_AGAIN_AFTER_MS = 300;
 export interface Target {
   /** Without a slash at its end. */
   readonly url: string;
+  /** "": none is sent. */
   readonly token: string;
 }
 
@@ -127,7 +128,7 @@ async function send(
     headers: {
       ...headers,
       accept: "application/json",
-      authorization: `Bearer ${target.token}`,
+      ...(target.token === "" ? {} : { authorization: `Bearer ${target.token}` }),
       ...(body === null ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
     },
   });
@@ -185,8 +186,8 @@ function understand(target: Target, response: Pick<IncomingMessage, "statusCode"
   const parsed = parseJson(text);
   if (status >= 200 && status < 300 && parsed !== undefined) return parsed;
   if (isError(parsed)) {
-    // Of a token that has passed its time the hub says so; of any other only that it is not one.
-    const isUnknown = status === 401 && parsed.code !== "token-expired";
+    // Of what has passed its time, and of a login, the hub says more than that the token is none.
+    const isUnknown = status === 401 && !TOLD.has(parsed.code);
     const hint = isUnknown ? refusedTokenHint(target) : parsed.hint;
     const message = isUnknown ? `The hub at ${target.url} refuses the token.` : parsed.message;
     throw new HubRefusal(status, parsed.code, message, hint, parsed.problems.filter(isProblem));
@@ -196,6 +197,8 @@ function understand(target: Target, response: Pick<IncomingMessage, "statusCode"
     hint: "Look at the address: --hub, SKERRY_HUB, or the one given to skerry login. The default port is 7443.",
   });
 }
+
+const TOLD: ReadonlySet<string> = new Set(["token-expired", "session-ended", "login-refused", "second-factor-needed"]);
 
 function refusedTokenHint(target: Target): string {
   return `Log in again: skerry login ${target.url}. Your API token is what you were given; the admin token is in the file admin-token of the hub's data folder. A token in SKERRY_TOKEN wins over the one logged in with.`;

@@ -4,7 +4,10 @@ import type { Command } from "commander";
 /** By the words of the command. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   hub: ["skerry hub --data /var/lib/skerry/hub --listen 0.0.0.0:7443"],
-  login: ["ssh hub cat /var/lib/skerry/hub/admin-token | skerry login http://hub:7443"],
+  login: [
+    "skerry login http://hub:7443 --user anna",
+    "ssh hub cat /var/lib/skerry/hub/admin-token | skerry login http://hub:7443",
+  ],
   validate: ["skerry validate shop.yaml"],
   apply: ["skerry apply -f shop.yaml --wait", "skerry apply -f shop.yaml --dry-run"],
   apps: ["skerry apps"],
@@ -38,6 +41,19 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   cordon: ["skerry cordon van-7 --reason 'new SD card'"],
   uncordon: ["skerry uncordon van-7"],
   drain: ["skerry drain van-7 --reason 'new SD card' --deadline 10m --wait"],
+  logout: ["skerry logout", "skerry logout --everywhere"],
+  setup: ["skerry setup 'http://127.0.0.1:7443/setup#0123...' --user anna"],
+  "user add": ["skerry user add anna --role deployer --app shop", "skerry user add bert --role viewer < password.txt"],
+  "user ls": ["skerry user ls"],
+  "user role": ["skerry user role anna operator --node-label site=farm"],
+  "user passwd": ["skerry user passwd", "skerry user passwd anna"],
+  "user disable": ["skerry user disable anna"],
+  "user enable": ["skerry user enable anna"],
+  "user rm": ["skerry user rm anna"],
+  "user totp enable": ["skerry user totp enable"],
+  "user totp disable": ["skerry user totp disable"],
+  "user totp recovery": ["skerry user totp recovery"],
+  "user totp reset": ["skerry user totp reset anna"],
   "api-token create": [
     "skerry api-token create --name ci --role deployer --app shop --expires 90d",
     "skerry api-token create --name anna --role operator --node-label site=farm",

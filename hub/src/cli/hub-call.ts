@@ -4,6 +4,7 @@ import type { AppSummary } from "../http/schemas/apps.ts";
 import type { NodeSummary } from "../http/schemas/nodes.ts";
 import type { ApiTokenView } from "../http/schemas/people.ts";
 import type { TokenView } from "../http/schemas/tokens.ts";
+import type { UserView } from "../http/schemas/users.ts";
 import type { WorkloadView } from "../http/schemas/workloads.ts";
 import { type Client, createClient } from "./client.ts";
 import { findTarget } from "./contexts.ts";
@@ -27,6 +28,7 @@ interface Items {
   readonly listWorkloads: WorkloadView;
   readonly listTokens: TokenView;
   readonly listApiTokens: ApiTokenView;
+  readonly listUsers: UserView;
 }
 
 /** A thousand items are some 700 KB: fewer questions, and no answer too large. */

@@ -116,10 +116,27 @@ function addStarters(program: Command, finish: Finish, io: Io): void {
     .command("login <url>")
     .summary("remember a hub and the token for it")
     .description(
-      "Checks the token with the hub and keeps both in your config folder (mode 0600). The token is asked for; without a terminal it is read from standard input. The hub's admin token is in its DATA/admin-token.",
+      "Checks the token with the hub and keeps both in your config folder (mode 0600). The token is asked for; without a terminal it is read from standard input. With --user the password is, and the code of a second factor; a session is kept then. The hub's admin token is in its DATA/admin-token.",
     )
-    .option("--token-file <file>", "read the token from a file");
+    .option("--token-file <file>", "read the token from a file")
+    .option("--user <name>", "log in with this user's password instead");
   lazily(login, finish, io, () => import("./commands/login.ts"), ["url"]);
+  const logout = program
+    .command("logout")
+    .summary("end the session, and forget the hub")
+    .description(
+      "Ends the session of a login with --user, and forgets what was kept for that hub. An API token is only forgotten: skerry api-token rm removes it.",
+    )
+    .option("--everywhere", "end all sessions of this user");
+  lazily(logout, finish, io, () => import("./commands/logout.ts"));
+  const setup = program
+    .command("setup <link>")
+    .summary("make the first user, with the link the hub printed")
+    .description(
+      "Makes the first user, an admin, with the link that the hub printed at its start; or open the link in a browser. The password is asked for, or is the first line of standard input.",
+    )
+    .requiredOption("--user <name>", "the first user's name");
+  lazily(setup, finish, io, () => import("./commands/setup.ts"), ["link"]);
 }
 
 function addFileOptions(command: Command): Command {
@@ -528,6 +545,7 @@ function addPolicies(program: Command, finish: Finish, io: Io): void {
 }
 
 function addPeople(program: Command, finish: Finish, io: Io): void {
+  addUsers(program, finish, io);
   addApiTokens(program, finish, io);
   const role = program
     .command("role")
@@ -552,7 +570,7 @@ function addPeople(program: Command, finish: Finish, io: Io): void {
   const remove = role
     .command("rm <name>")
     .summary("remove an own role that nobody has")
-    .description("Removes an own role. One that an API token has is refused: remove the token first.");
+    .description("Removes an own role. One that a user or an API token has is refused.");
   lazily(remove, finish, io, () => import("./commands/role-rm.ts"), ["name"]);
   addPolicies(program, finish, io);
   const auth = program
@@ -573,6 +591,99 @@ function addPeople(program: Command, finish: Finish, io: Io): void {
     )
     .addOption(json());
   lazily(canI, finish, io, () => import("./commands/auth-can-i.ts"), ["verb", "resource", "name"]);
+}
+
+function addBinding(command: Command): Command {
+  return command
+    .option("--app <app>", "only this app; may be given several times", collect)
+    .option("--node-label <key=value>", "only nodes with it; may be given several times", collect);
+}
+
+function addUsers(program: Command, finish: Finish, io: Io): void {
+  const user = program
+    .command("user")
+    .summary("people: add, ls, role, passwd, disable, enable, rm, totp")
+    .description(
+      "Users log in with name and password, each with a role: skerry login URL --user NAME. Programs come in with API tokens: skerry api-token.",
+    );
+  const add = addBinding(
+    user
+      .command("add <name>")
+      .summary("add a user with a role")
+      .description(
+        "Adds a user. The password is asked for, or is the first line of standard input. With --app and --node-label the role reaches only these apps, and nodes with one of these labels. You cannot give what you do not hold.",
+      )
+      .requiredOption("--role <role>", "viewer, operator, deployer, admin or an own role"),
+  );
+  lazily(add, finish, io, async () => ({ run: (await import("./commands/user.ts")).add }), ["name"]);
+  const list = user
+    .command("ls")
+    .alias("list")
+    .summary("list users")
+    .description("Lists the users, their roles, and who has a second factor.")
+    .addOption(json());
+  lazily(list, finish, io, () => import("./commands/user-ls.ts"));
+  const role = addBinding(
+    user
+      .command("role <name> <role>")
+      .summary("give a user another role")
+      .description("Gives a user another role, and another reach. His sessions end."),
+  );
+  lazily(role, finish, io, async () => ({ run: (await import("./commands/user.ts")).role }), ["name", "role"]);
+  const passwd = user
+    .command("passwd [name]")
+    .summary("set a new password, your own or a user's")
+    .description(
+      "Sets your own password, for which the present one is asked; or with NAME that of a user, which takes user:manage. All sessions end. Without a terminal each answer is a line of standard input.",
+    );
+  lazily(passwd, finish, io, async () => ({ run: (await import("./commands/user.ts")).passwd }), ["name"]);
+  for (const enabled of [false, true]) {
+    const command = user
+      .command(`${enabled ? "enable" : "disable"} <name>`)
+      .summary(enabled ? "let a user in again" : "let a user in no more; his sessions end")
+      .description(
+        enabled ? "Lets a user in again." : "Lets a user in no more, and ends his sessions. API tokens are not his.",
+      );
+    const load = async () => {
+      const { setEnabled } = await import("./commands/user.ts");
+      return { run: (given: Io, options: { name: string }) => setEnabled(given, options, enabled) };
+    };
+    lazily(command, finish, io, load, ["name"]);
+  }
+  const remove = user
+    .command("rm <name>")
+    .summary("remove a user")
+    .description("Removes a user, and ends his sessions. Asks for the name to be typed, unless --yes is given.")
+    .option("-y, --yes", "do not ask");
+  lazily(remove, finish, io, async () => ({ run: (await import("./commands/user.ts")).remove }), ["name"]);
+  addTotp(user, finish, io);
+}
+
+function addTotp(user: Command, finish: Finish, io: Io): void {
+  const totp = user
+    .command("totp")
+    .summary("second factor: enable, disable, recovery, reset")
+    .description("A second factor: a code of an authenticator app (TOTP) beside the password.");
+  const enable = totp
+    .command("enable")
+    .summary("switch your own on")
+    .description("Shows the secret for an app, asks for the first code, and shows ten recovery codes.");
+  lazily(enable, finish, io, async () => ({ run: (await import("./commands/user-totp.ts")).enable }));
+  const disable = totp
+    .command("disable")
+    .summary("switch your own off")
+    .description("Switches your own second factor off; takes the password and a code.");
+  lazily(disable, finish, io, async () => ({ run: (await import("./commands/user-totp.ts")).disable }));
+  const recovery = totp
+    .command("recovery")
+    .summary("get new recovery codes")
+    .description("Shows ten new recovery codes; those of before count no more. Takes the password and a code.");
+  lazily(recovery, finish, io, async () => ({ run: (await import("./commands/user-totp.ts")).recovery }));
+  const reset = totp
+    .command("reset <name>")
+    .summary("take away that of a user who lost it")
+    .description("Takes away a user's second factor, for who lost the phone and the recovery codes.");
+  lazily(reset, finish, io, async () => ({ run: (await import("./commands/user-totp.ts")).reset }), ["name"]);
 }
 
 function addApiTokens(program: Command, finish: Finish, io: Io): void {

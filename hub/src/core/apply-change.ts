@@ -229,6 +229,10 @@ export function applyChange(world: World, change: Change): void {
     case "api-token-removed":
     case "role-set":
     case "role-removed":
+    case "user-set":
+    case "user-removed":
+    case "session-set":
+    case "session-removed":
     case "hub-event":
     case "node-events":
       return;

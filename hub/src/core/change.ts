@@ -16,6 +16,7 @@ import type { Policy } from "@skerry/shared/policy/policy.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Binding, Permission, Role } from "./permission.ts";
 import type { GateResult, Rollout, Wish } from "./rollout-state.ts";
+import type { Session, User } from "./user.ts";
 import type { App, Brake, Node, Placement, Reachability, Tombstone, Unplaced, Word } from "./world.ts";
 
 /** Said by the hub itself; node events keep their own union. */
@@ -83,7 +84,9 @@ export type HubEvent =
   | { readonly kind: "policy-changed"; readonly policy: string; readonly what: string; readonly by: string }
   | { readonly kind: "policy-removed"; readonly policy: string; readonly by: string }
   /** A policy in audit mode let through what it would refuse. */
-  | { readonly kind: "policy-audited"; readonly app: AppName; readonly reason: string; readonly by: string };
+  | { readonly kind: "policy-audited"; readonly app: AppName; readonly reason: string; readonly by: string }
+  /** `what`: "disabled", "given a new password". */
+  | { readonly kind: "user-changed"; readonly user: string; readonly what: string; readonly by: string };
 
 /** Join token at rest: never its secret. `usesLeft` and `expiresAtMs` (hub's wall clock) are checked at the door. */
 export interface JoinToken {
@@ -151,6 +154,11 @@ export type DurableChange =
   | { readonly kind: "role-removed"; readonly name: string }
   | { readonly kind: "policy-set"; readonly policy: Policy }
   | { readonly kind: "policy-removed"; readonly name: string }
+  | { readonly kind: "user-set"; readonly user: User }
+  /** Not his sessions: each has a change of its own. */
+  | { readonly kind: "user-removed"; readonly name: string }
+  | { readonly kind: "session-set"; readonly session: Session }
+  | { readonly kind: "session-removed"; readonly id: string }
   | { readonly kind: "hub-event"; readonly event: HubEvent }
   | { readonly kind: "node-events"; readonly node: NodeId; readonly items: readonly OutboxItem[] };
 

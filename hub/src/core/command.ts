@@ -17,6 +17,8 @@ import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Result } from "@skerry/shared/runtime/result.ts";
 import type { ApiToken, Change, JoinToken, RevokedKey } from "./change.ts";
 import type { Binding, Role } from "./permission.ts";
+import type { Session, User } from "./user.ts";
+import type { UserCommand, UserOutcome } from "./user-command.ts";
 import type { WishTarget } from "./wishes.ts";
 import type { AppRevision, Availability } from "./world.ts";
 
@@ -77,7 +79,8 @@ export type Command =
   | RolloutCommand
   | WishCommand
   | PeopleCommand
-  | PolicyCommand;
+  | PolicyCommand
+  | UserCommand;
 
 /** Whether the caller may give what these give is judged at the door. */
 export type PeopleCommand =
@@ -131,7 +134,7 @@ export interface CommandContext {
   readonly nodeKey: PublicKey | null;
   /** join-node: a fresh random id. */
   readonly freshNodeId: NodeId | null;
-  /** create-token, create-api-token: a fresh id and the hash of its fresh secret. */
+  /** create-token, create-api-token, open-session: a fresh id and the hash of its fresh secret. */
   readonly freshToken: { readonly id: string; readonly secretHash: SpecHash } | null;
   /** undo-rollout: the older revision to go back to; null: there is none. */
   readonly undoTo: AppRevision | null;
@@ -139,13 +142,16 @@ export interface CommandContext {
   readonly people: People | null;
 }
 
-/** API tokens and own roles as they are stored; decisions need neither, so the World has none. */
+/** API tokens, own roles and users as they are stored; decisions need none of them, so the World has none. */
 export interface People {
   readonly tokens: readonly ApiToken[];
   readonly roles: readonly Role[];
+  readonly users: readonly User[];
+  /** Of the user that a command is about. */
+  readonly sessions: readonly Session[];
 }
 
-/** policy 422 · conflict 409 · failed-before 409 · not-found 404 · invalid 422 · limit 422 · token-refused 401 · key-revoked 403 */
+/** policy 422 · conflict 409 · failed-before 409 · not-found 404 · invalid 422 · limit 422 · token-refused 401 · key-revoked 403 · overtaken 401 */
 export type RefusalCode =
   | "policy"
   | "failed-before"
@@ -154,7 +160,9 @@ export type RefusalCode =
   | "invalid"
   | "limit"
   | "token-refused"
-  | "key-revoked";
+  | "key-revoked"
+  /** What was checked for this command is so no more. */
+  | "overtaken";
 
 export interface CommandRefusal {
   readonly code: RefusalCode;
@@ -207,7 +215,8 @@ export type CommandOutcome =
   | { readonly kind: "role-changed"; readonly role: Role; readonly changed: boolean }
   | { readonly kind: "role-removed"; readonly name: string }
   | { readonly kind: "policy-changed"; readonly policy: Policy; readonly changed: boolean }
-  | { readonly kind: "policy-removed"; readonly name: string };
+  | { readonly kind: "policy-removed"; readonly name: string }
+  | UserOutcome;
 
 export interface Handled {
   readonly changes: readonly Change[];

@@ -20,6 +20,7 @@ import { activeRollout } from "./rollout/policy.ts";
 import { gateOf } from "./rollout/slots.ts";
 import type { FailedSpec } from "./rollout-state.ts";
 import { handleStanding, keyRevoked, revokedRefusal } from "./standing-command.ts";
+import { handleUsers } from "./user-command.ts";
 import { handleWish, reasonProblem, scaled } from "./wish-command.ts";
 import type { App, Node, World } from "./world.ts";
 
@@ -65,6 +66,18 @@ export function handle(world: World, command: Command, context: CommandContext):
     case "set-policy":
     case "remove-policy":
       return handlePolicy(world, command, context);
+    case "add-user":
+    case "set-user-role":
+    case "set-user-enabled":
+    case "set-password":
+    case "remove-user":
+    case "open-session":
+    case "close-sessions":
+    case "begin-second-factor":
+    case "confirm-second-factor":
+    case "renew-recovery-codes":
+    case "remove-second-factor":
+      return handleUsers(command, context);
     default:
       return assertNever(command);
   }

@@ -17,8 +17,8 @@ export const MAX_API_TOKEN_LIFE_MS = 366 * 24 * 3_600_000;
 /** Short enough to clear a slip of a script, long enough for a person. */
 const MIN_API_TOKEN_LIFE_MS = 1_000;
 /** As apps are called. */
-const NAME = /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/;
-const NAME_RULE = "small letters and digits, with - and _ between them, at most 63";
+export const NAME = /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/;
+export const NAME_RULE = "small letters and digits, with - and _ between them, at most 63";
 
 const PEOPLE: ReadonlySet<Command["kind"]> = new Set<PeopleCommand["kind"]>([
   "create-api-token",
@@ -144,7 +144,7 @@ function roleProblem({ name, permissions }: Role, roles: readonly Role[]): Handl
 }
 
 /** Not while somebody has it: he would be let in and could do nothing, or get what a later role of that name holds. */
-function removeRole(name: string, { actor }: CommandContext, { roles, tokens }: People): HandleResult {
+function removeRole(name: string, { actor }: CommandContext, { roles, tokens, users }: People): HandleResult {
   if (isBuiltinRole(name))
     return refuse("invalid", `the role ${name} is built in and stays`, "only own roles can be removed", "role");
   if (!roles.some((role) => role.name === name))
@@ -155,6 +155,14 @@ function removeRole(name: string, { actor }: CommandContext, { roles, tokens }: 
       "invalid",
       `the role ${name} is held by API ${holders.length === 1 ? "token" : "tokens"} ${holders.slice(0, 5).join(", ")}`,
       `remove them first: skerry api-token rm ${holders[0] ?? ""}`,
+      "role",
+    );
+  const user = users.find(({ role }) => role === name);
+  if (user !== undefined)
+    return refuse(
+      "invalid",
+      `the role ${name} is held by user ${user.name}`,
+      `give him another one first: skerry user role ${user.name} ROLE`,
       "role",
     );
   return ok({

@@ -17,6 +17,7 @@ export const permissions = {
   "api-token:manage": "make, list and remove the tokens by which people and programs come in",
   "role:manage": "set, list and remove own roles",
   "policy:manage": "set, see and remove policies: what containers may ask of machines",
+  "user:manage": "add, list, disable and remove users, and give them roles and passwords",
   "audit:read": "read who changed what, and who was refused",
 } as const satisfies Readonly<Record<`${string}:${string}`, string>>;
 

@@ -30,16 +30,18 @@ test("[A110] every route and every socket names a permission of the table, or wh
   }
 });
 
-test("[A110] an upgrade is answered at the addresses of the sockets and at no other", async () => {
+test("[A110] [A247] an upgrade is answered at the addresses of the sockets and at no other", async () => {
   const server = createServer();
   const upgrades = attachUpgrade(server, { attach: () => undefined, isFull: () => false });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  const upgraded = (path: string): Promise<string> =>
+  const upgraded = (path: string, more = ""): Promise<string> =>
     new Promise((resolve) => {
       const socket = connect(port, "127.0.0.1", () => {
         const key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
-        socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}\r\n\r\n`);
+        socket.write(
+          `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}\r\n${more}\r\n`,
+        );
       });
       socket.once("data", (data) => {
         resolve(String(data).slice(9, 12));
@@ -48,6 +50,9 @@ test("[A110] an upgrade is answered at the addresses of the sockets and at no ot
     });
   expect(await upgraded(sockets.link.url)).toBe("101");
   expect(await upgraded(sockets.streams.url)).toBe("403");
+  for (const { url } of Object.values(sockets))
+    for (const origin of ["https://evil.example", "null", "http://a"])
+      expect(await upgraded(url, `Origin: ${origin}\r\n`)).toBe("403");
   for (const [, route] of all) expect(await upgraded(route.url.replaceAll(":", ""))).toBe("404");
   upgrades.close();
   server.close();
@@ -56,7 +61,7 @@ test("[A110] an upgrade is answered at the addresses of the sockets and at no ot
 test("[A111] who holds no permission is refused everywhere", () => {
   const nobody = {
     kind: "principal",
-    principal: { name: "x", credential: "x", bindings: [], expiresAtMs: 0 },
+    principal: { name: "x", credential: "x", account: "x", session: null, bindings: [], expiresAtMs: 0 },
   } as const;
   // A role that is gone.
   const gone = new Rights([{ role: "gone", scope: EVERYTHING }], []);
@@ -104,6 +109,9 @@ test("[A112] an empty scope is everything; else apps by name, and nodes that hav
 const WEB = "services:\n  web:\n    image: web:1\n";
 let hub: TestHub;
 const tokens = new Map<string, string>();
+/** The same people, logged in. */
+const sessions = new Map<string, string>();
+const PASSWORD = "sand under the keel";
 /** An own role that may deploy and cannot see. */
 const BLIND: readonly Permission[] = ["app:deploy", "node:manage"];
 
@@ -120,6 +128,9 @@ beforeAll(async () => {
     ] as const) {
       const made = await hub.call("POST", "/v1/api-tokens", { name: `${role}-${kind}`, role, ...scope });
       tokens.set(`${role}-${kind}`, made.body.token);
+      await hub.call("POST", "/v1/users", { name: `${role}-${kind}`, password: PASSWORD, role, ...scope });
+      const login = { name: `${role}-${kind}`, password: PASSWORD, as: "token" };
+      sessions.set(`${role}-${kind}`, (await hub.call("POST", "/v1/session", login, { token: null })).body.token);
     }
   }
 });
@@ -134,7 +145,7 @@ async function ask(name: RouteName, target: Target, token: string | undefined): 
     .replace(":app", target)
     .replace(":node", `pi-${target}`)
     .replace(":revision", "1")
-    .replace(/:token|:role/, "0123456789ab")
+    .replace(/:token|:role|:user/, "0123456789ab")
     .replace("*", target);
   const query =
     name === "diffRevisions"
@@ -143,16 +154,25 @@ async function ask(name: RouteName, target: Target, token: string | undefined): 
         ? "?dryRun=true"
         : name === "removeApp"
           ? "?ifRevision=99"
-          : name === "canI"
-            ? "?permission=app:read"
-            : raw === true && url.startsWith("/v1/") && name !== "getOpenapi"
-              ? "?nonsense=1"
-              : "";
+          : name === "logOut"
+            ? "?nonsense=1"
+            : name === "canI"
+              ? "?permission=app:read"
+              : raw === true && url.startsWith("/v1/") && name !== "getOpenapi"
+                ? "?nonsense=1"
+                : "";
   const body = method === "GET" || method === "DELETE" ? undefined : { nonsense: true };
   return hub.call(method, path + query, body, token === undefined ? {} : { token });
 }
 
-const BEHIND_THE_DOOR = ["invalid-request", "revision-conflict", "token-not-found", "role-not-found"];
+const BEHIND_THE_DOOR = [
+  "invalid-request",
+  "revision-conflict",
+  "token-not-found",
+  "role-not-found",
+  "user-not-found",
+  "no-session",
+];
 const isThrough = ({ status, body }: Answer): boolean => status === 200 || BEHIND_THE_DOOR.includes(body.code);
 
 type Verdict = "through" | "not-permitted" | "app-not-found" | "node-not-found" | "target-not-found";
@@ -172,9 +192,14 @@ function expected(role: string, isBound: boolean, { permission, about }: Route, 
 
 describe("[A117] roles × routes × scopes", () => {
   const roles = [...Object.keys(BUILTIN_ROLES), "blind"];
-  test.each(roles.flatMap((role) => [`${role}-all`, `${role}-some`]))("%s", async (holder) => {
+  const holders = roles.flatMap((role) => [`${role}-all`, `${role}-some`]);
+  const by = { "API token": tokens, session: sessions };
+  test.each(
+    holders.flatMap((holder) => (Object.keys(by) as (keyof typeof by)[]).map((kind) => [holder, kind] as const)),
+  )("%s by %s", async (holder, credential) => {
     const [role = "", kind] = holder.split("-");
-    const token = tokens.get(holder);
+    const token = by[credential].get(holder);
+    expect(token).toMatch(/^sk[ts]1\./);
     for (const [name, route] of all) {
       const answers: Partial<Record<Target, Answer>> = {};
       for (const target of ["in", "out", "ghost"] as const) {

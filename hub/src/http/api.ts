@@ -13,6 +13,7 @@ import * as policies from "./schemas/policies.ts";
 import * as rollouts from "./schemas/rollouts.ts";
 import * as system from "./schemas/system.ts";
 import * as tokens from "./schemas/tokens.ts";
+import * as users from "./schemas/users.ts";
 import * as wishes from "./schemas/wishes.ts";
 import * as workloads from "./schemas/workloads.ts";
 
@@ -162,6 +163,51 @@ export const api = {
     errors: [409, 422, 507],
   },
   checkPolicies: { response: policies.policyCheckSchema },
+  addUser: { body: users.addUserBodySchema, response: users.changedUserSchema, errors: WRITES },
+  listUsers: { query: users.listUsersQuery, response: users.userPageSchema },
+  setUserRole: {
+    params: users.userParams,
+    body: users.setUserRoleBodySchema,
+    response: users.changedUserSchema,
+    errors: WRITES,
+  },
+  setUserEnabled: {
+    params: users.userParams,
+    body: users.setUserEnabledBodySchema,
+    response: users.changedUserSchema,
+    errors: WRITES,
+  },
+  setUserPassword: {
+    params: users.userParams,
+    body: users.setUserPasswordBodySchema,
+    response: users.changedUserSchema,
+    errors: WRITES,
+  },
+  resetSecondFactor: { params: users.userParams, response: users.changedUserSchema, errors: [422, 507] },
+  removeUser: { params: users.userParams, response: users.removedUserSchema, errors: [422, 507] },
+  logIn: { body: users.logInBodySchema, response: users.loggedInSchema, errors: WRITES },
+  logOut: { query: users.logOutQuery, response: users.loggedOutSchema, errors: [422, 507] },
+  changePassword: {
+    body: users.changePasswordBodySchema,
+    response: users.changedPasswordSchema,
+    errors: WRITES,
+  },
+  beginSecondFactor: {
+    body: users.passwordBodySchema,
+    response: users.begunSecondFactorSchema,
+    errors: WRITES,
+  },
+  confirmSecondFactor: {
+    body: users.confirmSecondFactorBodySchema,
+    response: users.recoveryCodesSchema,
+    errors: WRITES,
+  },
+  removeSecondFactor: { body: users.passwordBodySchema, response: users.secondFactorSchema, errors: WRITES },
+  renewRecoveryCodes: { body: users.passwordBodySchema, response: users.recoveryCodesSchema, errors: WRITES },
+  setUp: { body: users.setUpBodySchema, response: users.setUpAnswerSchema, errors: WRITES },
+  getSetupPage: {},
+  getSetupScript: {},
+  getSetupStyle: {},
   whoami: { response: people.whoamiSchema },
   canI: { query: people.canIQuery, response: people.canISchema },
 

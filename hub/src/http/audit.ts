@@ -74,7 +74,9 @@ function callersWords(words: unknown, most: number): string | null {
 function targetOf(deps: HttpDeps, request: FastifyRequest): Pick<AuditRecord, "target" | "targetId"> {
   const [kind, name] = named(request);
   const node = kind === "node" && typeof name === "string" ? nodeNamed(deps.loop.world, name) : null;
-  const words = node?.name ?? callersWords(name, MAX_TARGET_CHARACTERS);
+  // Who types his password where the name goes must not find it in the log.
+  const isNobody = request.routeOptions.config.name === "logIn" && deps.store.user(String(name)) === null;
+  const words = isNobody ? null : (node?.name ?? callersWords(name, MAX_TARGET_CHARACTERS));
   return { target: words === null ? null : `${kind}/${words}`, targetId: node?.id ?? null };
 }
 
@@ -84,6 +86,7 @@ function named({ params, body, routeOptions }: FastifyRequest): readonly [kind: 
   const said = typeof body === "object" && body !== null && "name" in body ? body.name : null;
   if (route === "joinNode") return ["node", said];
   if (route === "createApiToken") return ["api-token", said];
+  if (route === "addUser" || route === "logIn") return ["user", said];
   const [first] = Object.entries(typeof params === "object" && params !== null ? params : {});
   if (route === "removeApiToken") return ["api-token", first?.[1]];
   return first ?? ["", null];

@@ -19,9 +19,9 @@ afterEach(() => hub.close());
 const all = Object.entries(routes) as [string, Route][];
 const address = (route: Route): string => route.url.replaceAll(/:[a-z]+/g, "x").replace("*", "x");
 
-test("[A1] every route names its permission, and only /healthz is open", () => {
+test("[A1] every route names its permission, and only /healthz, the login and the set-up are open", () => {
   const open = all.filter(([, route]) => route.permission === "public").map(([, route]) => route.url);
-  expect(open).toEqual(["/healthz"]);
+  expect(open).toEqual(["/healthz", "/v1/session", "/v1/setup", "/setup", "/setup.js", "/setup.css"]);
   expect(all.every(([, route]) => route.permission.length > 0)).toBe(true);
 });
 
@@ -31,7 +31,7 @@ test("[A1] a route without a permission cannot be added", async () => {
   await other.close();
 });
 
-test("[A1] no route but /healthz answers anybody without a valid token", async () => {
+test("[A1] no other route answers anybody without a valid token", async () => {
   const wrong = [null, "", "x", `ska1.${"b".repeat(64)}`, hub.admin.slice(0, -1), `${hub.admin}0`];
   for (const [name, route] of all.filter(([, { permission }]) => permission !== "public")) {
     // Else the later ones would be told to wait.

@@ -6,6 +6,8 @@ import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import type { ControlLoop } from "../control-loop.ts";
 import type { Store } from "../store/store.ts";
+import type { Cost } from "./login/passwords.ts";
+import type { SecretBox } from "./login/user-key.ts";
 
 /** Where logs come from. */
 export interface LogSource {
@@ -27,6 +29,10 @@ export interface HttpDeps {
   readonly adminTokenHash: string;
   /** By which nodes know what this hub gives them. */
   readonly signingKey: PublicKey;
+  /** Seals the shared secrets of second factors. */
+  readonly userSecrets: SecretBox;
+  /** What hashing a password costs. */
+  readonly passwordCost: Cost;
   readonly version: string;
   /** true: the hub was told to stop; reads are answered while connections drain. */
   readonly stopping: () => boolean;

@@ -6,11 +6,13 @@ import { type Asked, authorise, rightsOf } from "./access.ts";
 import { authenticate } from "./auth.ts";
 import type { HttpDeps } from "./deps.ts";
 import { HttpError } from "./errors.ts";
-import { ApiTokens } from "./identity.ts";
+import { ApiTokens, firstOf } from "./identity.ts";
+import { authorizationOf } from "./login/browser.ts";
+import { Sessions } from "./login/sessions.ts";
 import type { About } from "./routes.ts";
 
 export interface Door {
-  /** Notes with the request who it is. Throws `not-authenticated`, `token-expired` or `join-token-refused`. */
+  /** Notes with the request who it is. Throws `not-authenticated` and its kin, or `cross-site-request`. */
   identify(request: FastifyRequest): void;
   /** Notes with it what that identity may do now, and judges. Throws `not-permitted`, or the 404 of what is not there. */
   authorise(request: FastifyRequest): void;
@@ -24,11 +26,13 @@ export function createDoor({ store, clock, loop, adminTokenHash }: HttpDeps): Do
   const credentials = {
     adminTokenHash,
     joinToken: (id: string) => store.tokens().find((token) => token.id === id) ?? null,
-    provider: new ApiTokens(store),
+    provider: firstOf([new ApiTokens(store), new Sessions(store)]),
     wallMs: () => clock.wallMs(),
   };
   const identify = (request: FastifyRequest): void => {
-    request.identity = authenticate(request.headers.authorization, credentials);
+    const authorization = authorizationOf(request);
+    request.identity = authenticate(authorization, credentials);
+    request.authorization = authorization ?? null;
   };
   const judge = (request: FastifyRequest): void => {
     const { identity } = request;

@@ -1,10 +1,12 @@
 // Every coded error is raised once, and the page that lists them is the catalogue.
 import { readFileSync } from "node:fs";
+import { TOTP } from "otpauth";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Answer, startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
 import { type Store, StoreError } from "../store/store.ts";
 import { MAX_CHANGES_AT_ONCE } from "./change-rate.ts";
 import { type ErrorCode, errorKinds, errorsPage } from "./errors.ts";
+import { FREE_TRIES } from "./login/throttle.ts";
 import { MAX_REFUSALS } from "./refusals.ts";
 import { MAX_BODY_BYTES } from "./server.ts";
 
@@ -26,6 +28,12 @@ afterEach(() => hub.close());
 test("[A5] docs/api-errors.md is the catalogue", () => {
   expect(readFileSync(new URL("../../../docs/api-errors.md", import.meta.url), "utf8")).toBe(errorsPage());
 });
+
+const ANNA = { name: "anna", password: "sand under the keel" };
+async function anna(): Promise<{ token: string }> {
+  await hub.call("POST", "/v1/users", { ...ANNA, role: "viewer" });
+  return (await hub.call("POST", "/v1/session", { ...ANNA, as: "token" }, { token: null })).body;
+}
 
 /** Everything but what needs a raw socket or a bug. */
 const raised: Partial<Record<ErrorCode, () => Promise<Answer>>> = {
@@ -86,6 +94,28 @@ const raised: Partial<Record<ErrorCode, () => Promise<Answer>>> = {
     const { id, token } = (await hub.call("POST", "/v1/api-tokens", { name: "ci", role: "deployer" })).body;
     for (let count = 0; count < MAX_CHANGES_AT_ONCE; count += 1) hub.http.app.changeRate.count(`api-token/${id}`);
     return hub.call("PUT", "/v1/apps/shop", { compose: WEB }, { token });
+  },
+  "two-credentials": () =>
+    hub.call("GET", "/v1/apps", undefined, { headers: { cookie: `skerry=sks1.${"1".repeat(12)}.${"2".repeat(64)}` } }),
+  "session-ended": () => hub.call("GET", "/v1/apps", undefined, { token: `sks1.${"1".repeat(12)}.${"2".repeat(64)}` }),
+  "login-refused": () => hub.call("POST", "/v1/session", ANNA, { token: null }),
+  "second-factor-needed": async () => {
+    const { token } = await anna();
+    const { password } = ANNA;
+    const { secret } = (await hub.call("POST", "/v1/session/second-factor", { password }, { token })).body;
+    const code = new TOTP({ secret }).generate();
+    await hub.call("PUT", "/v1/session/second-factor", { code }, { token });
+    return hub.call("POST", "/v1/session", ANNA, { token: null });
+  },
+  "cross-site-request": () =>
+    hub.call("POST", "/v1/session", ANNA, { token: null, headers: { origin: "https://evil.example" } }),
+  "not-private": () => hub.call("POST", "/v1/session", ANNA, { token: null, headers: { host: "hub.example" } }),
+  "setup-refused": () => hub.call("POST", "/v1/setup", { code: "x", ...ANNA }, { token: null }),
+  "user-not-found": () => hub.call("DELETE", "/v1/users/nobody"),
+  "no-session": () => hub.call("DELETE", "/v1/session"),
+  "too-many-logins": async () => {
+    for (let tried = 0; tried < FREE_TRIES; tried += 1) await hub.call("POST", "/v1/session", ANNA, { token: null });
+    return hub.call("POST", "/v1/session", ANNA, { token: null });
   },
   internal: () => bug(),
   stopping: () => {

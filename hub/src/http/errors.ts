@@ -21,6 +21,11 @@ export const errorKinds = {
     when: "A parameter, query or body field is missing, unknown or out of its range; `problems` lists all of them.",
     hint: "Correct the fields named in `problems`; /v1/openapi.json describes each.",
   },
+  "two-credentials": {
+    status: 400,
+    when: "A request came with an Authorization header and with the cookie of a session: which of the two it is meant by cannot be said.",
+    hint: "Send one of them.",
+  },
   "not-authenticated": {
     status: 401,
     when: "There is no bearer token, or it is not one of this hub.",
@@ -30,6 +35,21 @@ export const errorKinds = {
     status: 401,
     when: "An API token has passed its time.",
     hint: "Ask for a new one: who holds api-token:manage makes it with skerry api-token create.",
+  },
+  "session-ended": {
+    status: 401,
+    when: "A session is over: logged out, not used for a day, a week old, or ended with a new password or role.",
+    hint: "Log in again; with the CLI: skerry login URL --user NAME.",
+  },
+  "login-refused": {
+    status: 401,
+    when: "Name, password or code is wrong, or the user is disabled; which of them is not said. A code counts once.",
+    hint: "Try again. Who holds user:manage, as the admin does, gives a new password: skerry user passwd NAME.",
+  },
+  "second-factor-needed": {
+    status: 401,
+    when: "Name and password are right, and the user has a second factor.",
+    hint: "Send also `code`: the six digits of the authenticator app, or a recovery code.",
   },
   "join-token-refused": {
     status: 401,
@@ -45,6 +65,21 @@ export const errorKinds = {
     status: 403,
     when: "The caller is known and may not do this: the message names the permission that is missing. A join token can only join.",
     hint: "skerry auth whoami says what you may do. Who holds api-token:manage, as the admin does, gives roles.",
+  },
+  "cross-site-request": {
+    status: 403,
+    when: "A browser sent it for a page of another site, or with the cookie of a session and no sign that the page was the hub's own.",
+    hint: "Use the hub's own pages. Programs send an API token in the Authorization header instead of a cookie.",
+  },
+  "not-private": {
+    status: 403,
+    when: "A password was about to cross a network in clear: it is taken over TLS, or from the hub's own machine at 127.0.0.1 or localhost.",
+    hint: "Use https://, or log in on the hub's machine.",
+  },
+  "setup-refused": {
+    status: 403,
+    when: "The code of the set-up link is wrong, a day old, of an earlier start of the hub, or there is a user already.",
+    hint: "Start the hub anew for a new link; or make a user with the admin token: skerry user add NAME --role admin.",
   },
   "route-not-found": {
     status: 404,
@@ -80,6 +115,11 @@ export const errorKinds = {
     status: 404,
     when: "There is no policy of this name.",
     hint: "List them with: skerry policy ls.",
+  },
+  "user-not-found": {
+    status: 404,
+    when: "There is no user of this name.",
+    hint: "List them with: skerry user ls.",
   },
   "target-not-found": {
     status: 404,
@@ -126,6 +166,11 @@ export const errorKinds = {
     when: "A container asks for more of its machine than the policies allow its app on any node.",
     hint: "The message names field and rule, the hint what would allow it. skerry policy check tells all that is refused.",
   },
+  "no-session": {
+    status: 422,
+    when: "It is about a user's own login, password or second factor, and the caller came with a token.",
+    hint: "Log in first: skerry login URL --user NAME. For other users: skerry user.",
+  },
   "idempotency-mismatch": {
     status: 422,
     when: "The Idempotency-Key was used before with another request.",
@@ -136,9 +181,14 @@ export const errorKinds = {
     when: "Too many wrong tokens came from this address.",
     hint: "Wait for the time in Retry-After, then try with the right token.",
   },
+  "too-many-logins": {
+    status: 429,
+    when: "A name, an address, or all together tried too many passwords or codes.",
+    hint: "Wait for the time in Retry-After, then try again. From an address where you logged in before, only your own mistakes count.",
+  },
   "too-many-changes": {
     status: 429,
-    when: "An API token made more changes than the audit log could keep for long. Requests that change nothing do not count.",
+    when: "An API token or a user made more changes than the audit log could keep for long. Requests that change nothing do not count.",
     hint: "Wait for the time in Retry-After, then try again. One request can change a whole app; what must be fast for long uses the admin token.",
   },
   "header-too-large": {

@@ -1,6 +1,7 @@
 // The secret of a token that is being made. It is in one answer and nowhere else: what is stored, listed or logged has its hash or nothing.
 import { createHmac } from "node:crypto";
 import type { SpecHash } from "@skerry/shared/model/ids.ts";
+import { assert } from "@skerry/shared/runtime/assert.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { FastifyRequest } from "fastify";
 import type { HttpDeps } from "./deps.ts";
@@ -22,7 +23,7 @@ export const freshTokenId = ({ random }: Pick<HttpDeps, "random">): string => ra
 export function freshSecret({ random }: Pick<HttpDeps, "random">, request: FastifyRequest, kind: string): string {
   const key = request.headers["idempotency-key"];
   if (typeof key !== "string") return random.hex(SECRET_BYTES);
-  return createHmac("sha256", request.headers.authorization ?? "")
-    .update(`skerry ${kind} ${key}`)
-    .digest("hex");
+  // Never an empty key: whoever saw the Idempotency-Key could work the secret out.
+  assert(request.authorization !== null, "a secret is made for somebody who is not known");
+  return createHmac("sha256", request.authorization).update(`skerry ${kind} ${key}`).digest("hex");
 }

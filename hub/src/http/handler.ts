@@ -10,7 +10,10 @@ export type HandlerRequest<N extends RouteName> = CheckedOf<N> & {
 };
 type Handler<N extends RouteName> = (call: HandlerRequest<N>) => ResponseOf<N> | Promise<ResponseOf<N>>;
 
-export type JsonRouteName = Exclude<RouteName, "getMetrics" | "getOpenapi" | "getLogs" | "watch">;
+export type JsonRouteName = Exclude<
+  RouteName,
+  "getMetrics" | "getOpenapi" | "getLogs" | "watch" | "getSetupPage" | "getSetupScript" | "getSetupStyle"
+>;
 export type Handlers = { readonly [N in JsonRouteName]: Handler<N> };
 /** A file's share of the table. */
 export type HandlersOf<N extends JsonRouteName> = Pick<Handlers, N>;

@@ -1,5 +1,5 @@
-// Who is this request? An identity provider answers from a bearer token: a name, and the roles it brings with it. API tokens are the first;
-// one for OIDC or LDAP would make its bindings from the groups of a person, and nothing behind it would change.
+// Who is this request? An identity provider answers from a bearer token: a name, and the roles it brings with it. API tokens are one, sessions of
+// users the other (see login/). One for OIDC would make its bindings from the groups of a person, and nothing behind it would change.
 import { timingSafeEqual } from "node:crypto";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Binding } from "../core/permission.ts";
@@ -13,7 +13,11 @@ export interface Principal {
   readonly name: string;
   /** Which of his credentials; nothing of a secret can be had from it. "api-token/1a2b3c4d5e6f". */
   readonly credential: string;
+  /** Whose it is: what is counted by person, so that a new login is no new start. "user/anna", "api-token/1a2b3c4d5e6f". */
+  readonly account: string;
   readonly bindings: readonly Binding[];
+  /** Of a login with a password; null: of another kind. */
+  readonly session: { readonly id: string; readonly user: string } | null;
   /** Hub's wall clock. */
   readonly expiresAtMs: WallMillis;
 }
@@ -21,6 +25,19 @@ export interface Principal {
 export interface IdentityProvider {
   /** null: not a token of its kind. Throws `not-authenticated` or `token-expired` for one of its kind that lets nobody in. */
   identify(bearer: string, wallMs: WallMillis): Principal | null;
+}
+
+/** Asks one after the other. */
+export function firstOf(providers: readonly IdentityProvider[]): IdentityProvider {
+  return {
+    identify(bearer, wallMs) {
+      for (const provider of providers) {
+        const principal = provider.identify(bearer, wallMs);
+        if (principal !== null) return principal;
+      }
+      return null;
+    },
+  };
 }
 
 const API_TOKEN = /^skt1\.([0-9a-f]{12})\.([0-9a-f]{64})$/;
@@ -52,7 +69,11 @@ export class ApiTokens implements IdentityProvider {
     if (token.expiresAtMs <= wallMs) throw new HttpError("token-expired", `The API token ${token.name} has expired.`);
     this.#noteUse(id, wallMs);
     const { name, role, scope, expiresAtMs } = token;
-    return { name: `token ${name}`, credential: `api-token/${id}`, bindings: [{ role, scope }], expiresAtMs };
+    const credential = `api-token/${id}`;
+    return {
+      ...{ name: `token ${name}`, credential, account: credential, session: null },
+      ...{ bindings: [{ role, scope }], expiresAtMs },
+    };
   }
 
   /** Reads go on when the disk is full or the store failed, and so do the tokens that ask for them. */

@@ -17,6 +17,8 @@ import { errorAnswer } from "./error-answer.ts";
 import { HttpError, quoted } from "./errors.ts";
 import type { HandlerRequest, Handlers } from "./handler.ts";
 import { jsonHandlers } from "./handlers.ts";
+import { createAccounts } from "./login/accounts.ts";
+import { SETUP_CSS, SETUP_HTML, SETUP_JS, SETUP_PAGE_POLICY } from "./login/setup-page.ts";
 import { createLogs, type Logs } from "./logs.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { MAX_REFUSALS, Refusals } from "./refusals.ts";
@@ -27,7 +29,7 @@ import { createWatch, type Watch } from "./watch.ts";
 
 /** A Compose file with its env files; the largest real ones are a tenth of it. */
 export const MAX_BODY_BYTES = 2_097_152;
-/** A joining node sends its name, labels and facts: about 1 KB. */
+/** A joining node sends its name, labels and facts: about 1 KB. Whoever logs in sends less. */
 export const MAX_JOIN_BODY_BYTES = 65_536;
 /** Node's own default, stated: a bearer token and a few headers of proxies need 2 KB. */
 const MAX_HEADER_BYTES = 16_384;
@@ -60,6 +62,8 @@ declare module "fastify" {
   }
   interface FastifyRequest {
     identity: Identity | null;
+    /** By which it is known: the Authorization header, or what a cookie stands for. Secret. */
+    authorization: string | null;
     /** Of that identity, at the time of the request. */
     rights: Rights | null;
     startedMs: Millis;
@@ -73,6 +77,8 @@ export interface HttpServer {
   readonly watch: Watch;
   readonly logs: Logs;
   readonly metrics: Metrics;
+  /** A fresh code for the set-up link; null: there is a user. */
+  beginSetUp(): string | null;
   /** Ends watches, finishes what is under way, closes. */
   stop(): Promise<void>;
 }
@@ -115,6 +121,7 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   });
   app.decorate("changeRate", new ChangeRate(deps.clock));
   app.decorateRequest("identity", null);
+  app.decorateRequest("authorization", null);
   app.decorateRequest("rights", null);
   app.decorateRequest("startedMs", 0);
   app.decorateRequest("isAudited", false);
@@ -127,13 +134,15 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   const standing = createStanding(deps, door);
   const watch = createWatch(deps, standing);
   const logs = createLogs(deps, standing);
-  registerRoutes(app, deps, metrics, watch, logs);
+  const accounts = createAccounts(deps, door.admit);
+  registerRoutes(app, jsonHandlers(deps, accounts), metrics, watch, logs);
   await app.ready();
   return {
     app,
     watch,
     logs,
     metrics,
+    beginSetUp: () => accounts.setUp.begin(),
     stop: async () => {
       watch.stop();
       logs.stop();
@@ -156,7 +165,7 @@ function addDoor(app: FastifyInstance, deps: HttpDeps, door: Door): void {
   const refusals = new Refusals(deps.clock);
   app.addHook("onRequest", async (request, reply) => {
     request.startedMs = deps.clock.monotonicMs();
-    addSecurityHeaders(reply);
+    addSecurityHeaders(request, reply);
     if (request.routeOptions.config.permission === "public") return;
     try {
       door.identify(request);
@@ -177,7 +186,11 @@ function addDoor(app: FastifyInstance, deps: HttpDeps, door: Door): void {
   });
 }
 
-function addSecurityHeaders(reply: FastifyReply): void {
+/** A browser that has seen this hub over TLS does not go back: a year, as is usual. */
+const STRICT_TRANSPORT = "max-age=31536000";
+
+function addSecurityHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  if (request.protocol === "https") reply.header("strict-transport-security", STRICT_TRANSPORT);
   reply.headers({
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -200,8 +213,10 @@ function addObservers(app: FastifyInstance, deps: HttpDeps, metrics: Metrics): v
   });
 }
 
-function registerRoutes(app: FastifyInstance, deps: HttpDeps, metrics: Metrics, watch: Watch, logs: Logs): void {
-  const handlers = jsonHandlers(deps);
+/** What comes from those of whom nothing is known yet. */
+const SMALL: ReadonlySet<RouteName> = new Set<RouteName>(["joinNode", "logIn", "setUp"]);
+
+function registerRoutes(app: FastifyInstance, handlers: Handlers, metrics: Metrics, watch: Watch, logs: Logs): void {
   const raw: Readonly<Record<string, (request: FastifyRequest, reply: FastifyReply) => unknown>> = {
     getMetrics: async (_request, reply) => {
       reply.type("text/plain; version=0.0.4; charset=utf-8");
@@ -211,6 +226,9 @@ function registerRoutes(app: FastifyInstance, deps: HttpDeps, metrics: Metrics, 
       reply.type("application/json");
       return JSON.stringify(app.swagger());
     },
+    getSetupPage: async (_request, reply) => setupFile(reply, "text/html", SETUP_HTML),
+    getSetupScript: async (_request, reply) => setupFile(reply, "text/javascript", SETUP_JS),
+    getSetupStyle: async (_request, reply) => setupFile(reply, "text/css", SETUP_CSS),
     getLogs: (request, reply) => logs.open(request, reply),
     watch: (request, reply) => watch.open(request, reply),
   };
@@ -221,11 +239,16 @@ function registerRoutes(app: FastifyInstance, deps: HttpDeps, metrics: Metrics, 
       url: route.url,
       config: { permission: route.permission, about: route.about, name },
       exposeHeadRoute: name === "getHealth",
-      ...(name === "joinNode" ? { bodyLimit: MAX_JOIN_BODY_BYTES } : {}),
+      ...(SMALL.has(name) ? { bodyLimit: MAX_JOIN_BODY_BYTES } : {}),
       schema: schemaOf(name, route, shapes),
       handler: raw[name] ?? jsonHandler(handlers, name),
     });
   }
+}
+
+function setupFile(reply: FastifyReply, type: string, text: string): string {
+  reply.header("content-security-policy", SETUP_PAGE_POLICY).type(`${type}; charset=utf-8`);
+  return text;
 }
 
 function jsonHandler(handlers: Handlers, name: RouteName) {
@@ -248,7 +271,7 @@ function schemaOf(name: RouteName, route: Route, shapes: RouteShapes): Record<st
     ...(shapes.body === undefined ? {} : { body: shapes.body }),
     response: {
       ...(shapes.response === undefined ? {} : { 200: shapes.response }),
-      ...(route.permission === "public"
+      ...(name === "getHealth"
         ? { 503: shapes.response }
         : Object.fromEntries(statuses.map((status) => [status, errorSchema]))),
     },

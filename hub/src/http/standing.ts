@@ -19,6 +19,9 @@ const LETTING_IN: ReadonlySet<Change["kind"]> = new Set<Change["kind"]>([
   "api-token-removed",
   "role-set",
   "role-removed",
+  "user-set",
+  "user-removed",
+  "session-removed",
 ]);
 
 export function createStanding(

@@ -22,10 +22,21 @@ export interface Write<T> {
   readonly freshToken?: SubmitContext["freshToken"];
 }
 
+/** A request with a password in it, or a secret in its answer: neither may be kept, nor a hash that could be guessed at. It is not replayed. */
+export type Replayed = "by-key" | "never";
+
 /** The answer, made now or stored before under the same key. Throws HttpError for refusals. `make` is not called for a repeated request. */
-export function write<T>(deps: HttpDeps, request: FastifyRequest, make: () => Write<T>): T {
+export function write<T>(
+  deps: HttpDeps,
+  request: FastifyRequest,
+  make: () => Write<T>,
+  replayed: Replayed = "by-key",
+): T {
   const identity = identityOf(request);
-  const key = idempotencyKey(request.headers["idempotency-key"], credentialOf(identity, deps.adminTokenHash), request);
+  const key =
+    replayed === "never"
+      ? null
+      : idempotencyKey(request.headers["idempotency-key"], credentialOf(identity, deps.adminTokenHash), request);
   const before = key === null ? null : replay(key, deps.store.idempotent(key.key));
   // What is stored under a key is what `answer` of the same request made: the request's hash was compared.
   if (before !== null) {
@@ -34,7 +45,7 @@ export function write<T>(deps: HttpDeps, request: FastifyRequest, make: () => Wr
   }
   if (deps.stopping()) throw stopping();
   const { changeRate } = request.server;
-  if (identity.kind === "principal") refuseTooFast(changeRate.waitMs(identity.principal.credential));
+  if (identity.kind === "principal") refuseTooFast(changeRate.waitMs(identity.principal.account));
   const { command, answer, freshToken } = make();
   let body: T | undefined;
   const submitted = deps.loop.submit(command, {
@@ -54,15 +65,34 @@ export function write<T>(deps: HttpDeps, request: FastifyRequest, make: () => Wr
   });
   if (!submitted.ok) throw submitError(deps, command, submitted.error, key);
   request.isAudited = true;
-  if (identity.kind === "principal" && submitted.value.isChange) changeRate.count(identity.principal.credential);
+  if (identity.kind === "principal" && submitted.value.isChange) changeRate.count(identity.principal.account);
   return body ?? answer(submitted.value.outcome);
+}
+
+/** Of somebody who is known only by what this request showed: a login, the set-up. `account` null: not slowed down. */
+export function writeAs(
+  deps: HttpDeps,
+  request: FastifyRequest,
+  who: { readonly actor: string; readonly account: string | null },
+  command: Command,
+  freshToken: SubmitContext["freshToken"] = null,
+): CommandOutcome {
+  if (deps.stopping()) throw stopping();
+  const { changeRate } = request.server;
+  if (who.account !== null) refuseTooFast(changeRate.waitMs(who.account));
+  const origin = originOf(deps, request);
+  const submitted = deps.loop.submit(command, { actor: who.actor, freshToken, origin, idempotency: null });
+  if (!submitted.ok) throw submitError(deps, command, submitted.error, null);
+  request.isAudited = true;
+  if (who.account !== null && submitted.value.isChange) changeRate.count(who.account);
+  return submitted.value.outcome;
 }
 
 function refuseTooFast(waitMs: number): void {
   if (waitMs === 0) return;
   throw new HttpError(
     "too-many-changes",
-    `This API token made ${MAX_CHANGES_AT_ONCE} changes in a short time, and can now make ${CHANGES_PER_MINUTE} a minute. Nothing was changed.`,
+    `You made ${MAX_CHANGES_AT_ONCE} changes in a short time, and can now make ${CHANGES_PER_MINUTE} a minute. Nothing was changed.`,
     { retryAfterSeconds: Math.ceil(waitMs / 1_000) },
   );
 }
@@ -113,6 +143,8 @@ function refusalCode(command: Command, refusal: CommandRefusal): ErrorCode {
       return "join-token-refused";
     case "key-revoked":
       return "key-revoked";
+    case "overtaken":
+      return "login-refused";
     case "invalid":
     case "limit":
       return "change-refused";
@@ -152,6 +184,20 @@ function notFoundCode(command: Command): ErrorCode {
     case "set-policy":
     case "remove-policy":
       return "policy-not-found";
+    case "add-user":
+    case "set-user-role":
+    case "set-user-enabled":
+    case "remove-user":
+    case "set-password":
+    case "remove-second-factor":
+      return "user-not-found";
+    // The user was removed while the password was being checked: not told from a wrong one.
+    case "open-session":
+    case "close-sessions":
+    case "begin-second-factor":
+    case "confirm-second-factor":
+    case "renew-recovery-codes":
+      return "login-refused";
     default:
       return assertNever(command);
   }

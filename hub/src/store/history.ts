@@ -57,6 +57,7 @@ export function hubEventSubject(event: HubEvent): EventSubject {
     case "role-removed":
     case "policy-changed":
     case "policy-removed":
+    case "user-changed":
       return { node: null, app: null, workload: null };
     default:
       return assertNever(event, "hub event");
@@ -71,14 +72,20 @@ function workloadSubject(workload: WorkloadId): { app: AppName; workload: Worklo
   return { app: workloadParts(workload).app, workload };
 }
 
+const SECRET: ReadonlySet<DurableChange["kind"]> = new Set<DurableChange["kind"]>([
+  "node-key-set",
+  "key-revoked",
+  "token-set",
+  "api-token-set",
+  "user-set",
+  "user-removed",
+  "session-set",
+  "session-removed",
+]);
+
 /** Keys and hashes of secrets are nobody's news. What happened is told by the hub event beside them. */
 export function isWatched(change: DurableChange): boolean {
-  return (
-    change.kind !== "node-key-set" &&
-    change.kind !== "key-revoked" &&
-    change.kind !== "token-set" &&
-    change.kind !== "api-token-set"
-  );
+  return !SECRET.has(change.kind);
 }
 
 /**

@@ -7,6 +7,7 @@ import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { ApiToken, DurableChange, JoinToken, RevokedKey } from "../core/change.ts";
 import type { Role } from "../core/permission.ts";
 import { type GateResult, isWishOf, type Rollout, type Wish, wishKey } from "../core/rollout-state.ts";
+import type { Session, User } from "../core/user.ts";
 import type { App, Node, Placement, Tombstone } from "../core/world.ts";
 import { type AuditEntry, type AuditLink, type AuditRecord, CHAIN_START, chained } from "./audit-chain.ts";
 import {
@@ -68,6 +69,9 @@ interface MemoryContent {
   readonly apiTokens: Map<string, ApiToken>;
   readonly apiTokenUses: Map<string, number>;
   readonly roles: Map<string, Role>;
+  readonly users: Map<string, User>;
+  readonly sessions: Map<string, Session>;
+  readonly sessionUses: Map<string, number>;
   readonly observed: Map<NodeId, readonly WorkloadStatus[]>;
   /** What a power cut goes back to. */
   readonly observedDurable: Map<NodeId, readonly WorkloadStatus[]>;
@@ -102,6 +106,9 @@ export function createMemoryDisk(first: { readonly installation: InstallationId;
     apiTokens: new Map(),
     apiTokenUses: new Map(),
     roles: new Map(),
+    users: new Map(),
+    sessions: new Map(),
+    sessionUses: new Map(),
     observed: new Map(),
     observedDurable: new Map(),
     settings: new Map(),
@@ -153,6 +160,10 @@ export function openMemoryStore(disk: MemoryDisk, limits: StoreLimits = STORE_LI
     saveApiTokenUse(id, atMs) {
       disk.refuse?.();
       if (content.apiTokens.has(id)) content.apiTokenUses.set(id, atMs);
+    },
+    saveSessionUse(id, atMs) {
+      disk.refuse?.();
+      if (content.sessions.has(id)) content.sessionUses.set(id, atMs);
     },
     ...historyOf(content),
     audit: (query) => auditPage(content, query, limits),
@@ -274,6 +285,19 @@ function write(content: MemoryContent, change: DurableChange, wallMs: number): v
       return;
     case "role-removed":
       content.roles.delete(change.name);
+      return;
+    case "user-set":
+      content.users.set(change.user.name, change.user);
+      return;
+    case "user-removed":
+      content.users.delete(change.name);
+      return;
+    case "session-set":
+      content.sessions.set(change.session.id, change.session);
+      return;
+    case "session-removed":
+      content.sessions.delete(change.id);
+      content.sessionUses.delete(change.id);
       return;
     case "hub-event":
       addEvent(content, wallMs, hubEventSubject(change.event), { source: "hub", event: change.event });
@@ -409,6 +433,11 @@ type History = Pick<
   | "apiTokens"
   | "apiTokenUses"
   | "roles"
+  | "user"
+  | "users"
+  | "session"
+  | "sessionsOf"
+  | "sessionUses"
   | "idempotent"
 >;
 
@@ -452,6 +481,11 @@ function historyOf(content: MemoryContent): History {
     apiTokens: () => sortedValues(content.apiTokens),
     apiTokenUses: () => content.apiTokenUses,
     roles: () => sortedValues(content.roles),
+    user: (name) => content.users.get(name) ?? null,
+    users: () => sortedValues(content.users),
+    session: (id) => content.sessions.get(id) ?? null,
+    sessionsOf: (user) => sortedValues(content.sessions).filter((session) => session.user === user),
+    sessionUses: (user) => new Map([...content.sessionUses].filter(([id]) => content.sessions.get(id)?.user === user)),
     idempotent: (key) => content.idempotent.get(key) ?? null,
   };
 }

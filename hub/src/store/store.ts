@@ -8,6 +8,7 @@ import type { LoadedWorld } from "../core/apply-change.ts";
 import type { ApiToken, DurableChange, HubEvent, JoinToken, RevokedKey } from "../core/change.ts";
 import type { Role } from "../core/permission.ts";
 import type { Rollout } from "../core/rollout-state.ts";
+import type { Session, User } from "../core/user.ts";
 import type { AuditEntry, AuditLink, AuditRecord } from "./audit-chain.ts";
 
 export interface Commit {
@@ -134,6 +135,16 @@ export interface Store {
   apiTokenUses(): ReadonlyMap<string, number>;
   /** Written behind; may be lost in a power cut. Nothing happens when there is no such token. */
   saveApiTokenUse(id: string, atMs: number): void;
+  user(name: string): User | null;
+  /** By name. */
+  users(): readonly User[];
+  session(id: string): Session | null;
+  /** By id. */
+  sessionsOf(user: string): readonly Session[];
+  /** When each session of this user was last used (hub's wall clock), by id; none: not since it was made. */
+  sessionUses(user: string): ReadonlyMap<string, number>;
+  /** Written behind; may be lost in a power cut. Nothing happens when there is no such session. */
+  saveSessionUse(id: string, atMs: number): void;
   idempotent(key: string): { readonly requestHash: string; readonly status: number; readonly body: string } | null;
   /** Small named values: the admin token's hash and the like. Durable when set returns. */
   setting(name: string): string | null;

@@ -1,13 +1,14 @@
 // /metrics as Prometheus reads it, and the reader itself: each of its rules finds what breaks it.
 import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
+import { secretBox } from "@skerry/hub/http/login/user-key.ts";
 import { addProcessMetrics, addSurroundings, createMetrics } from "@skerry/hub/http/metrics.ts";
 import { systemClock } from "@skerry/shared/runtime/clock.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestHub, type TestHub } from "../http-hub.ts";
+import { CHEAP, startTestHub, type TestHub } from "../http-hub.ts";
 import { expositionProblems } from "./exposition.ts";
 
 let hub: TestHub;
@@ -26,8 +27,9 @@ test("[A46] [A93] what a working hub tells of itself keeps to the format and to 
     log: silentLog,
     logs: { isHeard: () => false, read: () => Readable.from([]) },
   };
+  const login = { userSecrets: secretBox("c".repeat(64), systemRandom), passwordCost: CHEAP };
   const metrics = createMetrics({
-    ...{ ...deps, adminTokenHash: admin, signingKey: publicKeyOf("5a".repeat(32)) },
+    ...{ ...deps, adminTokenHash: admin, signingKey: publicKeyOf("5a".repeat(32)), ...login },
     ...{ version: "0.0.0-test", stopping: () => false },
   });
   addProcessMetrics(metrics);

@@ -1,20 +1,26 @@
-// `skerry login URL`: asks for the token, tries it, and keeps both. The token is never an argument: others could read it there.
+// `skerry login URL`: asks for the token, or with --user for the password, tries it, and keeps what lets one in. Neither is ever an argument:
+// others could read it there.
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createClient } from "../client.ts";
 import { hubUrl, readContexts, writeContexts } from "../contexts.ts";
 import { CliFailure, EXIT, type ExitCode, usage } from "../failure.ts";
 import type { Io } from "../io.ts";
+import { askSecrets, withCode } from "../secrets.ts";
 
 interface Options {
   readonly url: string;
   readonly tokenFile?: string;
+  readonly user?: string;
   readonly context?: string;
 }
 
 export async function run(io: Io, options: Options): Promise<ExitCode> {
   const url = hubUrl(options.url);
-  const token = cleanToken(await readToken(io, options));
+  if (options.user !== undefined && options.tokenFile !== undefined)
+    throw usage("--user and --token-file do not go together.", "A user logs in with a password.");
+  const token =
+    options.user === undefined ? cleanToken(await readToken(io, options)) : await sessionOf(io, url, options.user);
   const hub = await createClient({ url, token }, io).call("getVersion", {});
   if (hub.api !== "v1")
     throw new CliFailure(`The hub at ${url} speaks another API than this program.`, {
@@ -33,6 +39,19 @@ export async function run(io: Io, options: Options): Promise<ExitCode> {
     io.err("skerry: warning: SKERRY_HUB or SKERRY_TOKEN is set, and wins over what was just kept.\n");
   }
   return EXIT.done;
+}
+
+/** The session's token: it is kept like any other. */
+async function sessionOf(io: Io, url: string, name: string): Promise<string> {
+  const ask = await askSecrets(io);
+  const password = await ask("Password: ");
+  const client = createClient({ url, token: "" }, io);
+  const { token } = await withCode(ask, (code) =>
+    client.call("logIn", { body: { name, password, ...code, as: "token" } }),
+  );
+  if (token === null)
+    throw new CliFailure("The hub gave no session.", { hint: "Install the hub's version of skerry." });
+  return token;
 }
 
 function isLocal(host: string): boolean {

@@ -9,11 +9,11 @@ import { afterSchema, labelKeySchema, labelValueSchema, limitSchema, pageOf } fr
 export const DEFAULT_API_TOKEN_LIFE_MS = 7_776_000_000;
 
 /** Of tokens and roles; the rule is the hub's to say. */
-const nameSchema = z.string().min(1).max(63);
+export const nameSchema = z.string().min(1).max(63);
 const permissionSchema = z.enum(PERMISSIONS);
 
 /** "site=farm". */
-const nodeLabelSchema = z
+export const nodeLabelSchema = z
   .string()
   .max(512)
   .refine((text) => {
@@ -26,7 +26,7 @@ const nodeLabelSchema = z
   }, "a label as KEY=VALUE");
 
 /** Both empty: everything. Else these apps, and nodes that have one of these labels. */
-const scopeFields = { apps: z.array(appNameSchema), nodeLabels: z.array(z.string()) };
+export const scopeFields = { apps: z.array(appNameSchema), nodeLabels: z.array(z.string()) };
 
 export const createApiTokenBodySchema = z.strictObject({
   /** "ci", "anna": unique, and in the events beside what is done with it. */
@@ -80,7 +80,7 @@ export const removedRoleSchema = z.object({ name: z.string() });
 export const whoamiSchema = z.object({
   /** As it stands in events: "admin", "token ci". */
   name: z.string(),
-  /** "admin-token", "api-token/1a2b3c4d5e6f". */
+  /** "admin-token", "api-token/1a2b3c4d5e6f", "session/1a2b3c4d5e6f". */
   credential: z.string(),
   roles: z.array(z.object({ role: z.string(), ...scopeFields })),
   /** That reach something. */

@@ -155,6 +155,8 @@ function hubEventText(world: World, event: HubEvent): string {
       return `policy ${event.policy} removed by ${event.by}`;
     case "policy-audited":
       return `a policy in audit mode let through what it would refuse: ${event.reason}`;
+    case "user-changed":
+      return `user ${event.user} ${event.what} by ${event.by}`;
     default:
       return assertNever(event);
   }

@@ -4,6 +4,7 @@ import type { Database } from "better-sqlite3";
 import { PEOPLE } from "./migration-people.ts";
 import { POLICIES } from "./migration-policies.ts";
 import { STANDING } from "./migration-standing.ts";
+import { USERS } from "./migration-users.ts";
 import { StoreOpenError } from "./open-error.ts";
 
 /** "Skry" in ASCII, in the file's header: says that a database is ours. */
@@ -160,7 +161,7 @@ CREATE TABLE audit (
 ) STRICT;
 `;
 
-const MIGRATIONS: readonly string[] = [V1, V2, V3, V4, PEOPLE, STANDING, POLICIES];
+const MIGRATIONS: readonly string[] = [V1, V2, V3, V4, PEOPLE, STANDING, POLICIES, USERS];
 
 /** The schema that this program reads and writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

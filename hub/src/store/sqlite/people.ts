@@ -57,7 +57,7 @@ export function preparePeople(db: Database, onUnreadable: OnUnreadable): PeopleR
 }
 
 /** As many entries as there are such rows. */
-function once(tell: OnUnreadable): OnUnreadable {
+export function once(tell: OnUnreadable): OnUnreadable {
   const told = new Set<string>();
   return (what) => {
     if (told.has(what)) return;
@@ -92,7 +92,7 @@ function toRole({ name, body }: RoleRow, say: OnUnreadable): Role {
   return { name, permissions };
 }
 
-function readable<T>(schema: z.ZodMiniType<T>, text: string): T | null {
+export function readable<T>(schema: z.ZodMiniType<T>, text: string): T | null {
   try {
     const parsed = schema.safeParse(JSON.parse(text));
     return parsed.success ? parsed.data : null;

@@ -14,6 +14,7 @@ import { errorCode, type FirstStart, openDatabase } from "./open.ts";
 import { type OnUnreadable, type PeopleRows, preparePeople } from "./people.ts";
 import { prepareReads } from "./read.ts";
 import { prepareTrim } from "./trim.ts";
+import { prepareUsers, type UserRows } from "./users.ts";
 import { prepareLog, prepareWatch } from "./watch.ts";
 import { prepareWrites } from "./write.ts";
 
@@ -65,6 +66,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     revokedKeyOf: (node) => guard(() => reads.revokedKeyOf(node)),
     tokens: () => guard(() => reads.tokens()),
     ...guardedPeople(preparePeople(db, options.onUnreadable ?? (() => {})), guard),
+    ...guardedUsers(prepareUsers(db, options.onUnreadable ?? (() => {})), guard),
     idempotent: (key) => guard(() => reads.idempotent(key)),
     setting: (name) => guard(() => reads.setting(name)),
     close() {
@@ -114,6 +116,15 @@ const guardedPeople = (people: PeopleRows, guard: Guard): PeopleRows => ({
   apiTokenUses: () => guard(() => people.apiTokenUses()),
   roles: () => guard(() => people.roles()),
   saveApiTokenUse: (id, atMs) => guard(() => people.saveApiTokenUse(id, atMs)),
+});
+
+const guardedUsers = (users: UserRows, guard: Guard): UserRows => ({
+  user: (name) => guard(() => users.user(name)),
+  users: () => guard(() => users.users()),
+  session: (id) => guard(() => users.session(id)),
+  sessionsOf: (user) => guard(() => users.sessionsOf(user)),
+  sessionUses: (user) => guard(() => users.sessionUses(user)),
+  saveSessionUse: (id, atMs) => guard(() => users.saveSessionUse(id, atMs)),
 });
 
 /** SQLite's errors as the two kinds that a caller can act on; bugs pass through. */

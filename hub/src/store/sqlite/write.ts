@@ -49,6 +49,12 @@ export function prepareWrites(db: Database): WriteChange {
     "INSERT INTO role (name, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
   );
   const removeRole = db.prepare("DELETE FROM role WHERE name = ?");
+  const setUser = db.prepare(
+    "INSERT INTO user (name, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+  );
+  const removeUser = db.prepare("DELETE FROM user WHERE name = ?");
+  const setSession = db.prepare("INSERT OR REPLACE INTO session (id, user, body) VALUES (?, ?, ?)");
+  const removeSession = db.prepare("DELETE FROM session WHERE id = ?");
   const setRollout = db.prepare(
     "INSERT INTO rollout (app, revision, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
   );
@@ -145,6 +151,18 @@ export function prepareWrites(db: Database): WriteChange {
         return 0;
       case "policy-removed":
         removePolicy.run(change.name);
+        return 0;
+      case "user-set":
+        setUser.run(change.user.name, JSON.stringify(change.user));
+        return 0;
+      case "user-removed":
+        removeUser.run(change.name);
+        return 0;
+      case "session-set":
+        setSession.run(change.session.id, change.session.user, JSON.stringify(change.session));
+        return 0;
+      case "session-removed":
+        removeSession.run(change.id);
         return 0;
       case "hub-event":
         insertEvent(wallMs, hubEventSubject(change.event), null, JSON.stringify(change.event));
