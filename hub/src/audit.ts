@@ -8,6 +8,7 @@ import type { ApiToken, Change, JoinToken } from "./core/change.ts";
 import type { Command, CommandContext, People } from "./core/command.ts";
 import { type Role, scopeText } from "./core/permission.ts";
 import { type Rollout, type Wish, wishKey } from "./core/rollout-state.ts";
+import { type StoredValue, sameValue } from "./core/value.ts";
 import type { Node, World } from "./core/world.ts";
 import type { AuditRecord } from "./store/audit-chain.ts";
 
@@ -21,7 +22,7 @@ export function audited(
   world: World,
   command: Command,
   changes: readonly Change[],
-  { token, people }: Pick<CommandContext, "token" | "people">,
+  { token, people, values }: Pick<CommandContext, "token" | "people" | "values">,
 ): Audited {
   const app = (name: AppName, before: string | null, after: string | null): Audited =>
     entry(`app/${name}`, null, before, after);
@@ -76,6 +77,15 @@ export function audited(
       );
     case "remove-role":
       return entry(`role/${command.name}`, null, roleWords(people, command.name), null);
+    case "set-value":
+    case "remove-value": {
+      const { kind, name } = command.value;
+      const before = values?.find((one) => sameValue(one, command.value));
+      const after = command.kind === "remove-value" ? undefined : (lastOf(changes, "value-set")?.value ?? before);
+      return entry(`${kind}/${name}`, null, storedValueWords(before), storedValueWords(after));
+    }
+    case "rewrap-values":
+      return entry("secret-keys", null, null, `${command.items.length} versions wrapped anew`);
     default:
       return assertNever(command);
   }
@@ -164,6 +174,13 @@ function apiTokenWords(token: ApiToken | undefined): string | null {
 function roleWords(people: People | null, name: string): string | null {
   const role = people?.roles.find((each) => each.name === name);
   return role === undefined ? null : permissionWords(role);
+}
+
+/** Which version, never what is in it. */
+function storedValueWords(value: StoredValue | undefined): string | null {
+  if (value === undefined) return null;
+  const whom = value.apps.length === 0 ? "" : ` for ${value.apps.join(", ")}`;
+  return `version ${value.versions.at(-1)?.version ?? "none"}${whom}`;
 }
 
 const permissionWords = ({ permissions }: Role): string => [...permissions].sort().join(" ");

@@ -3,6 +3,7 @@
 import { mkdirSync, statSync } from "node:fs";
 import * as path from "node:path";
 import type { InstallationId } from "@skerry/shared/model/ids.ts";
+import { valueWords } from "@skerry/shared/model/value-names.ts";
 import { type Clock, sleep, systemClock } from "@skerry/shared/runtime/clock.ts";
 import { jsonLog, type Log, type LogLevel } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
@@ -11,9 +12,11 @@ import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
 import type { HubConfig } from "./config.ts";
 import { type ControlLoop, createControlLoop } from "./control-loop.ts";
 import { DEFAULT_SETTINGS } from "./core/decide.ts";
+import { usersOf } from "./core/value.ts";
 import { type AdminToken, ensureAdminToken } from "./http/admin-token.ts";
 import { addProcessMetrics, addSurroundings } from "./http/metrics.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
+import { type Keyring, openKeyring } from "./keyring/keyring.ts";
 import { readLogs } from "./link/logs.ts";
 import { createLinkServer, type LinkServer } from "./link/server.ts";
 import { NodeStreams } from "./link/streams.ts";
@@ -21,8 +24,12 @@ import { attachUpgrade, type Upgrades } from "./link/ws-connection.ts";
 import { StoreOpenError } from "./store/sqlite/open-error.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import { type Store, StoreError } from "./store/store.ts";
+import { Contents } from "./values/contents.ts";
+import { giveValues } from "./values/give.ts";
 
 const DATABASE_FILE = "hub.db";
+/** Beside the database and never in it: a thief of a backup must not get both. */
+const KEYS_FILE = "secret-keys";
 /** For goodbyes to reach the agents and their close frames to come back; what is left then is cut. */
 const GOODBYE_MS = 2_000;
 /** How often to look whether the last agent has gone. */
@@ -68,7 +75,8 @@ export async function startHub(config: HubConfig, log: Log): Promise<Result<Runn
   try {
     const adminToken = ensureAdminToken(config.dataDir, store, systemRandom, config.newAdminToken);
     logAdminToken(log, adminToken);
-    const parts = await buildParts(store, clock, log, adminToken);
+    const keyring = openKeyring(path.join(config.dataDir, KEYS_FILE), systemRandom);
+    const parts = await buildParts(store, clock, log, adminToken, keyring);
     running = { url: "", adminToken, stop: once(() => stopParts(parts, clock, log)) };
     parts.loop.start();
     const url = await parts.http.app.listen({ host: config.host, port: config.port });
@@ -125,13 +133,23 @@ function makeFolder(folder: string): void {
   mkdirSync(folder, { mode: 0o700 });
 }
 
-async function buildParts(store: Store, clock: Clock, log: Log, adminToken: AdminToken): Promise<Parts> {
+async function buildParts(
+  store: Store,
+  clock: Clock,
+  log: Log,
+  adminToken: AdminToken,
+  keyring: Keyring,
+): Promise<Parts> {
   const random = systemRandom;
   const loop = createControlLoop({ clock, random, log, store, settings: DEFAULT_SETTINGS });
+  const { world } = loop;
+  const contents = new Contents({ installation: world.installation, store, keyring, random });
+  warnOfLostKeys(log, store, contents, loop);
   const link = createLinkServer({
     ...{ clock, random, log },
     hub: loop,
     publicKey: (node) => store.publicKey(node),
+    values: giveValues({ ...{ world, contents, random, log }, publicKey: (node) => store.publicKey(node) }),
     hubVersion: SKERRY_VERSION,
     onGone: (node) => streams.drop(node),
   });
@@ -148,6 +166,7 @@ async function buildParts(store: Store, clock: Clock, log: Log, adminToken: Admi
     clock,
     random,
     log,
+    keyring,
     logs: {
       isHeard: (node) => link.isConnected(node),
       read: (node, ask, signal) => readLogs(streams, node, ask, signal),
@@ -193,6 +212,17 @@ const isLoopback = (host: string): boolean => host === "localhost" || host === "
 function warnOfPlainText(log: Log, host: string): void {
   if (isLoopback(host)) return;
   log.warn("without TLS, tokens and files travel readable: use a network you trust, a VPN, or a TLS proxy", { host });
+}
+
+/** Nodes keep what they have, and nothing is deleted: the file may be put back, or the values set again. */
+function warnOfLostKeys(log: Log, store: Store, contents: Contents, { world }: ControlLoop): void {
+  for (const value of store.values()) {
+    if (contents.isReadable(value)) continue;
+    log.error("the key to what is kept encrypted is lost: put back the file secret-keys and restart, or set it again", {
+      value: valueWords(value),
+      apps: usersOf(world, value).join(", "),
+    });
+  }
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {

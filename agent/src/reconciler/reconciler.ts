@@ -11,6 +11,7 @@ import type { LabelKey } from "../engine/labels.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Ask } from "../prober/prober.ts";
 import type { ChangeTimes } from "../times/times.ts";
+import type { Values } from "../values/values.ts";
 
 export interface ReconcilerParts {
   readonly clock: Clock;
@@ -32,6 +33,8 @@ export interface ReconcilerParts {
   readonly safeMode: () => boolean;
   /** Update windows and holds; without it windows stay closed and nothing is held. */
   readonly times?: ChangeTimes;
+  /** Secrets and configs; without it a workload that gets some waits. */
+  readonly values?: Pick<Values, "look" | "here" | "mountsFor">;
   /** Why the ledger had to start empty, when it was lost; containers are then adopted from their labels. null: it was not. */
   readonly ledgerLost: string | null;
 }

@@ -17,6 +17,7 @@ export type ProblemCode =
   | "value-changed"
   | "reference-unknown"
   | "file-missing"
+  | "value-missing"
   | "conflict";
 
 export interface Problem {

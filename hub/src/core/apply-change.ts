@@ -215,6 +215,9 @@ export function applyChange(world: World, change: Change): void {
     case "api-token-removed":
     case "role-set":
     case "role-removed":
+    case "value-set":
+    case "value-removed":
+    case "value-rewrapped":
     case "hub-event":
     case "node-events":
       return;

@@ -12,10 +12,12 @@ import type {
   SpecHash,
 } from "@skerry/shared/model/ids.ts";
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
+import type { ValueRef } from "@skerry/shared/model/value.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Result } from "@skerry/shared/runtime/result.ts";
 import type { ApiToken, Change, JoinToken } from "./change.ts";
 import type { Binding, Role } from "./permission.ts";
+import type { FreshVersion, OwnValue, StoredValue, ValueId } from "./value.ts";
 import type { WishTarget } from "./wishes.ts";
 import type { AppRevision, Availability } from "./world.ts";
 
@@ -30,6 +32,8 @@ export type Command =
       readonly retry: boolean;
       /** Windows and holds do not count for this revision. */
       readonly force: boolean;
+      /** New versions of the values that came with the file; none when left out. */
+      readonly values?: readonly OwnValue[];
     }
   | { readonly kind: "remove-app"; readonly app: AppName; readonly ifRevision: number | null }
   | {
@@ -73,7 +77,24 @@ export type Command =
     }
   | RolloutCommand
   | WishCommand
-  | PeopleCommand;
+  | PeopleCommand
+  | ValueCommand;
+
+/** `specs`: those of the apps that use it now, with the new version in them. `fresh` null: the content is what it was. */
+export type ValueCommand =
+  | {
+      readonly kind: "set-value";
+      readonly value: ValueId;
+      readonly apps: readonly AppName[];
+      readonly fresh: FreshVersion | null;
+      readonly specs: readonly AppSpec[];
+    }
+  | { readonly kind: "remove-value"; readonly value: ValueId }
+  /** The keys of contents under a newer key of the ring. */
+  | {
+      readonly kind: "rewrap-values";
+      readonly items: readonly { readonly ref: ValueRef; readonly key: string; readonly wrapped: string }[];
+    };
 
 /** Whether the caller may give what these give is judged at the door. */
 export type PeopleCommand =
@@ -114,6 +135,8 @@ export interface CommandContext {
   readonly undoTo: AppRevision | null;
   /** Of the commands about people. */
   readonly people: People | null;
+  /** Of the commands that touch secrets and configs: all that are stored. */
+  readonly values: readonly StoredValue[] | null;
 }
 
 /** API tokens and own roles as they are stored; decisions need neither, so the World has none. */
@@ -171,7 +194,18 @@ export type CommandOutcome =
   | { readonly kind: "api-token-removed"; readonly token: ApiToken }
   /** `changed` false: it was so already. */
   | { readonly kind: "role-changed"; readonly role: Role; readonly changed: boolean }
-  | { readonly kind: "role-removed"; readonly name: string };
+  | { readonly kind: "role-removed"; readonly name: string }
+  /** `revised`: apps that use it and get a new revision by it. `changed` false: it was so already. */
+  | {
+      readonly kind: "value-set";
+      readonly value: ValueId;
+      readonly version: string;
+      readonly created: boolean;
+      readonly changed: boolean;
+      readonly revised: readonly { readonly app: AppName; readonly revision: Revision }[];
+    }
+  | { readonly kind: "value-removed"; readonly value: ValueId }
+  | { readonly kind: "values-rewrapped"; readonly count: number };
 
 export interface Handled {
   readonly changes: readonly Change[];

@@ -17,6 +17,8 @@ export const permissions = {
   "api-token:manage": "make, list and remove the tokens by which people and programs come in",
   "role:manage": "set, list and remove own roles",
   "audit:read": "read who changed what, and who was refused",
+  "secret:manage": "set, list and remove secrets, and make new keys for them",
+  "config:manage": "set and remove configs",
 } as const satisfies Readonly<Record<`${string}:${string}`, string>>;
 
 export type Permission = keyof typeof permissions;

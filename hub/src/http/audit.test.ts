@@ -97,7 +97,23 @@ const good: Partial<Record<RouteName, (made: { id: string; token: string }) => P
     await hub.call("PUT", "/v1/roles/till-staff", { permissions: ["app:read"] });
     return hub.call("DELETE", "/v1/roles/till-staff");
   },
+  setSecret: () => hub.call("PUT", "/v1/secrets/db", { value: CANARY }),
+  removeSecret: async () => {
+    await hub.call("PUT", "/v1/secrets/db", { value: CANARY });
+    return hub.call("DELETE", "/v1/secrets/db");
+  },
+  rotateSecretKeys: async () => {
+    await hub.call("PUT", "/v1/secrets/db", { value: CANARY });
+    return hub.call("POST", "/v1/secret-keys/rotate");
+  },
+  setConfig: () => hub.call("PUT", "/v1/configs/page", { value: CANARY, apps: ["shop"] }),
+  removeConfig: async () => {
+    await hub.call("PUT", "/v1/configs/page", { value: CANARY });
+    return hub.call("DELETE", "/v1/configs/page");
+  },
 };
+const CANARY = Buffer.from("canary of the audit").toString("base64");
+const VERSION = /^version [0-9a-f]{32}/;
 const CI = { name: "ci", role: "deployer", apps: ["shop"] };
 const AGENT = { "user-agent": `skerry ${"x".repeat(200)}` };
 
@@ -132,6 +148,11 @@ const said: Partial<Record<RouteName, Partial<AuditEntryView>>> = {
   },
   setRole: { target: "role/till-staff", before: null, after: "app:operate app:read" },
   removeRole: { target: "role/till-staff", before: "app:read", after: null },
+  setSecret: { target: "secret/db", before: null, after: expect.stringMatching(VERSION) },
+  removeSecret: { target: "secret/db", before: expect.stringMatching(VERSION), after: null },
+  rotateSecretKeys: { target: "secret-keys", before: null, after: "1 versions wrapped anew" },
+  setConfig: { target: "config/page", before: null, after: expect.stringMatching(/^version [0-9a-f]{32} for shop$/) },
+  removeConfig: { target: "config/page", before: expect.stringMatching(VERSION), after: null },
 };
 
 test("[A120] every route that changes something has a call here", () => {

@@ -12,6 +12,7 @@ import { roleHandlers } from "./routes/roles.ts";
 import { rolloutHandlers } from "./routes/rollouts.ts";
 import { systemHandlers } from "./routes/system.ts";
 import { tokenHandlers } from "./routes/tokens.ts";
+import { valueHandlers } from "./routes/values.ts";
 import { wishHandlers } from "./routes/wishes.ts";
 import { workloadHandlers } from "./routes/workloads.ts";
 
@@ -30,5 +31,6 @@ export function jsonHandlers(deps: HttpDeps): Handlers {
     ...auditHandlers(deps),
     ...systemHandlers(deps),
     ...wishHandlers(deps),
+    ...valueHandlers(deps),
   };
 }

@@ -18,7 +18,7 @@ import {
   RECONNECT_WINDOW_MINIMUM_MS,
   RECONNECTS_PER_SECOND,
 } from "./limits.ts";
-import { Session, type SessionState } from "./session.ts";
+import { Session, type SessionOptions, type SessionState } from "./session.ts";
 
 const NONCE_BYTES = 32;
 
@@ -29,6 +29,8 @@ export interface LinkServerOptions {
   readonly random: Random;
   readonly publicKey: (node: NodeId) => PublicKey | null;
   readonly hubVersion: string;
+  /** Without it no value is given to anybody. */
+  readonly values?: SessionOptions["values"];
   /** The node's connection ended, and no newer one took its place. */
   readonly onGone?: (node: NodeId) => void;
   /** Of this side; tests set others. */
@@ -95,6 +97,7 @@ export class LinkServer {
       nonce: random.hex(NONCE_BYTES),
       onHello: (of, hello) => this.#onHello(of, hello),
       onClosed: (of, before) => this.#onClosed(of, before),
+      values: this.#options.values,
     });
     // Added after the fact: a connection may close while it is being listened to.
     if (session.state.kind !== "closed") this.#sessions.add(session);

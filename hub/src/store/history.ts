@@ -52,6 +52,9 @@ export function hubEventSubject(event: HubEvent): EventSubject {
     case "api-token-removed":
     case "role-changed":
     case "role-removed":
+    case "value-set":
+    case "value-removed":
+    case "value-keys-rotated":
       return { node: null, app: null, workload: null };
     default:
       return assertNever(event, "hub event");
@@ -66,9 +69,18 @@ function workloadSubject(workload: WorkloadId): { app: AppName; workload: Worklo
   return { app: workloadParts(workload).app, workload };
 }
 
-/** Keys and hashes of secrets are nobody's news. What happened is told by the hub event beside them. */
+const NOT_WATCHED: ReadonlySet<DurableChange["kind"]> = new Set<DurableChange["kind"]>([
+  "node-key-set",
+  "token-set",
+  "api-token-set",
+  "value-set",
+  "value-removed",
+  "value-rewrapped",
+]);
+
+/** Keys and hashes of secrets are nobody's news, nor is what is sealed. What happened is told by the hub event beside them. */
 export function isWatched(change: DurableChange): boolean {
-  return change.kind !== "node-key-set" && change.kind !== "token-set" && change.kind !== "api-token-set";
+  return !NOT_WATCHED.has(change.kind);
 }
 
 /**

@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { assignmentDeltaSchema, assignmentSchema } from "../model/assignment.ts";
 import { counterSchema, installationIdSchema } from "../model/ids.ts";
+import { valueRefusedSchema, valueSchema } from "./values.ts";
 
 const shortText = () => z.string().check(z.maxLength(4_096));
 const periodMs = () => z.int().check(z.gte(100), z.lte(86_400_000));
@@ -48,6 +49,8 @@ export const toAgentSchema = z.discriminatedUnion("type", [
   eventsAckSchema,
   goodbyeSchema,
   openStreamSchema,
+  valueSchema,
+  valueRefusedSchema,
 ]);
 export type Welcome = z.infer<typeof welcomeSchema>;
 export type ToAgent = z.infer<typeof toAgentSchema>;

@@ -5,7 +5,7 @@ import type { Told } from "@skerry/agent/core/report.ts";
 import type { Ledger } from "@skerry/agent/ledger/ledger.ts";
 import { MemoryDisk, openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
 import { DialError, type LinkFailure } from "@skerry/agent/link/failure.ts";
-import { createLink, type Link } from "@skerry/agent/link/link.ts";
+import { createLink, type Link, type LinkParts } from "@skerry/agent/link/link.ts";
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
 import { assignmentHashInput } from "@skerry/shared/model/assignment-hash.ts";
 import { decodeToHub, encodeToAgent } from "@skerry/shared/protocol/codec.ts";
@@ -98,7 +98,9 @@ export const quiet: Told = {
   conditions: [],
 };
 
-export function linkKit(options: { metered?: boolean; lease?: SavedLease; challenges?: boolean } = {}): Kit {
+export function linkKit(
+  options: { metered?: boolean; lease?: SavedLease; challenges?: boolean; values?: LinkParts["values"] } = {},
+): Kit {
   const clock = new ManualClock();
   const disk = new MemoryDisk();
   const { ledger } = openMemoryLedger(disk);
@@ -124,6 +126,7 @@ export function linkKit(options: { metered?: boolean; lease?: SavedLease; challe
       leases: { load: () => options.lease ?? null, save: (lease) => kit.saved.push(lease) },
       told: () => kit.told,
       wake: (reason) => kit.woken.push(reason),
+      values: options.values,
     }),
     get wire() {
       const wire = wires.at(-1);

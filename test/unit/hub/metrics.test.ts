@@ -23,6 +23,7 @@ test("[A46] [A93] what a working hub tells of itself keeps to the format and to 
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
+    keyring: hub.keyring,
     logs: { isHeard: () => false, read: () => Readable.from([]) },
   };
   const metrics = createMetrics({ ...deps, adminTokenHash: admin, version: "0.0.0-test", stopping: () => false });

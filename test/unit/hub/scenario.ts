@@ -167,6 +167,7 @@ export class Scenario {
       keyHolder: null,
       freshNodeId: nodeId(next),
       people: null,
+      values: [],
       undoTo: null,
       freshToken: { id: "t2", secretHash: hash("t2") },
     };
@@ -247,7 +248,7 @@ export class Scenario {
     this.decide();
   }
 
-  frame(id: NodeId, frame: Exclude<ToHub, { type: "hello" }>): string | null {
+  frame(id: NodeId, frame: Exclude<ToHub, { type: "hello" | "need-values" }>): string | null {
     const result = received(this.world, id, frame, this.now);
     if (!result.ok) return result.error;
     this.apply(result.value);

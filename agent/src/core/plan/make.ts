@@ -26,7 +26,7 @@ import { isUp } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
 import { imageNeed, pullingState } from "./images.ts";
 import { isMadeNameless } from "./names.ts";
-import { nameObstacle, networkObstacle, portHolder, portObstacle, volumeObstacle } from "./obstacles.ts";
+import { fileObstacle, nameObstacle, networkObstacle, portHolder, portObstacle, volumeObstacle } from "./obstacles.ts";
 import { oldLaneKey } from "./scene.ts";
 import { endedState, isEnded, stateOf } from "./states.ts";
 import { nextName, previousName, rightName, startsFirst } from "./target.ts";
@@ -163,6 +163,7 @@ function obstacleButPorts(one: Case, replaced: readonly OwnContainer[], remake: 
   const { scene, workload } = one;
   return (
     imageObstacle(one) ??
+    fileObstacle(scene, workload) ??
     // What has run before is not kept down by a dependency that fails.
     (remake === null ? unmetDependency(scene, workload) : null) ??
     networkObstacle(scene, workload) ??

@@ -143,6 +143,12 @@ function hubEventText(world: World, event: HubEvent): string {
       return `role ${event.role} set to ${event.permissions.join(", ")} by ${event.by}`;
     case "role-removed":
       return `role ${event.role} removed by ${event.by}`;
+    case "value-set":
+      return `${event.value} set by ${event.by}`;
+    case "value-removed":
+      return `${event.value} removed by ${event.by}`;
+    case "value-keys-rotated":
+      return `a new key for secrets made by ${event.by}; ${counted(event.rewrapped, "version", "versions")} wrapped anew`;
     default:
       return assertNever(event);
   }

@@ -2,6 +2,7 @@
 // Each runs in one transaction together with the new version number, so a kill in the middle leaves the older schema whole.
 import type { Database } from "better-sqlite3";
 import { PEOPLE } from "./migration-people.ts";
+import { VALUES } from "./migration-values.ts";
 import { StoreOpenError } from "./open-error.ts";
 
 /** "Skry" in ASCII, in the file's header: says that a database is ours. */
@@ -158,7 +159,7 @@ CREATE TABLE audit (
 ) STRICT;
 `;
 
-const MIGRATIONS: readonly string[] = [V1, V2, V3, V4, PEOPLE];
+const MIGRATIONS: readonly string[] = [V1, V2, V3, V4, PEOPLE, VALUES];
 
 /** The schema that this program reads and writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

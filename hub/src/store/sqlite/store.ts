@@ -14,6 +14,7 @@ import { errorCode, type FirstStart, openDatabase } from "./open.ts";
 import { type OnUnreadable, type PeopleRows, preparePeople } from "./people.ts";
 import { prepareReads } from "./read.ts";
 import { prepareTrim } from "./trim.ts";
+import { prepareValueReads, type ValueRows } from "./values.ts";
 import { prepareLog, prepareWatch } from "./watch.ts";
 import { prepareWrites } from "./write.ts";
 
@@ -63,6 +64,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     keyHolder: (key) => guard(() => reads.keyHolder(key)),
     tokens: () => guard(() => reads.tokens()),
     ...guardedPeople(preparePeople(db, options.onUnreadable ?? (() => {})), guard),
+    ...guardedValues(prepareValueReads(db), guard),
     idempotent: (key) => guard(() => reads.idempotent(key)),
     setting: (name) => guard(() => reads.setting(name)),
     close() {
@@ -112,6 +114,12 @@ const guardedPeople = (people: PeopleRows, guard: Guard): PeopleRows => ({
   apiTokenUses: () => guard(() => people.apiTokenUses()),
   roles: () => guard(() => people.roles()),
   saveApiTokenUse: (id, atMs) => guard(() => people.saveApiTokenUse(id, atMs)),
+});
+
+const guardedValues = (rows: ValueRows, guard: Guard): ValueRows => ({
+  values: () => guard(() => rows.values()),
+  sealedValue: (ref) => guard(() => rows.sealedValue(ref)),
+  valueKeys: () => guard(() => rows.valueKeys()),
 });
 
 /** SQLite's errors as the two kinds that a caller can act on; bugs pass through. */
