@@ -23,6 +23,7 @@ import type { Ask } from "./prober/prober.ts";
 import { createReconciler } from "./reconciler/loop.ts";
 import type { Reconciler } from "./reconciler/reconciler.ts";
 import type { ChangeTimes } from "./times/times.ts";
+import type { Values } from "./values/values.ts";
 
 /** What the node says of itself; slow figures on a slow timer. */
 export interface FactsSource {
@@ -52,6 +53,8 @@ export interface AgentParts {
   readonly times?: ChangeTimes;
   /** Follows links of host paths before they are mounted; without it they are taken as they are written. */
   readonly hostPaths?: HostPaths;
+  /** Secrets and configs; without it a workload that gets some waits. */
+  readonly values?: Values;
   /** Whether an operator has ordered safe mode to end. An order is told once. */
   readonly safeModeOff: () => boolean;
   /** What the hub may look at over a second socket; see streams/. */
@@ -133,6 +136,7 @@ class WiredAgent implements Agent {
       ledgerLost: parts.ledgerLost,
       ...(parts.times === undefined ? {} : { times: parts.times }),
       ...(parts.hostPaths === undefined ? {} : { hostPaths: parts.hostPaths }),
+      ...(parts.values === undefined ? {} : { values: parts.values }),
     });
     this.#link = createLink({
       ...{ clock, random, log, ledger, identity, bootId },
@@ -142,9 +146,11 @@ class WiredAgent implements Agent {
       metered: parts.config.metered,
       leases: parts.leases,
       streams: parts.streams,
+      ...(parts.values === undefined ? {} : { values: parts.values }),
       told: () => this.#told(),
       wake: (reason) => this.#reconciler.wake(reason),
     });
+    parts.values?.onNews(() => this.#reconciler.wake("a value"));
   }
 
   async run(): Promise<void> {

@@ -31,6 +31,7 @@ import type { LogParts } from "./streams/logs.ts";
 import { createStreams, listenLocally, type Streams } from "./streams/streams.ts";
 import { answerEdges } from "./times/edges.ts";
 import { changeTimes } from "./times/times.ts";
+import { Values } from "./values/values.ts";
 
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
@@ -163,6 +164,7 @@ function buildAgent(
   paths: HostPaths,
 ): Agent {
   const { identity } = ledger.content();
+  const { dataDir, runDir } = config;
   return createAgent({
     ...{ clock, log, ledger, engine, facts },
     random: systemRandom,
@@ -175,6 +177,7 @@ function buildAgent(
     }),
     streams,
     hostPaths: paths,
+    ...(identity === null ? {} : { values: new Values({ clock, log, identity, dataDir, runDir }) }),
     ask: lazyAsk(engine),
     leases: leaseFile(config.runDir, identity?.node ?? "", log),
     bootId: bootId(),

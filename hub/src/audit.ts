@@ -12,6 +12,7 @@ import type { ApiToken, Change, JoinToken } from "./core/change.ts";
 import type { Command, CommandContext, People } from "./core/command.ts";
 import { type Role, scopeText } from "./core/permission.ts";
 import { type Rollout, type Wish, wishKey } from "./core/rollout-state.ts";
+import { type StoredValue, sameValue } from "./core/value.ts";
 import type { Node, World } from "./core/world.ts";
 import type { AuditRecord } from "./store/audit-chain.ts";
 
@@ -25,7 +26,7 @@ export function audited(
   world: World,
   command: Command,
   changes: readonly Change[],
-  { token, people }: Pick<CommandContext, "token" | "people">,
+  { token, people, values }: Pick<CommandContext, "token" | "people" | "values">,
 ): Audited {
   const app = (name: AppName, before: string | null, after: string | null): Audited =>
     entry(`app/${name}`, null, before, after);
@@ -108,6 +109,15 @@ export function audited(
       const { target, before, after } = userWords(command, changes, people);
       return entry(target, null, before, after);
     }
+    case "set-value":
+    case "remove-value": {
+      const { kind, name } = command.value;
+      const before = values?.find((one) => sameValue(one, command.value));
+      const after = command.kind === "remove-value" ? undefined : (lastOf(changes, "value-set")?.value ?? before);
+      return entry(`${kind}/${name}`, null, storedValueWords(before), storedValueWords(after));
+    }
+    case "rewrap-values":
+      return entry("secret-keys", null, null, `${command.items.length} versions wrapped anew`);
     default:
       return assertNever(command);
   }
@@ -202,6 +212,12 @@ function roleWords(people: People | null, name: string): string | null {
 /** Its revision begins anew when it was removed; the hash tells whether two are the same. */
 const policyWords = (policy: Policy | undefined): string | null =>
   policy === undefined ? null : `revision ${policy.revision} ${sha256Hex(canonicalJson(policy))}`;
+/** Which version, never what is in it. */
+function storedValueWords(value: StoredValue | undefined): string | null {
+  if (value === undefined) return null;
+  const whom = value.apps.length === 0 ? "" : ` for ${value.apps.join(", ")}`;
+  return `version ${value.versions.at(-1)?.version ?? "none"}${whom}`;
+}
 
 const permissionWords = ({ permissions }: Role): string => [...permissions].sort().join(" ");
 

@@ -20,6 +20,7 @@ import { isAboutPeople } from "./core/people-command.ts";
 import { disconnected, greeted, received } from "./core/received.ts";
 import { undoTarget } from "./core/rollout/undo.ts";
 import { isAboutUsers } from "./core/user-command.ts";
+import { needsValues } from "./core/value-command.ts";
 import type { AppRevision, World } from "./core/world.ts";
 import type { Frame, HashMatches, Hub, InputResult, Listener, StorageState } from "./link/hub.ts";
 import type { AuditRecord } from "./store/audit-chain.ts";
@@ -276,6 +277,7 @@ class Loop implements ControlLoop {
       freshToken: context.freshToken,
       undoTo: command.kind === "undo-rollout" ? this.#undoTo(command.app, command.to) : null,
       people: this.#people(command),
+      values: needsValues(command) ? store.values() : null,
     };
   }
 

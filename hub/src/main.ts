@@ -3,6 +3,7 @@
 import { mkdirSync, statSync } from "node:fs";
 import * as path from "node:path";
 import type { InstallationId } from "@skerry/shared/model/ids.ts";
+import { valueWords } from "@skerry/shared/model/value-names.ts";
 import { type Clock, sleep, systemClock } from "@skerry/shared/runtime/clock.ts";
 import { jsonLog, type Log, type LogLevel } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
@@ -11,11 +12,13 @@ import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
 import type { HubConfig } from "./config.ts";
 import { type ControlLoop, createControlLoop } from "./control-loop.ts";
 import { DEFAULT_SETTINGS } from "./core/decide.ts";
+import { usersOf } from "./core/value.ts";
 import { type AdminToken, ensureAdminToken } from "./http/admin-token.ts";
 import { PASSWORD_COST } from "./http/login/passwords.ts";
 import { ensureUserKey, type UserKey, UserKeyError } from "./http/login/user-key.ts";
 import { addProcessMetrics, addSurroundings } from "./http/metrics.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
+import { type Keyring, openKeyring } from "./keyring/keyring.ts";
 import { readLogs } from "./link/logs.ts";
 import { createLinkServer, type LinkServer } from "./link/server.ts";
 import { NodeStreams } from "./link/streams.ts";
@@ -24,8 +27,12 @@ import { ensureSigningKey, type SigningKey } from "./signing-key.ts";
 import { StoreOpenError } from "./store/sqlite/open-error.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import { type Store, StoreError } from "./store/store.ts";
+import { Contents } from "./values/contents.ts";
+import { giveValues } from "./values/give.ts";
 
 const DATABASE_FILE = "hub.db";
+/** Beside the database and never in it: a thief of a backup must not get both. */
+const KEYS_FILE = "secret-keys";
 /** For goodbyes to reach the agents and their close frames to come back; what is left then is cut. */
 const GOODBYE_MS = 2_000;
 /** How often to look whether the last agent has gone. */
@@ -84,7 +91,8 @@ export async function startHub(config: HubConfig, log: Log): Promise<Result<Runn
       log.info("made a signing key: keep a copy of it with your backups", { file: signing.value.file });
     const userKey = ensureUserKey(config.dataDir, systemRandom);
     warnOfLostFactors(log, userKey, store);
-    const parts = await buildParts(store, clock, log, adminToken, signing.value, userKey);
+    const keyring = openKeyring(path.join(config.dataDir, KEYS_FILE), systemRandom);
+    const parts = await buildParts(store, clock, log, adminToken, signing.value, userKey, keyring);
     running = { url: "", setUpLink: null, adminToken, stop: once(() => stopParts(parts, clock, log)) };
     parts.loop.start();
     const url = await parts.http.app.listen({ host: config.host, port: config.port });
@@ -148,15 +156,20 @@ async function buildParts(
   adminToken: AdminToken,
   signing: SigningKey,
   userKey: UserKey,
+  keyring: Keyring,
 ): Promise<Parts> {
   const random = systemRandom;
   const loop = createControlLoop({ clock, random, log, store, settings: DEFAULT_SETTINGS });
+  const { world } = loop;
+  const contents = new Contents({ installation: world.installation, store, keyring, random });
+  warnOfLostKeys(log, store, contents, loop);
   const link = createLinkServer({
     ...{ clock, random, log },
     hub: loop,
     publicKey: (node) => store.publicKey(node),
     revokedKey: (node) => store.revokedKeyOf(node)?.publicKey ?? null,
     sign: signing.sign,
+    values: giveValues({ ...{ world, contents, random, log }, publicKey: (node) => store.publicKey(node) }),
     hubVersion: SKERRY_VERSION,
     onGone: (node) => streams.drop(node),
   });
@@ -173,6 +186,7 @@ async function buildParts(
     clock,
     random,
     log,
+    keyring,
     logs: {
       isHeard: (node) => link.isConnected(node),
       read: (node, ask, signal) => readLogs(streams, node, ask, signal),
@@ -221,6 +235,17 @@ const isLoopback = (host: string): boolean => host === "localhost" || host === "
 function warnOfPlainText(log: Log, host: string): void {
   if (isLoopback(host)) return;
   log.warn("without TLS, tokens and files travel readable: use a network you trust, a VPN, or a TLS proxy", { host });
+}
+
+/** Nodes keep what they have, and nothing is deleted: the file may be put back, or the values set again. */
+function warnOfLostKeys(log: Log, store: Store, contents: Contents, { world }: ControlLoop): void {
+  for (const value of store.values()) {
+    if (contents.isReadable(value)) continue;
+    log.error("the key to what is kept encrypted is lost: put back the file secret-keys and restart, or set it again", {
+      value: valueWords(value),
+      apps: usersOf(world, value).join(", "),
+    });
+  }
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {

@@ -16,6 +16,7 @@ import type {
 } from "@skerry/shared/model/ids.ts";
 import { plainStatus, RUN_INTENT } from "@skerry/shared/model/plain.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { ValueRef } from "@skerry/shared/model/value.ts";
 import type { Policy } from "@skerry/shared/policy/policy.ts";
 import { NO_GRANTS, NO_RULES } from "@skerry/shared/policy/profiles.ts";
 import { resolved } from "@skerry/shared/policy/resolve.ts";
@@ -25,6 +26,7 @@ import { NEW_LINEAGE } from "../../hub/src/core/lineage.ts";
 import type { Role } from "../../hub/src/core/permission.ts";
 import type { GateResult, Rollout } from "../../hub/src/core/rollout-state.ts";
 import type { Session, User } from "../../hub/src/core/user.ts";
+import type { StoredValue } from "../../hub/src/core/value.ts";
 import type { App, Node, Placement } from "../../hub/src/core/world.ts";
 import { FIRST_STEP } from "../../hub/src/core/world.ts";
 import { type AuditRecord, CHAIN_START, follow } from "../../hub/src/store/audit-chain.ts";
@@ -158,6 +160,14 @@ export const user = (name: string): User => ({
 export const session = (id: string, of: string): Session => ({
   ...{ id, user: of, secretHash: hash("f"), createdAtMs: 3 },
 });
+const versionOf = (digit: string): string => digit.repeat(32);
+const value = (name: string, ...digits: readonly string[]): StoredValue => ({
+  ...{ kind: "secret", app: null, name, apps: [] },
+  versions: digits.map((digit) => ({ version: versionOf(digit), bytes: 3, madeAtMs: 1, madeBy: "admin" })),
+});
+const ref = (name: string, digit: string): ValueRef => ({ kind: "secret", app: null, name, version: versionOf(digit) });
+const content = (digit: string) => ({ key: "k1", wrapped: `w${digit}`, body: `b${digit}` });
+const sealed = (digit: string) => ({ version: versionOf(digit), ...content(digit) });
 
 export const apiToken = (id: string, name: string): ApiToken => ({
   ...{ id, name, secretHash: hash("d"), role: "deployer", expiresAtMs: 9_000, createdAtMs: 1, createdBy: "admin" },
@@ -513,6 +523,8 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         { kind: "api-token-set", token: apiToken("a1", "ci") },
         { kind: "user-set", user: user("anna") },
         { kind: "session-set", session: session("s1", "anna") },
+        { kind: "value-set", value: value("db", "a"), sealed: sealed("a") },
+        { kind: "value-removed", value: value("db", "a") },
       ]),
     );
     expect(store.watch(0, 100)?.map(({ change }) => change.kind)).toEqual(["node-set"]);
@@ -630,6 +642,41 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect([...after.sessionUses("anna")]).toEqual([]);
     },
   );
+
+  contract(
+    "[S260] secrets and configs are there after a crash with the versions that are listed, and no others",
+    (store, under) => {
+      store.commit(
+        commit([
+          { kind: "value-set", value: value("db", "a"), sealed: sealed("a") },
+          { kind: "value-set", value: value("db", "a", "b"), sealed: sealed("b") },
+          { kind: "value-set", value: value("key", "c"), sealed: sealed("c") },
+          { kind: "value-set", value: { ...value("db", "d"), app: appName("shop") }, sealed: sealed("d") },
+          { kind: "value-set", value: value("gone", "e"), sealed: sealed("e") },
+          { kind: "value-removed", value: value("gone") },
+        ]),
+      );
+      const after = under.crash(store);
+      expect(after.values()).toEqual([
+        value("db", "a", "b"),
+        value("key", "c"),
+        { ...value("db", "d"), app: appName("shop") },
+      ]);
+      expect(after.sealedValue(ref("db", "a"))).toEqual(content("a"));
+      expect(after.sealedValue({ ...ref("db", "d"), app: appName("shop") })).toEqual(content("d"));
+      expect([after.sealedValue(ref("db", "d")), after.sealedValue(ref("gone", "e"))]).toEqual([null, null]);
+      after.commit(commit([{ kind: "value-set", value: value("db", "b"), sealed: null }]));
+      expect([after.sealedValue(ref("db", "a")), after.sealedValue(ref("db", "b"))]).toEqual([null, content("b")]);
+    },
+  );
+
+  contract("[S261] a content is wrapped anew without being touched", (store, under) => {
+    store.commit(commit([{ kind: "value-set", value: value("db", "a"), sealed: sealed("a") }]));
+    store.commit(commit([{ kind: "value-rewrapped", ref: ref("db", "a"), key: "new", wrapped: "other" }]));
+    const after = under.crash(store);
+    expect(after.sealedValue(ref("db", "a"))).toEqual({ ...content("a"), key: "new", wrapped: "other" });
+    expect(after.valueKeys()).toEqual([{ ref: ref("db", "a"), key: "new", wrapped: "other" }]);
+  });
 
   contract("[S12] settings are small named values", (store, under) => {
     expect(store.setting("admin")).toBeNull();

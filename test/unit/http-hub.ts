@@ -11,7 +11,7 @@ import type { InstallationId, NodeId, WorkloadId } from "@skerry/shared/model/id
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
 import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { Report, WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
-import type { Hello, ToHub } from "@skerry/shared/protocol/to-hub.ts";
+import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
 import { PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
 import { type Clock, systemClock } from "@skerry/shared/runtime/clock.ts";
 import { type Log, silentLog } from "@skerry/shared/runtime/log.ts";
@@ -23,6 +23,8 @@ import { ensureAdminToken } from "../../hub/src/http/admin-token.ts";
 import type { LogSource } from "../../hub/src/http/deps.ts";
 import { secretBox } from "../../hub/src/http/login/user-key.ts";
 import { createHttpServer, type HttpServer } from "../../hub/src/http/server.ts";
+import { type Keyring, openKeyring } from "../../hub/src/keyring/keyring.ts";
+import type { Frame } from "../../hub/src/link/hub.ts";
 import { openSqliteStore } from "../../hub/src/store/sqlite/store.ts";
 import type { Store } from "../../hub/src/store/store.ts";
 
@@ -46,6 +48,9 @@ export interface TestHub {
   readonly store: Store;
   readonly loop: ControlLoop;
   readonly http: HttpServer;
+  readonly keyring: Keyring;
+  /** Where its database and keys are. */
+  readonly folder: string;
   readonly admin: string;
   readonly state: { stopping: boolean };
   call(
@@ -59,7 +64,7 @@ export interface TestHub {
   join(name: string, more?: { labels?: Record<string, string>; memoryBytes?: number }): Promise<NodeId>;
   /** It connects anew. */
   greet(node: NodeId): Promise<void>;
-  frame(node: NodeId, frame: Exclude<ToHub, Hello>): Promise<void>;
+  frame(node: NodeId, frame: Frame): Promise<void>;
   /** Everything that is placed on the node is in this state there. */
   reportAll(node: NodeId, state: WorkloadState): Promise<void>;
   /** What it was given last has failed there, and it went back by itself. */
@@ -103,6 +108,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
   const log = options.log ?? silentLog;
   const { hash } = ensureAdminToken(folder, store, { ...systemRandom, hex: () => "a".repeat(64) }, false);
   const loop = createControlLoop({ clock, random: systemRandom, log, store, settings: DEFAULT_SETTINGS });
+  const keyring = openKeyring(join(folder, "secret-keys"), systemRandom);
   const state = { stopping: false };
   const http = await createHttpServer({
     logs: options.logs ?? { isHeard: () => false, read: () => Readable.from([]) },
@@ -111,6 +117,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     clock,
     random: systemRandom,
     log,
+    keyring,
     adminTokenHash: hash,
     signingKey: publicKeyOf("5a".repeat(32)),
     passwordCost: CHEAP,
@@ -168,6 +175,8 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     store,
     loop,
     http,
+    keyring,
+    folder,
     admin,
     state,
     call,

@@ -272,7 +272,7 @@ describe("the engine's create request", () => {
       },
     });
     createCall({ name: "x", spec, labels: {}, environment: {} }, 47);
-    const agentsOwn = ["dependsOn", "pullPolicy", "restart"];
+    const agentsOwn = ["dependsOn", "files", "pullPolicy", "restart"];
     expect(
       Object.keys(base)
         .filter((name) => !read.has(name))

@@ -22,7 +22,7 @@ import {
 import type { Told } from "../core/report.ts";
 import { commitIfPossible, type Identity, type Ledger, type LedgerChange } from "../ledger/ledger.ts";
 import { type Dial, DialError, isLasting, type LinkFailure } from "./failure.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionParts } from "./session.ts";
 
 const RECONNECT_BASE_MS = 1_000;
 /** A connection that stood for so long was a good one: the next failure starts from the beginning. */
@@ -50,6 +50,8 @@ export interface LinkParts {
   readonly leases: LeaseKeeper;
   /** The hub's wish for a stream socket goes here, and its end: what was opened by it ends with the connection. */
   readonly streams: { open(ticket: string): void; closeAll(): void };
+  /** Secrets and configs; without it none is asked for. */
+  readonly values?: SessionParts["values"];
   readonly told: () => Told;
   /** Something changed that the reconciler should look at: an assignment, a lease that came back. */
   readonly wake: (reason: string) => void;
@@ -200,9 +202,9 @@ class ReconnectingLink implements Link {
       connection.close(1000, "the agent was stopped");
       return;
     }
-    const { clock, log, ledger, identity, bootId, runId, agentVersion, metered, told } = this.#parts;
+    const { clock, log, ledger, identity, bootId, runId, agentVersion, metered, told, values } = this.#parts;
     const session: Session = new Session({
-      ...{ clock, log, connection, ledger, identity, bootId, runId, agentVersion, metered, told },
+      ...{ clock, log, connection, ledger, identity, bootId, runId, agentVersion, metered, told, values },
       handlers: {
         onWelcome: ({ heartbeatMs, hubVersion }) => this.#onWelcome(session, heartbeatMs, hubVersion),
         onBeatSent: (n) => {

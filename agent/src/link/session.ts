@@ -4,6 +4,8 @@ import type { Assignment, Position } from "@skerry/shared/model/assignment.ts";
 import type { Mark } from "@skerry/shared/model/mark.ts";
 import type { Condition } from "@skerry/shared/model/node.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
+import type { ValueRef } from "@skerry/shared/model/value.ts";
+import { valueKey } from "@skerry/shared/model/value-names.ts";
 import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
 import { decodeToAgent, encodeToHub } from "@skerry/shared/protocol/codec.ts";
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
@@ -11,6 +13,7 @@ import { helloText } from "@skerry/shared/protocol/proof.ts";
 import { type AssignmentHead, assignmentText } from "@skerry/shared/protocol/signed-assignment.ts";
 import type { ToAgent, Welcome } from "@skerry/shared/protocol/to-agent.ts";
 import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
+import { MAX_VALUES_PER_ASK } from "@skerry/shared/protocol/values.ts";
 import {
   CLOSE,
   MAX_EVENTS_PER_FRAME,
@@ -42,6 +45,17 @@ const MAX_EVENTS_CHARACTERS = 262_144;
 /** With so much unsent the link is slower than what is said: reports and events wait, beats go on. */
 const MAX_UNSENT_BYTES = 524_288;
 
+/** A value that was asked for and did not come, or was refused, is asked for again after this. */
+const ASK_AGAIN_MS = 300_000;
+
+/** What the link needs of secrets and configs. */
+export interface SessionValues {
+  lacking(assignment: Assignment | null): readonly ValueRef[];
+  proof(): { readonly boxKey: string; readonly signature: string };
+  take(ref: ValueRef, box: string): void;
+  refuse(ref: ValueRef, reason: string): void;
+}
+
 export interface SessionParts {
   readonly clock: Clock;
   readonly log: Log;
@@ -53,6 +67,7 @@ export interface SessionParts {
   readonly agentVersion: string;
   readonly metered: boolean;
   readonly told: () => Told;
+  readonly values?: SessionValues | undefined;
   readonly handlers: SessionHandlers;
 }
 
@@ -93,6 +108,10 @@ export class Session {
   #goodbyeReason = "";
   #ownFailure: LinkFailure | null = null;
   #lastRefusal = "";
+  /** By value: when it was last asked for on this connection. */
+  readonly #askedValues = new Map<string, Millis>();
+  /** Asked for, and neither given nor refused yet. */
+  readonly #awaitedValues = new Set<string>();
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -214,6 +233,7 @@ export class Session {
     this.#beat();
     this.#report();
     this.sendEvents();
+    this.#askForValues();
   }
 
   /** One that cannot be kept is not answered: the hub goes on taking the one before. */
@@ -276,6 +296,16 @@ export class Session {
       case "open-stream":
         this.#parts.handlers.onOpenStream(message.ticket);
         return;
+      case "value":
+        this.#answered(message.ref);
+        this.#parts.values?.take(message.ref, message.box);
+        this.#askForValues();
+        return;
+      case "value-refused":
+        this.#answered(message.ref);
+        this.#parts.values?.refuse(message.ref, message.reason);
+        this.#askForValues();
+        return;
       default:
         assertNever(message, "message to the agent");
     }
@@ -334,6 +364,7 @@ export class Session {
     handlers.onAccepted(assignment);
     this.reportSoon();
     this.sendEvents();
+    this.#askForValues();
   }
 
   #refuse(position: Position, reason: Extract<ToHub, { type: "refused" }>["reason"], message: string): void {
@@ -406,6 +437,32 @@ export class Session {
     this.#beat();
     this.reportSoon();
     this.sendEvents();
+    this.#askForValues();
+  }
+
+  /** A few at a time: the next when those have been answered. */
+  #askForValues(): void {
+    const { clock, ledger, values } = this.#parts;
+    if (values === undefined || this.#phase !== "open") return;
+    const now = clock.monotonicMs();
+    for (const key of this.#awaitedValues)
+      if (now - (this.#askedValues.get(key) ?? now) >= ASK_AGAIN_MS) this.#awaitedValues.delete(key);
+    if (this.#awaitedValues.size > 0) return;
+    const due = values.lacking(ledger.content().assignment).filter((ref) => {
+      const asked = this.#askedValues.get(valueKey(ref));
+      return asked === undefined || now - asked >= ASK_AGAIN_MS;
+    });
+    const wanted = due.slice(0, MAX_VALUES_PER_ASK);
+    if (wanted.length === 0) return;
+    for (const ref of wanted) {
+      this.#askedValues.set(valueKey(ref), now);
+      this.#awaitedValues.add(valueKey(ref));
+    }
+    this.#send({ type: "need-values", ...values.proof(), wanted });
+  }
+
+  #answered(ref: ValueRef): void {
+    this.#awaitedValues.delete(valueKey(ref));
   }
 
   /** Since the first beat that has no answer; anything that came after it counts as an answer: a long frame may be under way. */

@@ -13,6 +13,7 @@ import { type Engine, EngineError, type PullProgress } from "../engine/engine.ts
 import type { HostPaths } from "../engine/host-paths.ts";
 import { containerLabels, type LabelKey, objectLabels } from "../engine/labels.ts";
 import type { ChangeTimes } from "../times/times.ts";
+import type { Values } from "../values/values.ts";
 
 /** The engine adapter has deadlines of its own; these catch one that breaks its promise. A slow SD card takes tens of seconds to create. */
 const CHANGE_DEADLINE_MS = 180_000;
@@ -29,6 +30,7 @@ export interface ExecuteParts {
   /** Without them links are not followed: an engine that is no real one has none. */
   readonly hostPaths?: HostPaths;
   readonly desired: () => Assignment | null;
+  readonly values?: Pick<Values, "mountsFor">;
 }
 
 export interface ActionContext {
@@ -109,7 +111,7 @@ async function call(parts: ExecuteParts, action: Action, context: ActionContext)
 }
 
 async function create(
-  { engine, labelKey, times, hostPaths, desired }: ExecuteParts,
+  { engine, labelKey, times, hostPaths, desired, values }: ExecuteParts,
   { workload, name, named }: Extract<Action, { kind: "create-container" }>,
 ): Promise<string> {
   const labels = containerLabels(labelKey, workload, name, limitsText(expectedLimits(workload.spec)));
@@ -118,7 +120,9 @@ async function create(
   const allowed = await allowedSpec(workload, desired()?.apps ?? [], hostPaths);
   const spec = named ? allowed : withoutAliases(allowed);
   const mount = await holdMount(times, workload);
-  const mounted = mount === null ? spec : { ...spec, mounts: [...spec.mounts, mount] };
+  const files = await fileMounts(values, workload);
+  const added = [...(mount === null ? [] : [mount]), ...files];
+  const mounted = added.length === 0 ? spec : { ...spec, mounts: [...spec.mounts, ...added] };
   return await engine.createContainer({ name, spec: { ...mounted, ...silence(mounted) }, labels, environment });
 }
 
@@ -171,6 +175,18 @@ async function real(paths: HostPaths, path: string): Promise<string> {
 
 function withoutAliases(spec: ContainerSpec): ContainerSpec {
   return { ...spec, networks: spec.networks.map((attachment) => ({ ...attachment, aliases: [] })) };
+}
+
+/** The paths are all that the engine hears of them. */
+async function fileMounts(values: ExecuteParts["values"], workload: Workload): Promise<readonly Mount[]> {
+  if (workload.spec.files === null) return [];
+  try {
+    if (values === undefined) throw new Error("this agent has no place for secrets and configs");
+    return await values.mountsFor(workload);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new EngineError("retry", `could not give it its secrets and configs: ${why}`, { cause: error });
+  }
 }
 
 /** Not part of the spec, so it comes with the next container when it is turned on. */

@@ -11,7 +11,7 @@ import { BugError } from "@skerry/shared/runtime/assert.ts";
 import { type Millis, sleep } from "@skerry/shared/runtime/clock.ts";
 import type { Action, Lane, Plan } from "../core/action.ts";
 import { chanceFrom } from "../core/chance.ts";
-import type { PlanContext } from "../core/plan/scene.ts";
+import { NO_VALUES, type PlanContext } from "../core/plan/scene.ts";
 import { gateOf, imagesOf, targetsOf } from "../core/plan/target.ts";
 import { plan } from "../core/plan.ts";
 import { type Outcome, rememberOutcome } from "../core/remember.ts";
@@ -102,6 +102,7 @@ class Loop implements Reconciler {
     this.#lanes = new Lanes({
       ...(parts.times === undefined ? {} : { times: parts.times }),
       ...(parts.hostPaths === undefined ? {} : { hostPaths: parts.hostPaths }),
+      ...(parts.values === undefined ? {} : { values: parts.values }),
       clock,
       engine,
       labelKey,
@@ -294,6 +295,7 @@ class Loop implements Reconciler {
       this.#health.answered();
       const ends = await this.#ends.read(look.observed.own, this.#journal.memory(), this.#lanes.inWork());
       this.#ends.looked();
+      if (this.#parts.values !== undefined) await this.#parts.values.look(desired, look.observed.own);
       return { ...look, desired, inFlight, ends };
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
@@ -333,6 +335,7 @@ class Loop implements Reconciler {
       openWindows: this.#parts.times?.windows(desired) ?? new Map(),
       holds: this.#parts.times?.holds() ?? new Map(),
       unbrokenSinceMs,
+      values: this.#parts.values?.here() ?? NO_VALUES,
     };
   }
 

@@ -12,6 +12,7 @@ import type { LabelKey } from "../engine/labels.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Ask } from "../prober/prober.ts";
 import type { ChangeTimes } from "../times/times.ts";
+import type { Values } from "../values/values.ts";
 
 export interface ReconcilerParts {
   readonly clock: Clock;
@@ -35,6 +36,8 @@ export interface ReconcilerParts {
   readonly times?: ChangeTimes;
   /** Follows links of host paths before they are mounted; without it they are taken as they are written. */
   readonly hostPaths?: HostPaths;
+  /** Secrets and configs; without it a workload that gets some waits. */
+  readonly values?: Pick<Values, "look" | "here" | "mountsFor">;
   /** Why the ledger had to start empty, when it was lost; containers are then adopted from their labels. null: it was not. */
   readonly ledgerLost: string | null;
 }

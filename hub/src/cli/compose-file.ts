@@ -9,6 +9,7 @@ import type { Problem } from "../compose/problem.ts";
 import { referencedFiles } from "../compose/referenced.ts";
 import { CliFailure } from "./failure.ts";
 import type { Io } from "./io.ts";
+import { knownHere, sentValues } from "./sent-values.ts";
 
 /** Compose's own names, in its order. */
 const USUAL = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
@@ -33,6 +34,8 @@ export interface ReadyToApply {
   /** Only those that the file names. */
   readonly variables: Readonly<Record<string, string>>;
   readonly profiles: readonly string[];
+  /** What its secrets and configs take from here; base64 by "secrets.KEY". */
+  readonly values: Readonly<Record<string, string>>;
   readonly result: Result<CompiledApp, readonly Problem[]>;
 }
 
@@ -45,9 +48,10 @@ export async function compileFile(
   const source = await readSource(io, options.file);
   const around = await variablesAround(io, source, options.envFile);
   const files = await readReferenced(source, around);
+  const values = await sentValues(source.text, source.folder, around);
   const profiles = [...(options.profile ?? []), ...(io.env["COMPOSE_PROFILES"]?.split(",").filter(Boolean) ?? [])];
   const compile = (name: string | null) =>
-    compileCompose({ name, text: source.text, files, variables: around, profiles });
+    compileCompose({ name, text: source.text, files, variables: around, profiles, values: knownHere(values) });
   const first = compile(options.name ?? null);
   const lacksName =
     !first.ok && first.error.some(({ code, path, line }) => code === "key-missing" && path === "" && line === null);
@@ -56,7 +60,7 @@ export async function compileFile(
   const variables = Object.fromEntries(
     used.filter((name) => Object.hasOwn(around, name)).map((name) => [name, around[name] ?? ""]),
   );
-  return { source, files, variables, profiles, result };
+  return { source, files, variables, profiles, values, result };
 }
 const STAND_IN = "app";
 

@@ -2,10 +2,11 @@
 // It must stay light: commander, and types of everything else.
 import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
+import type { NameOptions, SetOptions } from "./commands/value.ts";
 import type { WishKind, WishOptions } from "./commands/wish.ts";
 import { addExamples } from "./examples.ts";
 import { EXIT, type ExitCode } from "./failure.ts";
-import type { Io } from "./io.ts";
+import type { HubOptions, Io } from "./io.ts";
 
 /** A command's work; what it resolves to is the exit code. */
 export type Finish = (work: Promise<ExitCode>) => void;
@@ -39,6 +40,8 @@ export function buildProgram(io: Io, finish: Finish): Command {
   addNodes(program, finish, io);
   program.commandsGroup("Who may do what:");
   addPeople(program, finish, io);
+  program.commandsGroup("Secrets and configs:");
+  addValues(program, finish, io);
   program.commandsGroup("And:");
   addRest(program, finish, io);
   // Last, so that it stands in the last group.
@@ -716,6 +719,87 @@ function addApiTokens(program: Command, finish: Finish, io: Io): void {
     .summary("remove a token; who uses it is out at once")
     .description("Removes an API token, by name or id. What is open with it is closed.");
   lazily(remove, finish, io, () => import("./commands/api-token-rm.ts"), ["name"]);
+}
+
+const VALUE_WORDS = {
+  secret:
+    "Kept encrypted, given only to nodes that run an app which uses it, and there in memory alone. It is never shown again.",
+  config: "As a secret, but shown to whoever may see the app.",
+} as const;
+
+function addValues(program: Command, finish: Finish, io: Io): void {
+  for (const kind of ["secret", "config"] as const) {
+    const command = program
+      .command(kind)
+      .summary(kind === "secret" ? "secrets for apps: set, ls, rm, rotate-keys" : "configs for apps: set, ls, cat, rm")
+      .description(
+        `A ${kind} is a file in containers, named in a Compose file with \`external: true\`. ${VALUE_WORDS[kind]}`,
+      );
+    const set = command
+      .command("set <name>")
+      .summary(`set a ${kind}, from a file or standard input`)
+      .description(
+        `Sets a ${kind}: the value is read from FILE, from standard input, or asked for. Each app that uses it gets a new revision at once, which rolls out like any change. With --app only these apps may use it; without, apps that are deployed by somebody who may deploy all.`,
+      )
+      .option("--file <file>", "read the value from a file")
+      .option("--app <app>", "only for this app; may be given several times", collect)
+      .addOption(json());
+    lazily(
+      set,
+      finish,
+      io,
+      async () => {
+        const { set: run } = await import("./commands/value.ts");
+        return { run: (given: Io, options: SetOptions) => run(given, kind, options) };
+      },
+      ["name"],
+    );
+    const list = command
+      .command("ls")
+      .alias("list")
+      .summary(`list ${kind}s, and which apps use them`)
+      .description(`Lists the ${kind}s, without what is in them.`)
+      .addOption(json());
+    lazily(list, finish, io, async () => {
+      const { list: run } = await import("./commands/value.ts");
+      return { run: (given: Io, options: HubOptions) => run(given, kind, options) };
+    });
+    const remove = command
+      .command("rm <name>")
+      .summary(`remove a ${kind} that no app uses`)
+      .description(`Removes a ${kind}. One that an app uses is refused: take it out of the file first.`);
+    lazily(
+      remove,
+      finish,
+      io,
+      async () => {
+        const { remove: run } = await import("./commands/value.ts");
+        return { run: (given: Io, options: NameOptions) => run(given, kind, options) };
+      },
+      ["name"],
+    );
+    if (kind === "secret") addRotateKeys(command, finish, io);
+    else addCat(command, finish, io);
+  }
+}
+
+function addCat(command: Command, finish: Finish, io: Io): void {
+  const cat = command
+    .command("cat <name>")
+    .summary("show what is in a config")
+    .description("Shows what is in a config; with --app one that came with that app's file.")
+    .option("--app <app>", "of this app's own");
+  lazily(cat, finish, io, async () => ({ run: (await import("./commands/value.ts")).cat }), ["name"]);
+}
+
+function addRotateKeys(command: Command, finish: Finish, io: Io): void {
+  const rotate = command
+    .command("rotate-keys")
+    .summary("make a new key for what the hub keeps encrypted")
+    .description(
+      "Makes a new key in the hub's file secret-keys, puts all secrets and configs under it, and forgets the older ones. Nothing is rolled out. Keep a copy of that file, apart from the database: without it the secrets in a backup are lost.",
+    );
+  lazily(rotate, finish, io, async () => ({ run: (await import("./commands/value.ts")).rotateKeys }));
 }
 
 function addRest(program: Command, finish: Finish, io: Io): void {

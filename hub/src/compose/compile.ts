@@ -25,6 +25,7 @@ import type { Context } from "./context.ts";
 import { compileDisconnect, compilePlacement } from "./deploy.ts";
 import { resolveExtends } from "./extend.ts";
 import { createFields, type Fields, type MapSpot } from "./fields.ts";
+import { ANY_VALUE, compileDeclared, type ValueSource } from "./files.ts";
 import { MAX_RESOURCES, MAX_SERVICES } from "./limits.ts";
 import { compileVolumes } from "./mounts.ts";
 import { compileNetworks } from "./networks.ts";
@@ -43,6 +44,8 @@ export interface ComposeInput {
   readonly variables: Readonly<Record<string, string>>;
   /** "*" switches all of them on. */
   readonly profiles: readonly string[];
+  /** What is known of secrets and configs; left out: each is taken to be there. */
+  readonly values?: ValueSource;
 }
 
 export interface CompiledApp {
@@ -113,6 +116,9 @@ function compileApp(root: MapSpot, input: ComposeInput, used: Set<string>, field
   }
   const context: Context = {
     fields,
+    app,
+    declared: compileDeclared(root, fields),
+    values: input.values ?? ANY_VALUE,
     files: input.files,
     variables: input.variables,
     used,

@@ -6,6 +6,7 @@ import type { Context } from "./context.ts";
 import { compileRestart } from "./deploy.ts";
 import { compileEnvironment, compileLabels } from "./environment.ts";
 import { entriesOf, type Fields, type MapSpot, type Spot } from "./fields.ts";
+import { compileFiles } from "./files.ts";
 import { compileHealthcheck, compileLogging } from "./health.ts";
 import { compileMounts } from "./mounts.ts";
 import { compileAttachments } from "./networks.ts";
@@ -61,6 +62,11 @@ export function compileContainer(
     restart: compileRestart(service, fields),
     dependsOn: compileDependencies(name, service, context),
     logging: compileLogging(service, fields),
+    files: compileFiles(
+      service,
+      mounts.map(({ target }) => target),
+      context,
+    ),
   };
   return { spec, resources, networkKeys, volumeKeys };
 }

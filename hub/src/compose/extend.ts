@@ -95,6 +95,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   security_opt: "append-unique",
   sysctls: "pairs",
   tmpfs: "append",
+  secrets: "by-target",
+  configs: "by-target",
   volumes: "by-target",
   "deploy.placement.constraints": "append-unique",
   "deploy.placement.preferences": "append-unique",

@@ -51,6 +51,8 @@ const base = {
   },
   networks: { net: null },
   volumes: { vol: null },
+  secrets: { sec: { file: "s" }, other: { file: "o" } },
+  configs: { con: { file: "c" }, other: { file: "o" } },
 };
 
 /** JSON is YAML. */
@@ -63,8 +65,22 @@ function compile(text: string) {
   return compileCompose({ name: null, text, files, variables: {}, profiles: ["day"] });
 }
 
+/** On a service. */
+function granted(section: string, source: string): Record<string, readonly [unknown, unknown, Json?]> {
+  const at = `services.*.${section}[]`;
+  return {
+    [`${at}.source`]: [source, "other"],
+    [`${at}.target`]: ["a", "b", { source }],
+    [`${at}.mode`]: ["0400", "0440", { source }],
+    [`${at}.uid`]: ["1", "2", { source }],
+    [`${at}.gid`]: ["1", "2", { source }],
+  };
+}
+
 /** Two values of a key that must give two specs, with what has to stand beside them. */
 const CHANGES: Readonly<Record<string, readonly [unknown, unknown, Json?]>> = {
+  ...granted("secrets", "sec"),
+  ...granted("configs", "con"),
   name: ["one", "two"],
   services: [{ app: { image: "a" } }, { app: { image: "b" } }],
   networks: [{ net: { internal: true } }, { net: { internal: false } }],
@@ -282,6 +298,17 @@ const CHANGES: Readonly<Record<string, readonly [unknown, unknown, Json?]>> = {
 
 /** Keys that change nothing in what runs: a good value, and a bad one that must be told. */
 const CHECKED: Readonly<Record<string, readonly [unknown, unknown, Json?]>> = {
+  "secrets.*.file": ["a", {}],
+  "secrets.*.environment": ["A", {}],
+  "secrets.*.external": [true, "maybe"],
+  "secrets.*.external.name": ["a", "x/y"],
+  "secrets.*.name": ["a", "x/y", { file: "a" }],
+  "configs.*.file": ["a", {}],
+  "configs.*.environment": ["A", {}],
+  "configs.*.content": ["a", {}],
+  "configs.*.external": [true, "maybe"],
+  "configs.*.external.name": ["a", "x/y"],
+  "configs.*.name": ["a", "x/y", { file: "a" }],
   version: ["3.8", ["3"]],
   "networks.*.enable_ipv4": [true, false],
   "services.*.attach": [false, "perhaps"],

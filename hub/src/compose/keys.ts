@@ -23,6 +23,38 @@ const ioLimit = no(NEXT, "Use `blkio_config.weight`.");
 const hook = (when: string): KeyRule =>
   no(NEXT, `Run the command ${when} from the image's entrypoint, or as a service of its own with depends_on.`);
 
+const LABELLED = "a secret or config has no labels";
+function declaredValues(section: "secrets" | "configs", note: string): Record<string, KeyRule> {
+  const driver = no(
+    "what holds secrets is Skerry itself",
+    "Remove it; `external: true` takes one that was set before.",
+  );
+  return {
+    ...under(section, { "": yes(note) }),
+    ...under(`${section}.*`, {
+      file: yes("Read by `skerry apply` where it runs, relative to the file; 500 KiB at most."),
+      environment: yes("A variable where `skerry apply` runs."),
+      external: yes("One that was set with `skerry secret set` or `skerry config set`, and that this app may use."),
+      "external.name": yes("The old way to write `name`."),
+      name: yes("Another name than the key."),
+      labels: no(LABELLED, "Remove them."),
+      template_driver: driver,
+    }),
+    ...(section === "secrets" ? under("secrets.*", { driver, driver_opts: driver }) : {}),
+  };
+}
+
+function grantedValues(section: "secrets" | "configs", target: string): Record<string, KeyRule> {
+  return {
+    [section]: yes("Files in the container, read-only. Another value means another container."),
+    [`${section}[].source`]: yes(),
+    [`${section}[].target`]: yes(target),
+    [`${section}[].mode`]: yes("Octal; 0444 unless said."),
+    [`${section}[].uid`]: yes("A number; 0 unless said."),
+    [`${section}[].gid`]: yes("A number; 0 unless said."),
+  };
+}
+
 const topLevel: Record<string, KeyRule> = {
   version: yes("No meaning any more, as the Specification says; a warning asks to remove it."),
   name: yes("The app's name. `skerry apply NAME` overrides it."),
@@ -34,8 +66,9 @@ const topLevel: Record<string, KeyRule> = {
   networks: yes("Made on each node where a service needs them. A network does not span nodes."),
   volumes: yes("Made on each node where a service needs them. Never deleted implicitly."),
   models: no("Skerry does not run language models by itself", "Run a model server as a service."),
-  secrets: no(NEXT, "Until then: a file on the node as a read-only bind mount, or `environment`."),
-  configs: no(NEXT, "Until then: a file on the node as a read-only bind mount, or `environment`."),
+  ...declaredValues("secrets", "Kept encrypted, given only to nodes that need it, and there in memory alone."),
+  ...declaredValues("configs", "As `secrets`, but shown to whoever may see the app."),
+  "configs.*.content": yes("Part of the file, and shown with it."),
   "x-skerry": no("there are no settings for a whole app yet", "Put `x-skerry` on a service."),
 };
 
@@ -191,8 +224,8 @@ const storage = under("services.*", {
   tmpfs: yes("With the options size, mode, ro and rw."),
   shm_size: yes(),
   storage_opt: yes(),
-  secrets: no(NEXT, "Until then: a file on the node as a read-only bind mount, or `environment`."),
-  configs: no(NEXT, "Until then: a file on the node as a read-only bind mount, or `environment`."),
+  ...grantedValues("secrets", "A path, or a name below /run/secrets; the key unless said."),
+  ...grantedValues("configs", "A path, or a name below /; the key unless said."),
 });
 
 const limits = under("services.*", {

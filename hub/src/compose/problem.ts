@@ -17,6 +17,7 @@ export type ProblemCode =
   | "value-changed"
   | "reference-unknown"
   | "file-missing"
+  | "value-missing"
   | "conflict"
   /** Not of the file alone: a policy in audit mode would refuse it. */
   | "policy-audited";

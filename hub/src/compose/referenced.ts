@@ -1,8 +1,27 @@
-// Which files beside a Compose file are needed to compile it: the client reads them and sends them along.
+// Which files beside a Compose file are needed to compile it, and which values its secrets and configs take: the client reads them and
+// sends them along.
 // It must never fail: what is wrong with the file is told when it is compiled.
 import { createFields, entriesOf, type MapSpot } from "./fields.ts";
+import { compileDeclared, type DeclaredValue } from "./files.ts";
 import { collectNotes, compareText } from "./problem.ts";
 import { parseTree } from "./tree.ts";
+
+export interface ReferencedValue {
+  /** "secrets.KEY". */
+  readonly place: string;
+  readonly from: Extract<DeclaredValue["from"], { readonly kind: "file" | "environment" }>;
+}
+
+/** What stands under `secrets` and `configs` and comes from the client's machine, in the file's order. */
+export function referencedValues(text: string, variables: Readonly<Record<string, string>>): ReferencedValue[] {
+  const notes = collectNotes();
+  const tree = parseTree(text, { variables, used: new Set() }, notes);
+  if (tree === null) return [];
+  const found: ReferencedValue[] = [];
+  for (const [place, value] of compileDeclared({ tree, path: "" }, createFields(notes)))
+    if (value?.from.kind === "file" || value?.from.kind === "environment") found.push({ place, from: value.from });
+  return found;
+}
 
 /** Paths as written in the file, sorted; variables filled in. */
 export function referencedFiles(text: string, variables: Readonly<Record<string, string>>): string[] {

@@ -233,6 +233,9 @@ export function applyChange(world: World, change: Change): void {
     case "user-removed":
     case "session-set":
     case "session-removed":
+    case "value-set":
+    case "value-removed":
+    case "value-rewrapped":
     case "hub-event":
     case "node-events":
       return;

@@ -12,11 +12,13 @@ import type {
   WorkloadId,
 } from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
+import type { ValueRef } from "@skerry/shared/model/value.ts";
 import type { Policy } from "@skerry/shared/policy/policy.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Binding, Permission, Role } from "./permission.ts";
 import type { GateResult, Rollout, Wish } from "./rollout-state.ts";
 import type { Session, User } from "./user.ts";
+import type { SealedContent, StoredValue, ValueId } from "./value.ts";
 import type { App, Brake, Node, Placement, Reachability, Tombstone, Unplaced, Word } from "./world.ts";
 
 /** Said by the hub itself; node events keep their own union. */
@@ -86,7 +88,11 @@ export type HubEvent =
   /** A policy in audit mode let through what it would refuse. */
   | { readonly kind: "policy-audited"; readonly app: AppName; readonly reason: string; readonly by: string }
   /** `what`: "disabled", "given a new password". */
-  | { readonly kind: "user-changed"; readonly user: string; readonly what: string; readonly by: string };
+  | { readonly kind: "user-changed"; readonly user: string; readonly what: string; readonly by: string }
+  /** `value`: "secret db". */
+  | { readonly kind: "value-set"; readonly value: string; readonly by: string }
+  | { readonly kind: "value-removed"; readonly value: string; readonly by: string }
+  | { readonly kind: "value-keys-rotated"; readonly by: string; readonly rewrapped: number };
 
 /** Join token at rest: never its secret. `usesLeft` and `expiresAtMs` (hub's wall clock) are checked at the door. */
 export interface JoinToken {
@@ -159,6 +165,14 @@ export type DurableChange =
   | { readonly kind: "user-removed"; readonly name: string }
   | { readonly kind: "session-set"; readonly session: Session }
   | { readonly kind: "session-removed"; readonly id: string }
+  /** `sealed`: the content of its newest version; null: only whom it is for changed. Versions that it does not list any more go. */
+  | {
+      readonly kind: "value-set";
+      readonly value: StoredValue;
+      readonly sealed: (SealedContent & { readonly version: string }) | null;
+    }
+  | { readonly kind: "value-removed"; readonly value: ValueId }
+  | { readonly kind: "value-rewrapped"; readonly ref: ValueRef; readonly key: string; readonly wrapped: string }
   | { readonly kind: "hub-event"; readonly event: HubEvent }
   | { readonly kind: "node-events"; readonly node: NodeId; readonly items: readonly OutboxItem[] };
 

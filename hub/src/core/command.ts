@@ -12,6 +12,7 @@ import type {
   SpecHash,
 } from "@skerry/shared/model/ids.ts";
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
+import type { ValueRef } from "@skerry/shared/model/value.ts";
 import type { Policy, PolicyFields } from "@skerry/shared/policy/policy.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Result } from "@skerry/shared/runtime/result.ts";
@@ -19,6 +20,7 @@ import type { ApiToken, Change, JoinToken, RevokedKey } from "./change.ts";
 import type { Binding, Role } from "./permission.ts";
 import type { Session, User } from "./user.ts";
 import type { UserCommand, UserOutcome } from "./user-command.ts";
+import type { FreshVersion, OwnValue, StoredValue, ValueId } from "./value.ts";
 import type { WishTarget } from "./wishes.ts";
 import type { AppRevision, Availability } from "./world.ts";
 
@@ -33,6 +35,8 @@ export type Command =
       readonly retry: boolean;
       /** Windows and holds do not count for this revision. */
       readonly force: boolean;
+      /** New versions of the values that came with the file; none when left out. */
+      readonly values?: readonly OwnValue[];
     }
   | { readonly kind: "remove-app"; readonly app: AppName; readonly ifRevision: number | null }
   | {
@@ -80,7 +84,24 @@ export type Command =
   | WishCommand
   | PeopleCommand
   | PolicyCommand
-  | UserCommand;
+  | UserCommand
+  | ValueCommand;
+
+/** `specs`: those of the apps that use it now, with the new version in them. `fresh` null: the content is what it was. */
+export type ValueCommand =
+  | {
+      readonly kind: "set-value";
+      readonly value: ValueId;
+      readonly apps: readonly AppName[];
+      readonly fresh: FreshVersion | null;
+      readonly specs: readonly AppSpec[];
+    }
+  | { readonly kind: "remove-value"; readonly value: ValueId }
+  /** The keys of contents under a newer key of the ring. */
+  | {
+      readonly kind: "rewrap-values";
+      readonly items: readonly { readonly ref: ValueRef; readonly key: string; readonly wrapped: string }[];
+    };
 
 /** Whether the caller may give what these give is judged at the door. */
 export type PeopleCommand =
@@ -140,6 +161,8 @@ export interface CommandContext {
   readonly undoTo: AppRevision | null;
   /** Of the commands about people. */
   readonly people: People | null;
+  /** Of the commands that touch secrets and configs: all that are stored. */
+  readonly values: readonly StoredValue[] | null;
 }
 
 /** API tokens, own roles and users as they are stored; decisions need none of them, so the World has none. */
@@ -216,7 +239,18 @@ export type CommandOutcome =
   | { readonly kind: "role-removed"; readonly name: string }
   | { readonly kind: "policy-changed"; readonly policy: Policy; readonly changed: boolean }
   | { readonly kind: "policy-removed"; readonly name: string }
-  | UserOutcome;
+  | UserOutcome
+  /** `revised`: apps that use it and get a new revision by it. `changed` false: it was so already. */
+  | {
+      readonly kind: "value-set";
+      readonly value: ValueId;
+      readonly version: string;
+      readonly created: boolean;
+      readonly changed: boolean;
+      readonly revised: readonly { readonly app: AppName; readonly revision: Revision }[];
+    }
+  | { readonly kind: "value-removed"; readonly value: ValueId }
+  | { readonly kind: "values-rewrapped"; readonly count: number };
 
 export interface Handled {
   readonly changes: readonly Change[];

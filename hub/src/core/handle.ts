@@ -4,6 +4,7 @@ import type { AppSpec } from "@skerry/shared/model/app.ts";
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId, NodeName, Revision } from "@skerry/shared/model/ids.ts";
 import { workloadParts } from "@skerry/shared/model/names.ts";
+import { valueWords } from "@skerry/shared/model/value-names.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import { err, ok } from "@skerry/shared/runtime/result.ts";
@@ -21,6 +22,7 @@ import { gateOf } from "./rollout/slots.ts";
 import type { FailedSpec } from "./rollout-state.ts";
 import { handleStanding, keyRevoked, revokedRefusal } from "./standing-command.ts";
 import { handleUsers } from "./user-command.ts";
+import { handleValue, missingValue, ownValueChanges, ownValuesRemoved } from "./value-command.ts";
 import { handleWish, reasonProblem, scaled } from "./wish-command.ts";
 import type { App, Node, World } from "./world.ts";
 
@@ -53,7 +55,7 @@ export function handle(world: World, command: Command, context: CommandContext):
     case "pause-rollout":
     case "resume-rollout":
     case "undo-rollout":
-      return handleRollout(world, command, context);
+      return (command.kind === "undo-rollout" ? lostValue(context) : null) ?? handleRollout(world, command, context);
     case "set-stopped":
     case "restart":
     case "set-paused":
@@ -78,6 +80,14 @@ export function handle(world: World, command: Command, context: CommandContext):
     case "renew-recovery-codes":
     case "remove-second-factor":
       return handleUsers(command, context);
+    case "set-value":
+    case "remove-value":
+    case "rewrap-values":
+      return handleValue(world, command, context, (spec, reason) => {
+        const current = world.apps.get(spec.name);
+        assert(current !== undefined, `app ${spec.name} uses a value and is not there`);
+        return revise(world, spec, { sameAs: current.revision }, context, { ...PLAINLY, reason });
+      });
     default:
       return assertNever(command);
   }
@@ -116,7 +126,24 @@ function applyApp(world: World, command: CommandOf<"apply-app">, context: Comman
       outcome: { kind: "app-applied", app: name, revision, created: false, unchanged: true },
     });
   }
-  return revise(world, command.spec, command.source, context, command);
+  const brought = ownValueChanges(world, command.spec, command.values ?? [], context);
+  if (!isChanges(brought)) return brought;
+  const revised = revise(world, command.spec, command.source, context, { ...command, reason: "applied" });
+  return revised.ok ? ok({ ...revised.value, changes: [...brought, ...revised.value.changes] }) : revised;
+}
+
+const isChanges = (result: readonly Change[] | HandleResult): result is readonly Change[] => Array.isArray(result);
+
+/** An undo goes back to the contents of then as well: what is no longer kept of them is in its way. */
+function lostValue(context: CommandContext): HandleResult | null {
+  const ref = context.undoTo === null ? null : missingValue(context.undoTo.spec, context);
+  if (ref === null || context.undoTo === null) return null;
+  return refuse(
+    "invalid",
+    `revision ${context.undoTo.revision} used a version of ${valueWords(ref)} that is no longer kept`,
+    "apply the older file again: it gets the present value",
+    "to",
+  );
 }
 
 /** Something of it is still to be changed, so that --force has something to do: also a copy that came too late for its rollout. */
@@ -129,13 +156,21 @@ function isHeldBack(world: World, app: App | null): boolean {
   });
 }
 
+interface Manner {
+  readonly retry: boolean;
+  readonly force: boolean;
+  /** Of its rollout. */
+  readonly reason: string;
+}
+const PLAINLY: Manner = { retry: false, force: false, reason: "applied" };
+
 /** A new revision of an app, which may be its first. */
 function revise(
   world: World,
   spec: AppSpec,
   source: string | { readonly sameAs: Revision },
   context: CommandContext,
-  { retry, force }: { readonly retry: boolean; readonly force: boolean } = { retry: false, force: false },
+  { retry, force, reason }: Manner = PLAINLY,
 ): HandleResult {
   const { name } = spec;
   const refused = appRefusal(world, spec);
@@ -159,7 +194,7 @@ function revise(
       { kind: "hub-event", event: { kind: "app-applied", app: name, revision, by: context.actor } },
       ...auditEvents(world, spec, context.actor),
       ...beginRollout(world, current, app, {
-        ...{ kind: "update", by: context.actor, reason: "applied", wallMs: context.wallMs },
+        ...{ kind: "update", by: context.actor, reason, wallMs: context.wallMs },
         ...{ retry, force },
       }),
       { kind: "dirty", apps: [name], nodes: [] },
@@ -212,6 +247,7 @@ function removeApp(world: World, command: CommandOf<"remove-app">, context: Comm
   return ok({
     changes: [
       { kind: "app-removed", app: command.app },
+      ...ownValuesRemoved(command.app, context),
       { kind: "hub-event", event: { kind: "app-removed", app: command.app, by: context.actor } },
       { kind: "dirty", apps: [command.app], nodes: [] },
     ],

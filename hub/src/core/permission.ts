@@ -19,6 +19,8 @@ export const permissions = {
   "policy:manage": "set, see and remove policies: what containers may ask of machines",
   "user:manage": "add, list, disable and remove users, and give them roles and passwords",
   "audit:read": "read who changed what, and who was refused",
+  "secret:manage": "set, list and remove secrets, and make new keys for them",
+  "config:manage": "set and remove configs",
 } as const satisfies Readonly<Record<`${string}:${string}`, string>>;
 
 export type Permission = keyof typeof permissions;

@@ -7,6 +7,7 @@ import type { OutboxItem } from "@skerry/shared/model/event.ts";
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
 import type { Hello, ToHub } from "@skerry/shared/protocol/to-hub.ts";
+import type { NeedValues } from "@skerry/shared/protocol/values.ts";
 import { MAX_WORKLOADS_PER_NODE } from "@skerry/shared/protocol/version.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
@@ -26,7 +27,7 @@ const MAX_REPORTED_WORKLOADS = 2 * MAX_WORKLOADS_PER_NODE;
 const MAX_REPORTED_PORTS = 2_048;
 const MAX_REPORTED_CONDITIONS = 64;
 
-type Frame = Exclude<ToHub, Hello>;
+type Frame = Exclude<ToHub, Hello | NeedValues>;
 
 /** A frame of an authenticated connection. An error is a plain sentence: close the connection with `CLOSE.protocolError`. */
 export function received(world: World, id: NodeId, frame: Frame, now: Millis): Result<readonly Change[], string> {

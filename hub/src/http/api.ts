@@ -14,6 +14,7 @@ import * as rollouts from "./schemas/rollouts.ts";
 import * as system from "./schemas/system.ts";
 import * as tokens from "./schemas/tokens.ts";
 import * as users from "./schemas/users.ts";
+import * as values from "./schemas/values.ts";
 import * as wishes from "./schemas/wishes.ts";
 import * as workloads from "./schemas/workloads.ts";
 
@@ -210,6 +211,25 @@ export const api = {
   getSetupStyle: {},
   whoami: { response: people.whoamiSchema },
   canI: { query: people.canIQuery, response: people.canISchema },
+
+  setSecret: {
+    params: values.secretParams,
+    body: values.setValueBodySchema,
+    response: values.valueSetSchema,
+    errors: [413, 415, 422, 507],
+  },
+  listSecrets: { response: values.valueListSchema },
+  removeSecret: { params: values.secretParams, response: values.removedValueSchema, errors: [422, 507] },
+  rotateSecretKeys: { response: values.rotatedSchema, errors: [422, 507] },
+  setConfig: {
+    params: values.configParams,
+    body: values.setValueBodySchema,
+    response: values.valueSetSchema,
+    errors: [413, 415, 422, 507],
+  },
+  listConfigs: { response: values.valueListSchema },
+  getConfig: { params: values.configParams, query: values.getConfigQuery, response: values.configSchema },
+  removeConfig: { params: values.configParams, response: values.removedValueSchema, errors: [422, 507] },
 
   why: { params: system.whyParams, response: system.whySchema },
   listEvents: { query: events.listEventsQuery, response: events.eventPageSchema },

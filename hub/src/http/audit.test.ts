@@ -160,6 +160,20 @@ const good: Partial<Record<RouteName, (made: { id: string; token: string }) => P
     secrets.push(code);
     return hub.call("POST", "/v1/setup", { code, ...ANNA }, { token: null });
   },
+  setSecret: () => hub.call("PUT", "/v1/secrets/db", { value: CANARY }),
+  removeSecret: async () => {
+    await hub.call("PUT", "/v1/secrets/db", { value: CANARY });
+    return hub.call("DELETE", "/v1/secrets/db");
+  },
+  rotateSecretKeys: async () => {
+    await hub.call("PUT", "/v1/secrets/db", { value: CANARY });
+    return hub.call("POST", "/v1/secret-keys/rotate");
+  },
+  setConfig: () => hub.call("PUT", "/v1/configs/page", { value: CANARY, apps: ["shop"] }),
+  removeConfig: async () => {
+    await hub.call("PUT", "/v1/configs/page", { value: CANARY });
+    return hub.call("DELETE", "/v1/configs/page");
+  },
 };
 /** By whom it is done, when not by the admin. */
 const BY_ANNA: ReadonlySet<RouteName> = new Set<RouteName>([
@@ -199,6 +213,8 @@ async function withFactor(): Promise<{ password: string; code: string; token: st
   return { password, code, token };
 }
 const codeOf = (secret: string): string => new TOTP({ secret }).generate();
+const CANARY = Buffer.from("canary of the audit").toString("base64");
+const VERSION = /^version [0-9a-f]{32}/;
 const CI = { name: "ci", role: "deployer", apps: ["shop"] };
 const AGENT = { "user-agent": `skerry ${"x".repeat(200)}` };
 
@@ -260,6 +276,11 @@ const said: Partial<Record<RouteName, Partial<AuditEntryView>>> = {
   },
   renewRecoveryCodes: { target: "user/anna", before: null, after: "new recovery codes by recovery code" },
   setUp: { target: "user/anna", before: null, after: "admin for everything" },
+  setSecret: { target: "secret/db", before: null, after: expect.stringMatching(VERSION) },
+  removeSecret: { target: "secret/db", before: expect.stringMatching(VERSION), after: null },
+  rotateSecretKeys: { target: "secret-keys", before: null, after: "1 versions wrapped anew" },
+  setConfig: { target: "config/page", before: null, after: expect.stringMatching(/^version [0-9a-f]{32} for shop$/) },
+  removeConfig: { target: "config/page", before: expect.stringMatching(VERSION), after: null },
 };
 
 test("[A120] every route that changes something has a call here", () => {

@@ -5,6 +5,7 @@ import type { Clock } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import type { ControlLoop } from "../control-loop.ts";
+import type { Keyring } from "../keyring/keyring.ts";
 import type { Store } from "../store/store.ts";
 import type { Cost } from "./login/passwords.ts";
 import type { SecretBox } from "./login/user-key.ts";
@@ -24,6 +25,8 @@ export interface HttpDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** What secrets are sealed with at rest. */
+  readonly keyring: Keyring;
   readonly logs: LogSource;
   /** Of "ska1.…". */
   readonly adminTokenHash: string;

@@ -1,5 +1,6 @@
 // Every coded error is raised once, and the page that lists them is the catalogue.
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { TOTP } from "otpauth";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Answer, startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
@@ -40,6 +41,12 @@ const raised: Partial<Record<ErrorCode, () => Promise<Answer>>> = {
   "invalid-json": () => hub.call("PUT", "/v1/apps/shop", undefined, { raw: "{" }),
   "invalid-request": () => hub.apply("shop", WEB, { colour: "red" }),
   "not-authenticated": () => hub.call("GET", "/v1/apps", undefined, { token: null }),
+  "value-not-found": () => hub.call("DELETE", "/v1/secrets/none"),
+  "secrets-locked": () => {
+    // Where the file would be written first.
+    mkdirSync(join(hub.folder, "secret-keys.new"));
+    return hub.call("PUT", "/v1/secrets/db", { value: "" });
+  },
   "join-token-refused": () =>
     hub.call("POST", "/v1/nodes/join", {}, { token: `skj1.${"1".repeat(12)}.${"2".repeat(64)}` }),
   "token-expired": async () => {

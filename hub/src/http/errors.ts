@@ -121,6 +121,11 @@ export const errorKinds = {
     when: "There is no user of this name.",
     hint: "List them with: skerry user ls.",
   },
+  "value-not-found": {
+    status: 404,
+    when: "There is no secret or config of this name, or none that the caller may see.",
+    hint: "List them with: skerry secret ls, or skerry config ls.",
+  },
   "target-not-found": {
     status: 404,
     when: "`why` or the logs were asked of something that does not exist, or that the caller may not see.",
@@ -205,6 +210,11 @@ export const errorKinds = {
     status: 503,
     when: "The hub is shutting down.",
     hint: "Try again in a few seconds; what runs on the nodes runs on.",
+  },
+  "secrets-locked": {
+    status: 503,
+    when: "The file with the keys of secrets and configs is lost, damaged or cannot be written; all else goes on.",
+    hint: "Put the file secret-keys back into the hub's data folder and restart it; or set the secrets again.",
   },
   "read-only": {
     status: 503,

@@ -17,6 +17,7 @@ import { setUpHandlers } from "./routes/set-up.ts";
 import { systemHandlers } from "./routes/system.ts";
 import { tokenHandlers } from "./routes/tokens.ts";
 import { userHandlers } from "./routes/users.ts";
+import { valueHandlers } from "./routes/values.ts";
 import { wishHandlers } from "./routes/wishes.ts";
 import { workloadHandlers } from "./routes/workloads.ts";
 
@@ -39,5 +40,6 @@ export function jsonHandlers(deps: HttpDeps, accounts: Accounts): Handlers {
     ...auditHandlers(deps),
     ...systemHandlers(deps),
     ...wishHandlers(deps),
+    ...valueHandlers(deps),
   };
 }

@@ -23,6 +23,7 @@ export function idempotencyKey(
   header: string | string[] | undefined,
   credential: string,
   request: { readonly method: string; readonly url: string; readonly body: unknown },
+  hash: (text: string) => string = sha256Hex,
 ): IdempotencyKey | null {
   if (header === undefined) return null;
   if (typeof header !== "string" || !KEY.test(header)) {
@@ -32,7 +33,7 @@ export function idempotencyKey(
   }
   return {
     key: `${credential} ${header}`,
-    requestHash: sha256Hex(`${request.method} ${request.url}\n${canonicalJson(request.body ?? null)}`),
+    requestHash: hash(`${request.method} ${request.url}\n${canonicalJson(request.body ?? null)}`),
   };
 }
 

@@ -1,11 +1,13 @@
 // The control loop, as the link sees it: where what nodes say goes, and from where news comes. Types only.
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import type { Hello, ToHub } from "@skerry/shared/protocol/to-hub.ts";
+import type { NeedValues } from "@skerry/shared/protocol/values.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Change, HubEvent } from "../core/change.ts";
 import type { World } from "../core/world.ts";
 
-export type Frame = Exclude<ToHub, Hello>;
+/** What goes through the control loop; asking for values does not, for it changes nothing. */
+export type Frame = Exclude<ToHub, Hello | NeedValues>;
 
 /** What became of a node's input. `lost`: the store refused it; the node must say it again (on a new connection) once storing works. */
 export type InputResult =

@@ -26,6 +26,9 @@ export const BYTES_BURST = 4_194_304;
 /** Events are written one by one: an outbox of months (5,000) drains in 20 s, and a node in a crash loop cannot take the disk for itself. */
 export const EVENTS_PER_SECOND = 200;
 export const EVENTS_BURST = 1_000;
+/** Secrets and configs: a node asks for each once. The burst is an assignment of 200 workloads with ten each; opening and sealing one takes 0.5 ms. */
+export const VALUES_PER_SECOND = 20;
+export const VALUES_BURST = 2_000;
 /** Acknowledgements are delayed to hold that rate; a node that sends on without waiting for them for so long is given up. */
 export const MAX_EVENTS_DELAY_MS = 10_000;
 /** After the deadline for a beat, once more so long: when the hub itself stood still, the beat lies unread in the socket. */

@@ -19,7 +19,7 @@ import {
   RECONNECT_WINDOW_MINIMUM_MS,
   RECONNECTS_PER_SECOND,
 } from "./limits.ts";
-import { Session, type SessionState } from "./session.ts";
+import { Session, type SessionOptions, type SessionState } from "./session.ts";
 
 const NONCE_BYTES = 32;
 /** What a machine said before it was started anew is read within this, also on a slow link: what comes later was said since. */
@@ -36,6 +36,8 @@ export interface LinkServerOptions {
   /** By the hub's signing key: what nodes apply is signed by it. */
   readonly sign: (text: string) => string;
   readonly hubVersion: string;
+  /** Without it no value is given to anybody. */
+  readonly values?: SessionOptions["values"];
   /** The node's connection ended, and no newer one took its place. */
   readonly onGone?: (node: NodeId) => void;
   /** Of this side; tests set others. */
@@ -112,6 +114,7 @@ export class LinkServer {
       nonce: random.hex(NONCE_BYTES),
       onHello: (of, hello) => this.#onHello(of, hello),
       onClosed: (of, before) => this.#onClosed(of, before),
+      values: this.#options.values,
     });
     // Added after the fact: a connection may close while it is being listened to.
     if (session.state.kind !== "closed") this.#sessions.add(session);

@@ -7,6 +7,7 @@ import type { Connection } from "@skerry/shared/protocol/connection.ts";
 import { assignmentText } from "@skerry/shared/protocol/signed-assignment.ts";
 import type { ToAgent } from "@skerry/shared/protocol/to-agent.ts";
 import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
+import type { NeedValues } from "@skerry/shared/protocol/values.ts";
 import { CLOSE, HELLO_DEADLINE_MS, MAX_FRAME_TO_AGENT_BYTES, MISSED_BEATS } from "@skerry/shared/protocol/version.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
@@ -28,6 +29,8 @@ import {
   MAX_EVENTS_DELAY_MS,
   REFUSED_RETRY_MS,
   SILENCE_GRACE_MS,
+  VALUES_BURST,
+  VALUES_PER_SECOND,
 } from "./limits.ts";
 import { Quota } from "./quota.ts";
 
@@ -66,6 +69,8 @@ export interface SessionOptions {
   /** Judges a hello: versions, signature, clones. It calls `greet` or `close` on the session. */
   readonly onHello: (session: Session, hello: Hello) => void;
   readonly onClosed: (session: Session, before: SessionState) => void;
+  /** What a node that was greeted gets of the values that it asks for. */
+  readonly values?: ((node: NodeId, asked: NeedValues) => readonly ToAgent[]) | undefined;
 }
 
 export class Session {
@@ -73,6 +78,7 @@ export class Session {
   readonly #frames: Quota;
   readonly #bytes: Quota;
   readonly #events: Quota;
+  readonly #values: Quota;
   readonly #timers = new Set<Timer>();
   #state: SessionState;
   #lastHeardMs: Millis;
@@ -89,6 +95,7 @@ export class Session {
     this.#frames = new Quota(clock, FRAMES_PER_SECOND, FRAMES_BURST);
     this.#bytes = new Quota(clock, BYTES_PER_SECOND, BYTES_BURST);
     this.#events = new Quota(clock, EVENTS_PER_SECOND, EVENTS_BURST);
+    this.#values = new Quota(clock, VALUES_PER_SECOND, VALUES_BURST);
     this.#lastHeardMs = clock.monotonicMs();
     const deadline = this.#after(HELLO_DEADLINE_MS, () =>
       this.close(CLOSE.protocolError, `no hello within ${HELLO_DEADLINE_MS / 1_000} s`),
@@ -204,7 +211,16 @@ export class Session {
       return;
     }
     if (frame.type === "hello") return this.close(CLOSE.protocolError, "hello was said before");
+    if (frame.type === "need-values") return this.#giveValues(this.#state.hello.node, frame);
     this.#receive(this.#state.hello.node, frame);
+  }
+
+  /** Changes nothing, so it does not go through the control loop; asked before the welcome, it waits for being asked again. */
+  #giveValues(node: NodeId, asked: NeedValues): void {
+    if (this.#state.kind !== "ready") return;
+    if (this.#values.take(asked.wanted.length) > 0)
+      return this.close(CLOSE.tooSlow, "too many values asked for: more than any assignment names");
+    for (const answer of this.#options.values?.(node, asked) ?? []) this.#send(answer);
   }
 
   #receive(node: NodeId, frame: Frame): void {

@@ -58,6 +58,9 @@ export function hubEventSubject(event: HubEvent): EventSubject {
     case "policy-changed":
     case "policy-removed":
     case "user-changed":
+    case "value-set":
+    case "value-removed":
+    case "value-keys-rotated":
       return { node: null, app: null, workload: null };
     default:
       return assertNever(event, "hub event");
@@ -72,7 +75,7 @@ function workloadSubject(workload: WorkloadId): { app: AppName; workload: Worklo
   return { app: workloadParts(workload).app, workload };
 }
 
-const SECRET: ReadonlySet<DurableChange["kind"]> = new Set<DurableChange["kind"]>([
+const NOT_WATCHED: ReadonlySet<DurableChange["kind"]> = new Set<DurableChange["kind"]>([
   "node-key-set",
   "key-revoked",
   "token-set",
@@ -81,11 +84,14 @@ const SECRET: ReadonlySet<DurableChange["kind"]> = new Set<DurableChange["kind"]
   "user-removed",
   "session-set",
   "session-removed",
+  "value-set",
+  "value-removed",
+  "value-rewrapped",
 ]);
 
-/** Keys and hashes of secrets are nobody's news. What happened is told by the hub event beside them. */
+/** Keys and hashes of secrets are nobody's news, nor is what is sealed. What happened is told by the hub event beside them. */
 export function isWatched(change: DurableChange): boolean {
-  return !SECRET.has(change.kind);
+  return !NOT_WATCHED.has(change.kind);
 }
 
 /**

@@ -2,12 +2,15 @@
 // What it holds belongs to a MemoryDisk, so that a hub can crash and open it again; entities are immutable values and kept as they are.
 import type { AppName, InstallationId, NodeId, PublicKey, Revision, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { ValueRef } from "@skerry/shared/model/value.ts";
+import { valueKey } from "@skerry/shared/model/value-names.ts";
 import type { Policy } from "@skerry/shared/policy/policy.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { ApiToken, DurableChange, JoinToken, RevokedKey } from "../core/change.ts";
 import type { Role } from "../core/permission.ts";
 import { type GateResult, isWishOf, type Rollout, type Wish, wishKey } from "../core/rollout-state.ts";
 import type { Session, User } from "../core/user.ts";
+import type { SealedContent, StoredValue, ValueId } from "../core/value.ts";
 import type { App, Node, Placement, Tombstone } from "../core/world.ts";
 import { type AuditEntry, type AuditLink, type AuditRecord, CHAIN_START, chained } from "./audit-chain.ts";
 import {
@@ -72,6 +75,8 @@ interface MemoryContent {
   readonly users: Map<string, User>;
   readonly sessions: Map<string, Session>;
   readonly sessionUses: Map<string, number>;
+  readonly values: Map<string, StoredValue>;
+  readonly sealed: Map<string, { readonly ref: ValueRef; readonly sealed: SealedContent }>;
   readonly observed: Map<NodeId, readonly WorkloadStatus[]>;
   /** What a power cut goes back to. */
   readonly observedDurable: Map<NodeId, readonly WorkloadStatus[]>;
@@ -109,6 +114,8 @@ export function createMemoryDisk(first: { readonly installation: InstallationId;
     users: new Map(),
     sessions: new Map(),
     sessionUses: new Map(),
+    values: new Map(),
+    sealed: new Map(),
     observed: new Map(),
     observedDurable: new Map(),
     settings: new Map(),
@@ -299,6 +306,20 @@ function write(content: MemoryContent, change: DurableChange, wallMs: number): v
       content.sessions.delete(change.id);
       content.sessionUses.delete(change.id);
       return;
+    case "value-set":
+      writeValue(content, change);
+      return;
+    case "value-removed":
+      content.values.delete(idOf(change.value));
+      for (const [key, { ref }] of [...content.sealed])
+        if (idOf(ref) === idOf(change.value)) content.sealed.delete(key);
+      return;
+    case "value-rewrapped": {
+      const { ref, key, wrapped } = change;
+      const held = content.sealed.get(valueKey(ref));
+      if (held !== undefined) content.sealed.set(valueKey(ref), { ref, sealed: { ...held.sealed, key, wrapped } });
+      return;
+    }
     case "hub-event":
       addEvent(content, wallMs, hubEventSubject(change.event), { source: "hub", event: change.event });
       return;
@@ -308,6 +329,24 @@ function write(content: MemoryContent, change: DurableChange, wallMs: number): v
     default:
       assertNever(change, "durable change");
   }
+}
+
+const idOf = ({ kind, app, name }: ValueId): string => `${kind}/${app ?? ""}/${name}`;
+
+function writeValue(
+  { values, sealed: contents }: MemoryContent,
+  { value, sealed }: DurableChange & { kind: "value-set" },
+): void {
+  const { kind, app, name, versions } = value;
+  values.set(idOf(value), value);
+  if (sealed !== null) {
+    const { version, ...content } = sealed;
+    const ref = { kind, app, name, version };
+    contents.set(valueKey(ref), { ref, sealed: content });
+  }
+  const kept = new Set(versions.map(({ version }) => version));
+  for (const [key, { ref }] of [...contents])
+    if (idOf(ref) === idOf(value) && !kept.has(ref.version)) contents.delete(key);
 }
 
 const tombstoneKey = (of: { readonly node: NodeId; readonly workload: WorkloadId }): string =>
@@ -438,6 +477,9 @@ type History = Pick<
   | "session"
   | "sessionsOf"
   | "sessionUses"
+  | "values"
+  | "sealedValue"
+  | "valueKeys"
   | "idempotent"
 >;
 
@@ -486,6 +528,9 @@ function historyOf(content: MemoryContent): History {
     session: (id) => content.sessions.get(id) ?? null,
     sessionsOf: (user) => sortedValues(content.sessions).filter((session) => session.user === user),
     sessionUses: (user) => new Map([...content.sessionUses].filter(([id]) => content.sessions.get(id)?.user === user)),
+    values: () => sortedValues(content.values),
+    sealedValue: (ref) => content.sealed.get(valueKey(ref))?.sealed ?? null,
+    valueKeys: () => sortedValues(content.sealed).map(({ ref, sealed: { key, wrapped } }) => ({ ref, key, wrapped })),
     idempotent: (key) => content.idempotent.get(key) ?? null,
   };
 }

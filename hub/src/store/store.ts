@@ -4,11 +4,13 @@ import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { AppName, NodeId, PublicKey, Revision, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { ValueRef } from "@skerry/shared/model/value.ts";
 import type { LoadedWorld } from "../core/apply-change.ts";
 import type { ApiToken, DurableChange, HubEvent, JoinToken, RevokedKey } from "../core/change.ts";
 import type { Role } from "../core/permission.ts";
 import type { Rollout } from "../core/rollout-state.ts";
 import type { Session, User } from "../core/user.ts";
+import type { SealedContent, StoredValue } from "../core/value.ts";
 import type { AuditEntry, AuditLink, AuditRecord } from "./audit-chain.ts";
 
 export interface Commit {
@@ -145,6 +147,12 @@ export interface Store {
   sessionUses(user: string): ReadonlyMap<string, number>;
   /** Written behind; may be lost in a power cut. Nothing happens when there is no such session. */
   saveSessionUse(id: string, atMs: number): void;
+  /** Secrets and configs, without what is in them: by kind, app and name. */
+  values(): readonly StoredValue[];
+  /** One version's content; null: it is not kept. */
+  sealedValue(ref: ValueRef): SealedContent | null;
+  /** Of every version that is kept, the key of the ring that it is under. */
+  valueKeys(): readonly { readonly ref: ValueRef; readonly key: string; readonly wrapped: string }[];
   idempotent(key: string): { readonly requestHash: string; readonly status: number; readonly body: string } | null;
   /** Small named values: the admin token's hash and the like. Durable when set returns. */
   setting(name: string): string | null;

@@ -3,6 +3,7 @@
 // Adding a field: nullable with null as default, so that no existing spec hash changes.
 import * as z from "zod/mini";
 import { serviceNameSchema } from "./ids.ts";
+import { containerFileSchema, MAX_CONTAINER_FILES } from "./value.ts";
 
 /** A string that reaches the engine or a screen: bounded, without NUL. 32 KiB as for one environment value on Linux (128 KiB) with room. */
 const MAX_TEXT = 32_768;
@@ -165,6 +166,8 @@ export const containerSpecSchema = z.object({
   storageOpt: z.record(shortText(), shortText()),
   /** Never unbounded: the compiler puts json-file, 10 MB × 3 where the file says nothing. */
   logging: z.object({ driver: shortText(), options: z.record(shortText(), shortText()) }),
+  /** Secrets and configs, sorted by target; null: none. */
+  files: z._default(z.nullable(list(containerFileSchema, MAX_CONTAINER_FILES)), null),
 });
 export type ContainerSpec = z.infer<typeof containerSpecSchema>;
 
@@ -234,4 +237,5 @@ export const defaultContainerSpec: Omit<ContainerSpec, "image"> = {
   runtime: null,
   storageOpt: {},
   logging: { driver: "json-file", options: { "max-size": "10m", "max-file": "3" } },
+  files: null,
 };

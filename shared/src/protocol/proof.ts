@@ -14,3 +14,7 @@ export const helloText = ({ installation, node }: Signer, nonce: string): string
 /** `ticket`: of `open-stream`, good for one dial. */
 export const streamText = ({ installation, node }: Signer, ticket: string): string =>
   `skerry stream 3\n${installation}\n${node}\n${ticket}`;
+
+/** `boxKey`: the public key to which values for this node are sealed. It stays as long as the node's own key. */
+export const boxKeyText = ({ installation, node }: Signer, boxKey: string): string =>
+  `skerry box key 3\n${installation}\n${node}\n${boxKey}`;

@@ -4,6 +4,7 @@ import { assignmentDeltaSchema, assignmentSchema } from "../model/assignment.ts"
 import { counterSchema, installationIdSchema } from "../model/ids.ts";
 import { markSchema } from "../model/mark.ts";
 import { signatureSchema } from "../model/signature.ts";
+import { valueRefusedSchema, valueSchema } from "./values.ts";
 
 const shortText = () => z.string().check(z.maxLength(4_096));
 const periodMs = () => z.int().check(z.gte(100), z.lte(86_400_000));
@@ -61,6 +62,8 @@ export const toAgentSchema = z.discriminatedUnion("type", [
   eventsAckSchema,
   goodbyeSchema,
   openStreamSchema,
+  valueSchema,
+  valueRefusedSchema,
 ]);
 export type Welcome = z.infer<typeof welcomeSchema>;
 export type ToAgent = z.infer<typeof toAgentSchema>;

@@ -5,6 +5,7 @@ import { outboxItemSchema } from "../model/event.ts";
 import { counterSchema, nodeIdSchema, specHashSchema } from "../model/ids.ts";
 import { markSchema } from "../model/mark.ts";
 import { reportSchema } from "../model/report.ts";
+import { needValuesSchema } from "./values.ts";
 import { MAX_EVENTS_PER_FRAME } from "./version.ts";
 
 const shortText = () => z.string().check(z.maxLength(4_096));
@@ -61,6 +62,7 @@ export const toHubSchema = z.discriminatedUnion("type", [
   needWholeSchema,
   reportFrameSchema,
   eventsSchema,
+  needValuesSchema,
 ]);
 export type Hello = z.infer<typeof helloSchema>;
 export type ToHub = z.infer<typeof toHubSchema>;

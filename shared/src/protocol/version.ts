@@ -3,8 +3,8 @@
 /**
  * History. 1: hello, welcome, assign, accepted, report, events, heartbeat (November 2026).
  * 2: workloads carry intent, change-over, probes and times; statuses carry gates; `open-stream` (November 2026). Nobody ran 1 outside tests.
- * 3: the hub says `challenge` first, and `hello` proves the node's key by a signature; assignments are signed; marks (November 2026). Nobody
- * ran 2 outside tests.
+ * 3: the hub says `challenge` first, and `hello` proves the node's key by a signature; assignments are signed; marks; secrets and configs by
+ * `need-values`, `value` and `value-refused` (November 2026). Nobody ran 2 outside tests.
  * A new field that an old peer may ignore needs no new version; anything else does.
  */
 export const PROTOCOL_VERSION = 3;

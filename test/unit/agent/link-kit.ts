@@ -5,7 +5,7 @@ import type { Told } from "@skerry/agent/core/report.ts";
 import type { Identity, Ledger } from "@skerry/agent/ledger/ledger.ts";
 import { MemoryDisk, openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
 import { DialError, type LinkFailure } from "@skerry/agent/link/failure.ts";
-import { createLink, type Link } from "@skerry/agent/link/link.ts";
+import { createLink, type Link, type LinkParts } from "@skerry/agent/link/link.ts";
 import type { Assignment, AssignmentDelta } from "@skerry/shared/model/assignment.ts";
 import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
 import { decodeToHub, encodeToAgent } from "@skerry/shared/protocol/codec.ts";
@@ -103,7 +103,13 @@ export const quiet: Told = {
 };
 
 export function linkKit(
-  options: { metered?: boolean; lease?: SavedLease; challenges?: boolean; identity?: Identity } = {},
+  options: {
+    metered?: boolean;
+    lease?: SavedLease;
+    challenges?: boolean;
+    identity?: Identity;
+    values?: LinkParts["values"];
+  } = {},
 ): Kit {
   const clock = new ManualClock();
   const identity = options.identity ?? theIdentity;
@@ -131,6 +137,7 @@ export function linkKit(
       leases: { load: () => options.lease ?? null, save: (lease) => kit.saved.push(lease) },
       told: () => kit.told,
       wake: (reason) => kit.woken.push(reason),
+      values: options.values,
     }),
     get wire() {
       const wire = wires.at(-1);

@@ -7,7 +7,7 @@ import { expectedLimits, limitsText } from "@skerry/agent/core/compare.ts";
 import { initialLinkState } from "@skerry/agent/core/link-state.ts";
 import type { WorkloadMemory } from "@skerry/agent/core/memory.ts";
 import type { Observed, OwnContainer } from "@skerry/agent/core/observed.ts";
-import type { PlanContext } from "@skerry/agent/core/plan/scene.ts";
+import { NO_VALUES, type PlanContext } from "@skerry/agent/core/plan/scene.ts";
 import { gateOf, targetsOf } from "@skerry/agent/core/plan/target.ts";
 import { plan } from "@skerry/agent/core/plan.ts";
 import { freshMemory, type Outcome, rememberOutcome } from "@skerry/agent/core/remember.ts";
@@ -191,6 +191,7 @@ export function context(options: Partial<PlanContext> = {}): PlanContext {
     safeMode: false,
     openWindows: new Map(),
     holds: new Map(),
+    values: NO_VALUES,
     ends: new Map(),
     metered: false,
     unbrokenSinceMs: 0,

@@ -25,6 +25,7 @@ test("[A46] [A93] what a working hub tells of itself keeps to the format and to 
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
+    keyring: hub.keyring,
     logs: { isHeard: () => false, read: () => Readable.from([]) },
   };
   const login = { userSecrets: secretBox("c".repeat(64), systemRandom), passwordCost: CHEAP };

@@ -171,6 +171,7 @@ export class Scenario {
       nodeKey: command.kind === "revoke-node" ? (hash(command.node) as string as PublicKey) : null,
       freshNodeId: nodeId(next),
       people: null,
+      values: [],
       undoTo: null,
       freshToken: { id: "t2", secretHash: hash("t2") },
     };
@@ -259,7 +260,7 @@ export class Scenario {
     this.decide();
   }
 
-  frame(id: NodeId, frame: Exclude<ToHub, { type: "hello" }>): string | null {
+  frame(id: NodeId, frame: Exclude<ToHub, { type: "hello" | "need-values" }>): string | null {
     const result = received(this.world, id, frame, this.now);
     if (!result.ok) return result.error;
     this.apply(result.value);

@@ -21,7 +21,7 @@ import {
 import { dependencyComingUp, unmetDependency } from "./dependencies.ts";
 import { hasRun, isUp } from "./existing.ts";
 import { make, remakeReason } from "./make.ts";
-import { networkObstacle, portObstacle } from "./obstacles.ts";
+import { fileObstacle, networkObstacle, portObstacle } from "./obstacles.ts";
 import { nameToGive, repairsOf } from "./repairs.ts";
 import { endedState, isEnded, stateOf } from "./states.ts";
 import { isGivenName, nextName, startsFirst } from "./target.ts";
@@ -131,6 +131,7 @@ function startAgain(one: Case, own: OwnContainer, beingMade: ReadonlySet<Workloa
   if (leftMs !== null) return backingOff(one, leftMs);
   const obstacle =
     (hasRun(own) ? dependencyComingUp(scene, workload, beingMade) : unmetDependency(scene, workload)) ??
+    fileObstacle(scene, workload) ??
     networkObstacle(scene, workload) ??
     portObstacle(scene, workload, [own]);
   if (obstacle !== null) return waitFor(one, obstacle);

@@ -27,6 +27,7 @@ import { leaseOf } from "./fence.ts";
 import { imageNeed, pullingState } from "./images.ts";
 import { isMadeNameless } from "./names.ts";
 import {
+  fileObstacle,
   nameObstacle,
   networkObstacle,
   policyObstacle,
@@ -171,6 +172,7 @@ function obstacleButPorts(one: Case, replaced: readonly OwnContainer[], remake: 
   return (
     policyObstacle(scene, workload) ??
     imageObstacle(one) ??
+    fileObstacle(scene, workload) ??
     // What has run before is not kept down by a dependency that fails.
     (remake === null ? unmetDependency(scene, workload) : null) ??
     networkObstacle(scene, workload) ??

@@ -4,6 +4,7 @@ import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { containerName } from "@skerry/shared/model/names.ts";
 import type { PortInUse } from "@skerry/shared/model/node.ts";
+import { valueKey, valueWords } from "@skerry/shared/model/value-names.ts";
 import type { OwnContainer } from "../observed.ts";
 import { refusalText, refusedBy } from "../policy.ts";
 import { networkLaneKey, restOf, type Scene, volumeLaneKey } from "./scene.ts";
@@ -42,6 +43,19 @@ export function volumeObstacle(scene: Scene, workload: Workload): string | null 
     if (volume.external)
       return `external volume ${source} does not exist on this node: create it, or take it out of the file`;
     return makingText(scene, volumeLaneKey(source), `volume ${source}`);
+  }
+  return null;
+}
+
+/** null: the secrets and configs that it gets as files are on this node. */
+export function fileObstacle({ context: { values } }: Scene, { spec }: Workload): string | null {
+  for (const { value } of spec.files ?? []) {
+    if (values.trouble !== null) return values.trouble;
+    const key = valueKey(value);
+    if (values.here.has(key)) continue;
+    const why = values.refused.get(key);
+    if (why !== undefined) return `${valueWords(value)} does not come: ${why}`;
+    return `${valueWords(value)} has not arrived yet: the hub gives it as soon as it is heard`;
   }
   return null;
 }

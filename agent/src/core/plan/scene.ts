@@ -48,7 +48,18 @@ export interface PlanContext {
   readonly metered: boolean;
   /** Since when this process has looked at the engine without a break. `now` itself: this is the first look after one. */
   readonly unbrokenSinceMs: Millis;
+  readonly values: ValuesHere;
 }
+
+/** Secrets and configs on this node, by `valueKey`. */
+export interface ValuesHere {
+  readonly here: ReadonlySet<string>;
+  /** Why the hub does not give one. */
+  readonly refused: ReadonlyMap<string, string>;
+  /** Why none can be put into a container here; null: they can. */
+  readonly trouble: string | null;
+}
+export const NO_VALUES: ValuesHere = { here: new Set(), refused: new Map(), trouble: null };
 
 export interface Readiness {
   readonly ready: boolean;

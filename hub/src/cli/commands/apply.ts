@@ -63,6 +63,7 @@ async function send(io: Io, client: Client, options: Options, ready: ReadyToAppl
         files: ready.files,
         variables: ready.variables,
         profiles: [...ready.profiles],
+        ...(Object.keys(ready.values).length === 0 ? {} : { values: ready.values }),
         ifRevision: options.ifRevision ?? null,
         retry: options.retry === true,
         force: options.force === true,

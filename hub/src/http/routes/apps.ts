@@ -11,7 +11,7 @@ import { auditedViolations } from "../../core/policy/bound.ts";
 import type { World } from "../../core/world.ts";
 import type { Sight } from "../access.ts";
 import type { CheckedOf } from "../api.ts";
-import { seenBy, sightOfCaller } from "../caller.ts";
+import { rightsOfCaller, seenBy, sightOfCaller } from "../caller.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
 import type { HandlersOf } from "../handler.ts";
@@ -19,10 +19,12 @@ import { findApp } from "../lookup.ts";
 import { pageOfKeys } from "../paging.ts";
 import type { Applied, DryRun, RemovedApp, RevisionPage, RevisionView } from "../schemas/apps.ts";
 import { seenWorld } from "../seen.ts";
+import { type AppliedValues, appliedValues } from "../value-source.ts";
 import { appSummary, appView, serviceChanges } from "../views/apps.ts";
 import { plannedBatches, plannedSteps } from "../views/dry-run.ts";
 import { nodeRef } from "../views/node-ref.ts";
 import { refusalError, write } from "../write.ts";
+import { contentsOf, unlocked } from "./values.ts";
 
 type AppRoutes = "applyApp" | "listApps" | "getApp" | "removeApp" | "listRevisions" | "getRevision";
 
@@ -30,7 +32,7 @@ export function appHandlers(deps: HttpDeps): HandlersOf<AppRoutes> {
   const { clock } = deps;
   return {
     applyApp: ({ params, body, request }) => {
-      const compiled = compiledApp(params.app, body);
+      const compiled = unlocked(() => compiledApp(deps, params.app, body, request));
       return body.dryRun ? dryRun(deps, compiled, body, sightOfCaller(request)) : apply(deps, compiled, body, request);
     },
     listApps: ({ query, request }) => {
@@ -63,13 +65,21 @@ const constant =
 
 interface Compiled {
   readonly spec: AppSpec;
+  readonly values: AppliedValues;
   readonly warnings: Problem[];
 }
 
-function compiledApp(app: AppName, body: CheckedOf<"applyApp">["body"]): Compiled {
+function compiledApp(
+  deps: HttpDeps,
+  app: AppName,
+  body: CheckedOf<"applyApp">["body"],
+  request: FastifyRequest,
+): Compiled {
   const { compose, files, variables, profiles } = body;
-  const compiled = compileCompose({ name: app, text: compose, files, variables, profiles });
-  if (compiled.ok) return { spec: compiled.value.spec, warnings: [...compiled.value.warnings] };
+  const isUnbound = rightsOfCaller(request).holdsEverywhere("app:deploy");
+  const values = appliedValues(contentsOf(deps), deps.store.values(), app, body.values, isUnbound);
+  const compiled = compileCompose({ name: app, text: compose, files, variables, profiles, values: values.source });
+  if (compiled.ok) return { spec: compiled.value.spec, values, warnings: [...compiled.value.warnings] };
   const [first] = compiled.error;
   const others = compiled.error.length - 1;
   const more = others > 0 ? ` (and ${others} more ${others === 1 ? "problem" : "problems"})` : "";
@@ -83,16 +93,17 @@ function compiledApp(app: AppName, body: CheckedOf<"applyApp">["body"]): Compile
 
 function apply(
   deps: HttpDeps,
-  { spec, warnings }: Compiled,
+  { spec, warnings, values }: Compiled,
   body: CheckedOf<"applyApp">["body"],
   request: FastifyRequest,
 ): Applied {
+  const own = unlocked(values.own);
   return write(deps, request, () => {
     const { world } = deps.loop;
     const services = serviceChanges(world.apps.get(spec.name)?.spec.services ?? [], spec.services);
     const { seq } = world;
     return {
-      command: applyCommand(spec, body),
+      command: { ...applyCommand(spec, body), values: own },
       answer: (outcome) => {
         assert(outcome.kind === "app-applied", "apply-app made something else");
         const { app, revision, unchanged } = outcome;

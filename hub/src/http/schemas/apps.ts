@@ -3,6 +3,7 @@ import { appNameSchema, revisionSchema, serviceNameSchema, workloadIdSchema } fr
 import * as z from "zod";
 import { afterSchema, ifRevisionQuerySchema, limitSchema, nodeRefSchema, pageOf, problemSchema } from "./common.ts";
 import { rolloutBriefSchema } from "./rollouts.ts";
+import { sentValuesSchema } from "./values.ts";
 import { saidSchema, stopViewSchema } from "./wishes.ts";
 import { workloadViewSchema } from "./workloads.ts";
 
@@ -35,6 +36,8 @@ export const applyBodySchema = z.strictObject({
     .refine(fewer(MAX_VARIABLES), `at most ${MAX_VARIABLES} variables`)
     .default({}),
   profiles: z.array(z.string().min(1).max(128)).max(MAX_PROFILES).default([]),
+  /** Base64 of what its secrets and configs take from a file or a variable, by "secrets.KEY". Never part of what is kept of the file. */
+  values: sentValuesSchema,
   /** Apply only if this is the current revision (0: only if there is no such app); null: whatever it is. */
   ifRevision: z.number().int().min(0).nullable().default(null),
   /** Try again what failed a rollout before. */

@@ -157,6 +157,12 @@ function hubEventText(world: World, event: HubEvent): string {
       return `a policy in audit mode let through what it would refuse: ${event.reason}`;
     case "user-changed":
       return `user ${event.user} ${event.what} by ${event.by}`;
+    case "value-set":
+      return `${event.value} set by ${event.by}`;
+    case "value-removed":
+      return `${event.value} removed by ${event.by}`;
+    case "value-keys-rotated":
+      return `a new key for secrets made by ${event.by}; ${counted(event.rewrapped, "version", "versions")} wrapped anew`;
     default:
       return assertNever(event);
   }

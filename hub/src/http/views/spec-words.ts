@@ -15,6 +15,7 @@ const CONTAINER_WORDS: Readonly<Partial<Record<keyof ContainerSpec, string>>> = 
   stopSignal: "stop_signal",
   stopGraceMs: "stop_grace_period",
   exposedPorts: "expose",
+  files: "secrets or configs",
   mounts: "volumes",
   networkMode: "network_mode",
   extraHosts: "extra_hosts",

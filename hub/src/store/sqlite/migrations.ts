@@ -5,6 +5,7 @@ import { PEOPLE } from "./migration-people.ts";
 import { POLICIES } from "./migration-policies.ts";
 import { STANDING } from "./migration-standing.ts";
 import { USERS } from "./migration-users.ts";
+import { VALUES } from "./migration-values.ts";
 import { StoreOpenError } from "./open-error.ts";
 
 /** "Skry" in ASCII, in the file's header: says that a database is ours. */
@@ -161,7 +162,7 @@ CREATE TABLE audit (
 ) STRICT;
 `;
 
-const MIGRATIONS: readonly string[] = [V1, V2, V3, V4, PEOPLE, STANDING, POLICIES, USERS];
+const MIGRATIONS: readonly string[] = [V1, V2, V3, V4, PEOPLE, STANDING, POLICIES, USERS, VALUES];
 
 /** The schema that this program reads and writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

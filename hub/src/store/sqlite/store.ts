@@ -15,6 +15,7 @@ import { type OnUnreadable, type PeopleRows, preparePeople } from "./people.ts";
 import { prepareReads } from "./read.ts";
 import { prepareTrim } from "./trim.ts";
 import { prepareUsers, type UserRows } from "./users.ts";
+import { prepareValueReads, type ValueRows } from "./values.ts";
 import { prepareLog, prepareWatch } from "./watch.ts";
 import { prepareWrites } from "./write.ts";
 
@@ -67,6 +68,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     tokens: () => guard(() => reads.tokens()),
     ...guardedPeople(preparePeople(db, options.onUnreadable ?? (() => {})), guard),
     ...guardedUsers(prepareUsers(db, options.onUnreadable ?? (() => {})), guard),
+    ...guardedValues(prepareValueReads(db), guard),
     idempotent: (key) => guard(() => reads.idempotent(key)),
     setting: (name) => guard(() => reads.setting(name)),
     close() {
@@ -125,6 +127,12 @@ const guardedUsers = (users: UserRows, guard: Guard): UserRows => ({
   sessionsOf: (user) => guard(() => users.sessionsOf(user)),
   sessionUses: (user) => guard(() => users.sessionUses(user)),
   saveSessionUse: (id, atMs) => guard(() => users.saveSessionUse(id, atMs)),
+});
+
+const guardedValues = (rows: ValueRows, guard: Guard): ValueRows => ({
+  values: () => guard(() => rows.values()),
+  sealedValue: (ref) => guard(() => rows.sealedValue(ref)),
+  valueKeys: () => guard(() => rows.valueKeys()),
 });
 
 /** SQLite's errors as the two kinds that a caller can act on; bugs pass through. */

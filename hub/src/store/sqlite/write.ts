@@ -8,6 +8,7 @@ import { wishKey } from "../../core/rollout-state.ts";
 import type { App, Node, Placement } from "../../core/world.ts";
 import { type EventSubject, hubEventSubject, nodeEventSubject } from "../history.ts";
 import { parseSpec } from "./load.ts";
+import { prepareValueWrites } from "./values.ts";
 
 /** Returns how many event rows the change added. */
 export type WriteChange = (change: DurableChange, wallMs: number) => number;
@@ -18,6 +19,7 @@ export function prepareWrites(db: Database): WriteChange {
   const writePlacement = preparePlacement(db);
   const writeNodeEvents = prepareNodeEvents(db);
   const insertEvent = prepareEvent(db);
+  const writeValue = prepareValueWrites(db);
   const removeApp = db.prepare("DELETE FROM app WHERE name = ?");
   // Key and observations go by foreign key. Tombstones stay until a change names them: a fenced slot waits for a node that is gone.
   const removeNode = db.prepare("DELETE FROM node WHERE id = ?");
@@ -163,6 +165,11 @@ export function prepareWrites(db: Database): WriteChange {
         return 0;
       case "session-removed":
         removeSession.run(change.id);
+        return 0;
+      case "value-set":
+      case "value-removed":
+      case "value-rewrapped":
+        writeValue(change);
         return 0;
       case "hub-event":
         insertEvent(wallMs, hubEventSubject(change.event), null, JSON.stringify(change.event));

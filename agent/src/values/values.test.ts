@@ -1,0 +1,225 @@
+// Secrets and configs on a node, on real folders: what comes from the hub, what lies on the disk, what containers get, and what goes.
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
+import { defaultContainerSpec } from "@skerry/shared/model/container.ts";
+import type { InstallationId, NodeId, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
+import { defaultWorkloadExtras } from "@skerry/shared/model/plain.ts";
+import type { ValueRef } from "@skerry/shared/model/value.ts";
+import { boxContext, valueKey } from "@skerry/shared/model/value-names.ts";
+import { boxKeyText } from "@skerry/shared/protocol/proof.ts";
+import { systemClock } from "@skerry/shared/runtime/clock.ts";
+import { jsonLog } from "@skerry/shared/runtime/log.ts";
+import { systemRandom } from "@skerry/shared/runtime/random.ts";
+import { sealBox } from "@skerry/shared/runtime/sealed-box.ts";
+import { isSignedBy, publicKeyOf } from "@skerry/shared/runtime/signature.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { haveMemoryFolder } from "./memory-folder.ts";
+import { Values } from "./values.ts";
+
+const CANARY = "canary of the node";
+const identity = {
+  installation: "i0123456789abcdef" as InstallationId,
+  node: "n0123456789abcdef" as NodeId,
+  privateKey: "ab".repeat(32),
+};
+const v = (digit: string): string => digit.repeat(32);
+const ref = (digit: string, name = "db"): ValueRef => ({ kind: "secret", app: null, name, version: v(digit) });
+const hash = (digit: string): SpecHash => digit.repeat(64) as SpecHash;
+
+function workload(specHash: string, refs: readonly ValueRef[], previous: Workload | null = null): Workload {
+  const files = refs.map((value, at) => ({ value, target: `/run/secrets/${at}`, mode: 0o440, uid: 0, gid: 0 }));
+  return {
+    ...defaultWorkloadExtras,
+    ...{ id: "shop/web/1" as WorkloadId, app: "shop", service: "web", slot: "1", revision: 1, fencingToken: 0 },
+    specHash: hash(specHash),
+    spec: { ...defaultContainerSpec, image: "web", files: files.length === 0 ? null : files },
+    disconnect: { policy: "keep" },
+    changeOver: {
+      ...defaultWorkloadExtras.changeOver,
+      previous:
+        previous === null ? null : { revision: 1, specHash: previous.specHash, spec: previous.spec, probes: null },
+    },
+    // The brands of the ids above are valid by sight.
+  } as unknown as Workload;
+}
+const assignment = (...workloads: readonly Workload[]): Assignment =>
+  ({
+    ...identity,
+    position: { epoch: 1, generation: 1 },
+    hash: hash("0"),
+    apps: [],
+    workloads,
+    retired: [],
+  }) as unknown as Assignment;
+
+let root = "";
+const said: string[] = [];
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "skerry-values-"));
+  said.length = 0;
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const memory = async (path: string): Promise<string | null> => {
+  mkdirSync(path, { recursive: true });
+  return null;
+};
+const start = (haveMemory = memory, privateKey = identity.privateKey) =>
+  new Values({
+    clock: systemClock,
+    log: jsonLog(
+      (line) => said.push(line),
+      () => 0,
+      "debug",
+    ),
+    identity: { ...identity, privateKey },
+    dataDir: join(root, "data"),
+    runDir: join(root, "run"),
+    haveMemory,
+  });
+const seal = (values: Values, to: ValueRef, text = CANARY): string =>
+  sealBox(
+    values.proof().boxKey,
+    boxContext(identity.installation, identity.node, to),
+    Buffer.from(text),
+    systemRandom,
+  ) ?? "";
+const rest = (): readonly string[] =>
+  existsSync(join(root, "data/values")) ? readdirSync(join(root, "data/values")) : [];
+const clear = (): readonly string[] =>
+  existsSync(join(root, "run")) ? readdirSync(join(root, "run"), { recursive: true }).map(String) : [];
+
+describe("secrets and configs on a node", () => {
+  test("[K260] what the assignment names and is not here is lacking, and the key it asks with is signed by the node's own", () => {
+    const values = start();
+    const one = workload("1", [ref("a")], workload("2", [ref("b")]));
+    expect(values.lacking(assignment(one)).map(valueKey).sort()).toEqual([valueKey(ref("a")), valueKey(ref("b"))]);
+    expect([values.lacking(null), values.lacking(assignment(workload("1", [])))]).toEqual([[], []]);
+    const { boxKey, signature } = values.proof();
+    expect(isSignedBy(publicKeyOf(identity.privateKey), boxKeyText(identity, boxKey), signature)).toBe(true);
+    values.take(ref("a"), seal(values, ref("a")));
+    expect(values.lacking(assignment(one))).toEqual([ref("b")]);
+    expect(start().lacking(assignment(one))).toEqual([ref("b")]);
+  });
+
+  test("[G260] at rest it is sealed, for the owner's eyes, and the disk with another key opens nothing", async () => {
+    const values = start();
+    values.take(ref("a"), seal(values, ref("a")));
+    const [name = ""] = rest();
+    const path = join(root, "data/values", name);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    for (const text of [
+      CANARY,
+      Buffer.from(CANARY).toString("base64").slice(0, 16),
+      Buffer.from(CANARY).toString("hex"),
+    ])
+      expect(readFileSync(path, "utf8")).not.toContain(text);
+    const thief = start(memory, "cd".repeat(32));
+    expect(thief.lacking(assignment(workload("1", [ref("a")])))).toEqual([ref("a")]);
+    expect(said.join()).not.toContain(CANARY);
+  });
+
+  test("[K261] what is not sealed for this node, this name or this version is not taken", () => {
+    const values = start();
+    const other = start(memory, "cd".repeat(32));
+    for (const box of [seal(other, ref("a")), seal(values, ref("b")), "AAAA"]) {
+      values.take(ref("a"), box);
+      expect(values.here().here.size).toBe(0);
+      expect(values.here().refused.get(valueKey(ref("a")))).toBe("what the hub gave is not sealed for this node");
+    }
+    expect(rest()).toEqual([]);
+  });
+
+  test("[N261] a container gets a file for each, read-only, with its mode, and by a path that says nothing", async () => {
+    const values = start();
+    const one = workload("1", [ref("a"), ref("b", "key")]);
+    for (const each of [ref("a"), ref("b", "key")]) values.take(each, seal(values, each, each.name));
+    const mounts = await values.mountsFor(one);
+    expect(mounts).toMatchObject([
+      { kind: "bind", target: "/run/secrets/0", readOnly: true, createHostPath: false },
+      { kind: "bind", target: "/run/secrets/1", readOnly: true, createHostPath: false },
+    ]);
+    const sources = mounts.map((mount) => (mount.kind === "bind" ? mount.source : ""));
+    expect(sources.map((source) => readFileSync(source, "utf8"))).toEqual(["db", "key"]);
+    expect(statSync(sources[0] ?? "").mode & 0o777).toBe(0o440);
+    expect(sources.join()).not.toMatch(/db|key/);
+    // The same container again, by a restarted agent, is left alone.
+    const before = statSync(sources[0] ?? "").ino;
+    const again = start();
+    await again.look(assignment(one), []);
+    expect(statSync(sources[0] ?? "").ino).toBe(before);
+  });
+
+  test("[N262] after a reboot without a hub the files are there again before anything is planned, also of a container that is wanted no more", async () => {
+    const values = start();
+    const [old, next] = [workload("1", [ref("a")]), workload("2", [ref("b")])];
+    values.take(ref("a"), seal(values, ref("a")));
+    const [mount] = await values.mountsFor(old);
+    rmSync(join(root, "run"), { recursive: true });
+    const rebooted = start();
+    await rebooted.look(assignment(next), [{ workload: old.id, specHash: old.specHash }]);
+    expect(mount?.kind === "bind" ? readFileSync(mount.source, "utf8") : "").toBe(CANARY);
+  });
+
+  test("[N263] what no container and no assignment needs is wiped, in memory and at rest; without an assignment nothing is", async () => {
+    const values = start();
+    const one = workload("1", [ref("a")]);
+    values.take(ref("a"), seal(values, ref("a")));
+    await values.mountsFor(one);
+    await values.look(null, []);
+    await values.look(assignment(), [{ workload: one.id, specHash: one.specHash }]);
+    expect([rest().length, clear().length > 1]).toEqual([2, true]);
+    await values.look(assignment(), []);
+    expect(rest()).toEqual([]);
+    expect(clear().filter((name) => name.includes("/"))).toEqual([]);
+    expect(values.lacking(assignment(one))).toEqual([ref("a")]);
+  });
+
+  test("[N264] where no memory is to be had nothing is written in clear, and it is said what to do", async () => {
+    const values = start(async () => "it is on a disk");
+    const one = workload("1", [ref("a")]);
+    values.take(ref("a"), seal(values, ref("a")));
+    await values.look(assignment(one), []);
+    expect(values.here().trouble).toContain("run the agent as root, or with a --run-dir on a tmpfs");
+    await expect(values.mountsFor(one)).rejects.toThrow("not written to a disk");
+    expect(clear()).toEqual([]);
+  });
+
+  test("[G261] a box that was damaged on the disk is asked for again", async () => {
+    const values = start();
+    const one = workload("1", [ref("a")]);
+    values.take(ref("a"), seal(values, ref("a")));
+    const path = join(root, "data/values", rest()[0] ?? "");
+    writeFileSync(path, readFileSync(path, "utf8").replace(/"box":"..../, '"box":"AAAA'));
+    const again = start();
+    await expect(again.mountsFor(one)).rejects.toThrow("secret db is not on this node");
+    expect(again.lacking(assignment(one))).toEqual([ref("a")]);
+    writeFileSync(join(root, "data/values", "x.box"), "{");
+    expect(start().lacking(assignment(one))).toEqual([ref("a")]);
+  });
+
+  test("[N264] a folder in memory is used as it is", async () => {
+    const { mode } = statSync("/dev/shm", { throwIfNoEntry: false }) ?? {};
+    if (mode === undefined) return;
+    const folder = mkdtempSync("/dev/shm/skerry-values-");
+    expect(await haveMemoryFolder(join(folder, "x"))).toBeNull();
+    rmSync(folder, { recursive: true });
+  });
+
+  test("[N265] a node without any writes nothing and keeps no folder", async () => {
+    const values = start();
+    await values.look(assignment(workload("1", [])), []);
+    expect([existsSync(join(root, "data")), existsSync(join(root, "run"))]).toEqual([false, false]);
+  });
+});

@@ -1,0 +1,242 @@
+// Values on the node: secrets and configs from the hub's sealed boxes to files in containers. At rest they stay sealed; in clear they are only in
+// memory, one file for each container and value, made anew after a reboot before anything starts. What no container and no assignment needs any
+// more is wiped. It must never log what is in one, or write it anywhere else.
+import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
+import type { Mount } from "@skerry/shared/model/container.ts";
+import type { ContainerFile, ValueRef } from "@skerry/shared/model/value.ts";
+import { boxContext, valueKey, valueWords } from "@skerry/shared/model/value-names.ts";
+import { boxKeyText } from "@skerry/shared/protocol/proof.ts";
+import type { Clock, Millis } from "@skerry/shared/runtime/clock.ts";
+import type { Log } from "@skerry/shared/runtime/log.ts";
+import { boxKeyOf, boxPublicKeyOf, openBox } from "@skerry/shared/runtime/sealed-box.ts";
+import { signText } from "@skerry/shared/runtime/signature.ts";
+import type { ValuesHere } from "../core/plan/scene.ts";
+import type { Identity } from "../ledger/ledger.ts";
+import { AtRest, mountName, type ValueMount } from "./at-rest.ts";
+import { haveMemoryFolder } from "./memory-folder.ts";
+
+/** After memory was not to be had: not at each look. */
+const TRY_AGAIN_MS = 30_000;
+
+export interface ValuesParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly identity: Pick<Identity, "installation" | "node" | "privateKey">;
+  /** Durable, for its owner alone. */
+  readonly dataDir: string;
+  /** Cleared by a reboot. */
+  readonly runDir: string;
+  readonly haveMemory?: (path: string) => Promise<string | null>;
+}
+
+export interface OwnMount {
+  readonly workload: string;
+  readonly specHash: string;
+}
+
+export class Values {
+  readonly #parts: ValuesParts;
+  readonly #rest: AtRest;
+  /** Where files are in clear: in memory. */
+  readonly #folder: string;
+  readonly #refused = new Map<string, string>();
+  #keys: { readonly own: string; readonly given: string } | null = null;
+  #trouble: { readonly words: string; readonly untilMs: Millis } | null = null;
+  #here: ReadonlySet<string> | null = null;
+  #news: () => void = () => undefined;
+
+  constructor(parts: ValuesParts) {
+    this.#parts = parts;
+    this.#rest = new AtRest(join(parts.dataDir, "values"));
+    // Several agents may share a machine.
+    this.#folder = join(parts.runDir, `values-${parts.identity.node}`);
+  }
+
+  /** Called when one came, or is refused. */
+  onNews(news: () => void): void {
+    this.#news = news;
+  }
+
+  // ---- for the reconciler
+
+  here(): ValuesHere {
+    return { here: this.#keysHere(), refused: this.#refused, trouble: this.#trouble?.words ?? null };
+  }
+
+  /** Before each plan: files of containers that stand are there again, and what nobody needs goes. */
+  async look(desired: Assignment | null, own: readonly OwnMount[]): Promise<void> {
+    const wanted = mountsWanted(desired);
+    if (wanted.size === 0 && this.#rest.isEmpty) return;
+    const isPlace = await this.#haveFolder();
+    try {
+      if (isPlace) for (const mount of this.#rest.mounts.values()) this.#makeFiles(mount);
+      if (desired !== null) this.#tidy(wanted, own);
+    } catch (error) {
+      // A disk that cannot be written: what stands there stays, and is looked at again.
+      this.#parts.log.warn("secrets and configs could not be tidied", {
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  /** The files of a container that is about to be made. Throws with a plain sentence. */
+  async mountsFor({ id, specHash, spec: { files } }: Workload): Promise<readonly Mount[]> {
+    if (files === null) return [];
+    if (!(await this.#haveFolder())) throw new Error(this.#trouble?.words ?? "there is no memory for its secrets");
+    const mount: ValueMount = { workload: id, specHash, files };
+    // First durable: after a power cut a container without its files could not start.
+    this.#rest.keepMount(mount);
+    this.#makeFiles(mount);
+    return files.map((file, at): Mount => {
+      const source = this.#pathOf(mount, at);
+      if (!existsSync(source)) throw new Error(`${valueWords(file.value)} is not on this node`);
+      return { kind: "bind", source, target: file.target, readOnly: true, propagation: null, createHostPath: false };
+    });
+  }
+
+  // ---- for the link
+
+  /** What the assignment names and is not here. */
+  lacking(assignment: Assignment | null): readonly ValueRef[] {
+    const refs = [...mountsWanted(assignment).values()].flatMap(({ files }) => files.map(({ value }) => value));
+    const here = refs.length === 0 ? new Set() : this.#keysHere();
+    return [...new Map(refs.filter((ref) => !here.has(valueKey(ref))).map((ref) => [valueKey(ref), ref])).values()];
+  }
+
+  /** The key for which the hub is to seal, and the proof that it is this node's. */
+  proof(): { readonly boxKey: string; readonly signature: string } {
+    const { identity } = this.#parts;
+    const boxKey = this.#boxKeys().given;
+    return { boxKey, signature: signText(identity.privateKey, boxKeyText(identity, boxKey)) };
+  }
+
+  take(ref: ValueRef, box: string): void {
+    const { log } = this.#parts;
+    if (this.#open(ref, box) === null) return this.refuse(ref, "what the hub gave is not sealed for this node");
+    try {
+      this.#rest.keep(ref, this.#boxKeys().given, box);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      log.warn("a value could not be kept", { value: valueWords(ref), reason: why });
+      return this.refuse(ref, `this node could not keep it (${why}): free some space on its disk`);
+    }
+    this.#here = null;
+    this.#refused.delete(valueKey(ref));
+    log.info("a value has come", { value: valueWords(ref) });
+    this.#news();
+  }
+
+  refuse(ref: ValueRef, reason: string): void {
+    if (this.#refused.get(valueKey(ref)) === reason) return;
+    this.#refused.set(valueKey(ref), reason);
+    this.#news();
+  }
+
+  // ---- inside
+
+  #keysHere(): ReadonlySet<string> {
+    // No key is worked out where no value is.
+    this.#here ??= this.#rest.isEmpty ? new Set() : this.#rest.keysUnder(this.#boxKeys().given);
+    return this.#here;
+  }
+
+  #boxKeys(): { readonly own: string; readonly given: string } {
+    if (this.#keys === null) {
+      const own = boxKeyOf(this.#parts.identity.privateKey);
+      this.#keys = { own, given: boxPublicKeyOf(own) };
+    }
+    return this.#keys;
+  }
+
+  #open(ref: ValueRef, box: string): Buffer | null {
+    const { installation, node } = this.#parts.identity;
+    return openBox(this.#boxKeys().own, boxContext(installation, node, ref), box);
+  }
+
+  async #haveFolder(): Promise<boolean> {
+    const { clock, log } = this.#parts;
+    if (this.#trouble !== null && clock.monotonicMs() < this.#trouble.untilMs) return false;
+    const why = await (this.#parts.haveMemory ?? haveMemoryFolder)(this.#folder);
+    if (why === null) {
+      this.#trouble = null;
+      return true;
+    }
+    const words = `its secrets and configs have no place in memory at ${this.#folder} (${why}), and are not written to a disk: run the agent as root, or with a --run-dir on a tmpfs`;
+    if (this.#trouble === null) log.warn("no memory for secrets", { folder: this.#folder, reason: why });
+    this.#trouble = { words, untilMs: clock.monotonicMs() + TRY_AGAIN_MS };
+    return false;
+  }
+
+  #pathOf({ workload, specHash }: OwnMount, at: number): string {
+    return join(this.#folder, mountName(workload, specHash), String(at));
+  }
+
+  /** Those that are not there. One that is there is left alone: its container holds it. */
+  #makeFiles(mount: ValueMount): void {
+    for (const [at, file] of mount.files.entries()) {
+      const path = this.#pathOf(mount, at);
+      if (existsSync(path)) continue;
+      const box = this.#rest.box(file.value);
+      const content = box === null ? null : this.#open(file.value, box);
+      if (content !== null) this.#writeFile(path, file, content);
+      else if (box !== null) {
+        this.#parts.log.warn("a value at rest does not open, and is asked for again", {
+          value: valueWords(file.value),
+        });
+        this.#rest.drop(file.value);
+        this.#here = null;
+      }
+    }
+  }
+
+  /** Whole, with its owner and mode, before it has its name. */
+  #writeFile(path: string, { mode, uid, gid }: ContainerFile, content: Buffer): void {
+    const temporary = `${path}.new`;
+    try {
+      mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
+      writeFileSync(temporary, content, { mode: 0o600 });
+      // An agent that is not root can give files to nobody else; root is what a file is made for unless the app's file says otherwise.
+      if (process.getuid?.() === 0) chownSync(temporary, uid, gid);
+      chmodSync(temporary, mode);
+      renameSync(temporary, path);
+    } catch (error) {
+      this.#parts.log.warn("a value could not be put into memory", {
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    } finally {
+      content.fill(0);
+    }
+  }
+
+  #tidy(wanted: ReadonlyMap<string, ValueMount>, own: readonly OwnMount[]): void {
+    const kept = new Set([...wanted.keys(), ...own.map(({ workload, specHash }) => mountName(workload, specHash))]);
+    for (const name of [...this.#rest.mounts.keys()]) {
+      if (kept.has(name)) continue;
+      rmSync(join(this.#folder, name), { recursive: true, force: true });
+      this.#rest.dropMount(name);
+    }
+    const needed = new Set(
+      [...wanted.values(), ...this.#rest.mounts.values()].flatMap(({ files }) =>
+        files.map(({ value }) => valueKey(value)),
+      ),
+    );
+    for (const ref of this.#rest.refs()) {
+      if (needed.has(valueKey(ref))) continue;
+      this.#rest.drop(ref);
+      this.#here = null;
+    }
+    for (const key of [...this.#refused.keys()]) if (!needed.has(key)) this.#refused.delete(key);
+  }
+}
+
+/** By `mountName`: of what is wanted, and of what it may go back to. */
+function mountsWanted(desired: Assignment | null): ReadonlyMap<string, ValueMount> {
+  const found = new Map<string, ValueMount>();
+  for (const { id, specHash, spec, changeOver } of desired?.workloads ?? [])
+    for (const one of [{ specHash, spec }, changeOver.previous])
+      if (one !== null && one.spec.files !== null)
+        found.set(mountName(id, one.specHash), { workload: id, specHash: one.specHash, files: one.spec.files });
+  return found;
+}

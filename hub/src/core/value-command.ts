@@ -1,0 +1,199 @@
+// Secrets and configs: what becomes of the commands about them, and of those that apps bring with their files. Pure: contents come sealed,
+// versions are made up by the caller. A new version is a new spec of each app that uses the value, and rolls out like any change.
+import type { AppSpec } from "@skerry/shared/model/app.ts";
+import type { AppName } from "@skerry/shared/model/ids.ts";
+import type { ValueRef } from "@skerry/shared/model/value.ts";
+import { valueKey, valueWords } from "@skerry/shared/model/value-names.ts";
+import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
+import { err, ok } from "@skerry/shared/runtime/result.ts";
+import type { Change } from "./change.ts";
+import type { Command, CommandContext, HandleResult, RefusalCode, ValueCommand } from "./command.ts";
+import {
+  currentVersion,
+  type FreshVersion,
+  keepersOf,
+  type OwnValue,
+  type StoredValue,
+  sameValue,
+  type ValueId,
+  valuesIn,
+  valuesOfApp,
+} from "./value.ts";
+import type { World } from "./world.ts";
+
+/** All together; each may have 500 KiB. A hub for more of them wants a store of its own for secrets. */
+export const MAX_VALUES = 2_000;
+/** Older versions kept of each for `rollout undo`, besides those that apps still stand at. */
+export const MAX_KEPT_VERSIONS = 10;
+/** Apps named with one value. */
+export const MAX_VALUE_APPS = 100;
+
+const ABOUT_VALUES: ReadonlySet<Command["kind"]> = new Set<Command["kind"]>([
+  "set-value",
+  "remove-value",
+  "rewrap-values",
+  "apply-app",
+  "remove-app",
+  "undo-rollout",
+]);
+/** Whether its handler is told of the values that are stored. */
+export const needsValues = (command: Command): boolean => ABOUT_VALUES.has(command.kind);
+
+const refuse = (code: RefusalCode, message: string, hint: string, path: string | null = null): HandleResult =>
+  err({ code, message, hint, path });
+
+/** Makes a new revision of an app with this spec, the file's text as it was. */
+export type Revise = (spec: AppSpec, reason: string) => HandleResult;
+
+export function handleValue(
+  world: World,
+  command: ValueCommand,
+  context: CommandContext,
+  revise: Revise,
+): HandleResult {
+  switch (command.kind) {
+    case "set-value":
+      return setValue(world, command, context, revise);
+    case "remove-value":
+      return removeValue(world, command, context);
+    case "rewrap-values":
+      return ok({
+        changes: [
+          ...command.items.map((item): Change => ({ kind: "value-rewrapped", ...item })),
+          {
+            kind: "hub-event",
+            event: { kind: "value-keys-rotated", by: context.actor, rewrapped: command.items.length },
+          },
+        ],
+        outcome: { kind: "values-rewrapped", count: command.items.length },
+      });
+    default:
+      return assertNever(command);
+  }
+}
+
+function setValue(
+  world: World,
+  { value: id, apps, fresh, specs }: Extract<ValueCommand, { readonly kind: "set-value" }>,
+  context: CommandContext,
+  revise: Revise,
+): HandleResult {
+  const values = valuesOf(context);
+  const before = values.find((one) => sameValue(one, id)) ?? null;
+  if (before === null && values.length >= MAX_VALUES)
+    return refuse("limit", `there are ${MAX_VALUES} secrets and configs, which is the most`, "remove some first");
+  if (apps.length > MAX_VALUE_APPS)
+    return refuse(
+      "limit",
+      `a ${id.kind} names at most ${MAX_VALUE_APPS} apps`,
+      "leave them out: then every app may use it that is deployed by somebody who may deploy all",
+      "apps",
+    );
+  const named = [...new Set(apps)].sort();
+  const isSame = before !== null && fresh === null && before.apps.join() === named.join();
+  const created = before === null;
+  const version = fresh?.version ?? (before === null ? null : (currentVersion(before)?.version ?? null));
+  assert(version !== null, "set-value neither brings a content nor finds one");
+  if (isSame)
+    return ok({
+      changes: [],
+      outcome: { kind: "value-set", value: id, version, created, changed: false, revised: [] },
+    });
+  const changes: Change[] = [
+    valueSet(world, before ?? { ...id, apps: named, versions: [] }, named, fresh, context, specs),
+    { kind: "hub-event", event: { kind: "value-set", value: valueWords(id), by: context.actor } },
+  ];
+  const revised: { app: AppName; revision: number }[] = [];
+  for (const spec of specs) {
+    const result = revise(spec, `${valueWords(id)} has a new value`);
+    if (!result.ok) return result;
+    changes.push(...result.value.changes);
+    if (result.value.outcome.kind === "app-applied")
+      revised.push({ app: spec.name, revision: result.value.outcome.revision });
+  }
+  return ok({ changes, outcome: { kind: "value-set", value: id, version, created, changed: true, revised } });
+}
+
+function valuesOf({ values }: CommandContext): readonly StoredValue[] {
+  assert(values !== null, "a command about values without them");
+  return values;
+}
+
+function valueSet(
+  world: World,
+  before: StoredValue,
+  apps: readonly AppName[],
+  fresh: FreshVersion | null,
+  { actor, wallMs }: CommandContext,
+  coming: readonly AppSpec[],
+): Change {
+  const added = fresh === null ? [] : [{ version: fresh.version, bytes: fresh.bytes, madeAtMs: wallMs, madeBy: actor }];
+  const all = [...before.versions, ...added];
+  const needed = new Set([...[...world.apps.values()].flatMap(valuesOfApp), ...coming.flatMap(valuesIn)].map(valueKey));
+  const { kind, app, name } = before;
+  const versions = all.filter(
+    ({ version }, at) => at >= all.length - MAX_KEPT_VERSIONS || needed.has(valueKey({ kind, app, name, version })),
+  );
+  const sealed = fresh === null ? null : { version: fresh.version, ...fresh.sealed };
+  return { kind: "value-set", value: { kind, app, name, apps, versions }, sealed };
+}
+
+/** What an app's file brings along: new versions of its own values. `spec`: what is being applied. */
+export function ownValueChanges(
+  world: World,
+  spec: AppSpec,
+  own: readonly OwnValue[],
+  context: CommandContext,
+): readonly Change[] | HandleResult {
+  if (own.length === 0) return [];
+  const values = valuesOf(context);
+  const idOf = ({ kind, name }: OwnValue): ValueId => ({ kind, app: spec.name, name });
+  const added = own.filter((one) => !values.some((value) => sameValue(value, idOf(one)))).length;
+  if (values.length + added > MAX_VALUES)
+    return refuse("limit", `there would be more than ${MAX_VALUES} secrets and configs`, "remove some first");
+  return own.map((one) => {
+    const before = values.find((value) => sameValue(value, idOf(one))) ?? { ...idOf(one), apps: [], versions: [] };
+    return valueSet(world, before, [], one, context, [spec]);
+  });
+}
+
+/** With an app go the values that came with its file. */
+export function ownValuesRemoved(app: AppName, context: CommandContext): readonly Change[] {
+  return (context.values ?? [])
+    .filter((value) => value.app === app)
+    .map(({ kind, name }): Change => ({ kind: "value-removed", value: { kind, app, name } }));
+}
+
+function removeValue(
+  world: World,
+  { value: id }: Extract<ValueCommand, { readonly kind: "remove-value" }>,
+  context: CommandContext,
+): HandleResult {
+  if (!valuesOf(context).some((one) => sameValue(one, id)))
+    return refuse("not-found", `there is no ${valueWords(id)}`, `skerry ${id.kind} ls lists them`, id.kind);
+  const users = keepersOf(world, id);
+  if (users.length > 0)
+    return refuse(
+      "invalid",
+      `${valueWords(id)} is used by ${users.length === 1 ? "app" : "apps"} ${users.slice(0, 5).join(", ")}, or by what they may go back to`,
+      "take it out of the file, apply that, and wait until it is through",
+      id.kind,
+    );
+  return ok({
+    changes: [
+      { kind: "value-removed", value: id },
+      { kind: "hub-event", event: { kind: "value-removed", value: valueWords(id), by: context.actor } },
+    ],
+    outcome: { kind: "value-removed", value: id },
+  });
+}
+
+/** The first value that an older revision names and that is no longer kept; null: all are. */
+export function missingValue(spec: AppSpec, context: CommandContext): ValueRef | null {
+  const kept = new Set(
+    valuesOf(context).flatMap(({ kind, app, name, versions }) =>
+      versions.map(({ version }) => valueKey({ kind, app, name, version })),
+    ),
+  );
+  return valuesIn(spec).find((ref) => !kept.has(valueKey(ref))) ?? null;
+}
