@@ -28,6 +28,8 @@ const config = (more: Partial<HubConfig> = {}): HubConfig => ({
   logLevel: "error",
   newAdminToken: false,
   plainWords: false,
+  front: { kind: "plain" },
+  newHubKey: false,
   ...more,
 });
 

@@ -14,6 +14,9 @@ export const anIdentity: Identity = {
   installation: installationIdSchema.parse("i0123456789abcdef"),
   privateKey: "c".repeat(64),
   hubUrl: "http://127.0.0.1:7443",
+  pins: [],
+  binding: "none",
+  tokens: [],
 };
 
 export const aWorkloadMemory: WorkloadMemory = {

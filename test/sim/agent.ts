@@ -163,7 +163,7 @@ async function askHub(start: AgentStart, privateKey: string): Promise<Identity |
   const outcome = await Promise.race([answer, timedOut]);
   if (outcome === null) return null;
   const { node: id, name, installation } = outcome;
-  return { node: id, name, installation, privateKey, hubUrl: HUB_URL };
+  return { node: id, name, installation, privateKey, hubUrl: HUB_URL, pins: [], binding: "none", tokens: [] };
 }
 
 function factsOf(config: NodeConfig, { clock }: Process): FactsSource {

@@ -54,6 +54,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   "hub/src/compose": ["hub/src/core", "shared/src"],
   "hub/src/store": ["hub/src/core", "shared/src"],
   "hub/src/link": ["hub/src/core", "hub/src/store", "shared/src"],
+  "hub/src/tls": ["hub/src/core", "hub/src/store", "shared/src"],
   "hub/src/http": ["hub/src/core", "hub/src/store", "hub/src/compose", "shared/src"],
   "hub/src/cli": ["hub/src", "shared/src"],
   "hub/src": ["hub/src", "shared/src"],

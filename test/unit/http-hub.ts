@@ -11,7 +11,7 @@ import type { InstallationId, NodeId, WorkloadId } from "@skerry/shared/model/id
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
 import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { Report, WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
-import type { Hello, ToHub } from "@skerry/shared/protocol/to-hub.ts";
+import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
 import { PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
 import { type Clock, systemClock } from "@skerry/shared/runtime/clock.ts";
 import { type Log, silentLog } from "@skerry/shared/runtime/log.ts";
@@ -22,6 +22,7 @@ import { DEFAULT_SETTINGS } from "../../hub/src/core/decide.ts";
 import { ensureAdminToken } from "../../hub/src/http/admin-token.ts";
 import type { LogSource } from "../../hub/src/http/deps.ts";
 import { createHttpServer, type HttpServer } from "../../hub/src/http/server.ts";
+import type { Frame } from "../../hub/src/link/hub.ts";
 import { openSqliteStore } from "../../hub/src/store/sqlite/store.ts";
 import type { Store } from "../../hub/src/store/store.ts";
 
@@ -46,7 +47,7 @@ export interface TestHub {
   readonly loop: ControlLoop;
   readonly http: HttpServer;
   readonly admin: string;
-  readonly state: { stopping: boolean };
+  readonly state: { stopping: boolean; nextPin: string | null };
   call(
     method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE",
     url: string,
@@ -58,7 +59,7 @@ export interface TestHub {
   join(name: string, more?: { labels?: Record<string, string>; memoryBytes?: number }): Promise<NodeId>;
   /** It connects anew. */
   greet(node: NodeId): Promise<void>;
-  frame(node: NodeId, frame: Exclude<ToHub, Hello>): Promise<void>;
+  frame(node: NodeId, frame: Frame): Promise<void>;
   /** Everything that is placed on the node is in this state there. */
   reportAll(node: NodeId, state: WorkloadState): Promise<void>;
   /** What it was given last has failed there, and it went back by itself. */
@@ -72,6 +73,10 @@ export interface TestHub {
   listen(): Promise<number>;
   close(): Promise<void>;
 }
+
+/** Of a key that nobody has: requests come in process. */
+export const PIN = "b".repeat(64);
+const NEXT_PIN = "9".repeat(64);
 
 export interface TestHubOptions {
   /** Wraps the store, to make it fail. */
@@ -99,7 +104,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
   const log = options.log ?? silentLog;
   const { hash } = ensureAdminToken(folder, store, { ...systemRandom, hex: () => "a".repeat(64) }, false);
   const loop = createControlLoop({ clock, random: systemRandom, log, store, settings: DEFAULT_SETTINGS });
-  const state = { stopping: false };
+  const state: TestHub["state"] = { stopping: false, nextPin: null };
   const http = await createHttpServer({
     logs: options.logs ?? { isHeard: () => false, read: () => Readable.from([]) },
     loop,
@@ -107,6 +112,22 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     clock,
     random: systemRandom,
     log,
+    pins: () => [PIN, ...(state.nextPin === null ? [] : [state.nextPin])],
+    hubKey: {
+      kind: "own",
+      own: {
+        prepareNext: () => {
+          state.nextPin = NEXT_PIN;
+          return NEXT_PIN;
+        },
+        switchToNext: async () => {
+          state.nextPin = null;
+        },
+        tell: () => undefined,
+      },
+      isKnownTo: () => false,
+    },
+    secure: null,
     adminTokenHash: hash,
     version: "0.0.0-test",
     stopping: () => state.stopping,

@@ -15,6 +15,12 @@ export interface Identity {
   /** Ed25519, as 64 hex digits. It never leaves the node. */
   readonly privateKey: string;
   readonly hubUrl: string;
+  /** Of the hub's key and its next one, see protocol/pin. None: it joined a hub without TLS, on this machine. */
+  readonly pins: readonly string[];
+  /** "tls-exporter": the hub ends TLS itself, and a hub that says otherwise is not believed. "none": it may. */
+  readonly binding: "tls-exporter" | "none";
+  /** Join tokens that were taken, the newest last: one that stands in a unit file for ever is not taken for a new one. */
+  readonly tokens: readonly string[];
 }
 
 export interface LedgerContent {

@@ -15,6 +15,9 @@ const identitySchema = z.object({
   installation: installationIdSchema,
   privateKey: z.string(),
   hubUrl: z.string(),
+  pins: z._default(z.array(z.string()), []),
+  binding: z._default(z.enum(["tls-exporter", "none"]), "none"),
+  tokens: z._default(z.array(z.string()), []),
 });
 
 /** The side file beside the database: who this node is, and which event numbers it may have used. */

@@ -4,7 +4,10 @@ import type { Command } from "commander";
 /** By the words of the command. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   hub: ["skerry hub --data /var/lib/skerry/hub --listen 0.0.0.0:7443"],
-  login: ["ssh hub cat /var/lib/skerry/hub/admin-token | skerry login http://hub:7443"],
+  login: ["skerry login https://hub:7443 --pin PIN --token-file admin-token"],
+  "hub-key show": ["skerry hub-key show"],
+  "hub-key next": ["skerry hub-key next"],
+  "hub-key switch": ["skerry hub-key switch"],
   validate: ["skerry validate shop.yaml"],
   apply: ["skerry apply -f shop.yaml --wait", "skerry apply -f shop.yaml --dry-run"],
   apps: ["skerry apps"],

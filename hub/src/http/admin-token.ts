@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
+import { writePrivately } from "../store/private-file.ts";
 import type { Store } from "../store/store.ts";
 import { adminToken, isAdminToken } from "./auth.ts";
 
@@ -59,24 +60,4 @@ function readToken(file: string): string | null {
     throw error;
   }
   return isAdminToken(text) ? text : null;
-}
-
-/** Whole or not at all, and durable: a new file, synced, renamed over the old one, and the folder synced. */
-function writePrivately(file: string, text: string): void {
-  const fresh = `${file}.new`;
-  fs.rmSync(fresh, { force: true });
-  const handle = fs.openSync(fresh, "wx", 0o600);
-  try {
-    fs.writeSync(handle, text);
-    fs.fsyncSync(handle);
-  } finally {
-    fs.closeSync(handle);
-  }
-  fs.renameSync(fresh, file);
-  const folder = fs.openSync(path.dirname(file), "r");
-  try {
-    fs.fsyncSync(folder);
-  } finally {
-    fs.closeSync(folder);
-  }
 }

@@ -33,7 +33,7 @@ const raised: Partial<Record<ErrorCode, () => Promise<Answer>>> = {
   "invalid-request": () => hub.apply("shop", WEB, { colour: "red" }),
   "not-authenticated": () => hub.call("GET", "/v1/apps", undefined, { token: null }),
   "join-token-refused": () =>
-    hub.call("POST", "/v1/nodes/join", {}, { token: `skj1.${"1".repeat(12)}.${"2".repeat(64)}` }),
+    hub.call("POST", "/v1/nodes/join", {}, { token: `skj1.${"3".repeat(64)}.${"1".repeat(12)}.${"2".repeat(64)}` }),
   "token-expired": async () => {
     const { token } = (await hub.call("POST", "/v1/api-tokens", { name: "ci", role: "viewer", expiresInMs: 1_000 }))
       .body;

@@ -7,6 +7,7 @@ import { auditHandlers } from "./routes/audit.ts";
 import { authHandlers } from "./routes/auth.ts";
 import { diffHandlers } from "./routes/diff.ts";
 import { eventHandlers } from "./routes/events.ts";
+import { hubKeyHandlers } from "./routes/hub-key.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
 import { roleHandlers } from "./routes/roles.ts";
 import { rolloutHandlers } from "./routes/rollouts.ts";
@@ -23,6 +24,7 @@ export function jsonHandlers(deps: HttpDeps): Handlers {
     ...workloadHandlers(deps),
     ...nodeHandlers(deps),
     ...tokenHandlers(deps),
+    ...hubKeyHandlers(deps),
     ...apiTokenHandlers(deps),
     ...roleHandlers(deps),
     ...authHandlers(deps),

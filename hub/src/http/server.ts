@@ -1,5 +1,6 @@
 // The HTTP server: limits, the door, validation, errors. Registers the route table and nothing else; every route is authenticated
 // before its body is read. It must never answer with a stack, a secret, or a caller's words outside of JSON.
+import { createServer, type RequestListener, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import swagger from "@fastify/swagger";
 import { type Millis, sleep } from "@skerry/shared/runtime/clock.ts";
@@ -80,10 +81,7 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   const app = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
-    connectionTimeout: SOCKET_IDLE_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+    serverFactory: (handler) => listener(deps, handler),
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
     exposeHeadRoutes: false,
     onProtoPoisoning: "error",
@@ -140,6 +138,15 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
       refusedAudit.stop();
     },
   };
+}
+
+function listener({ secure }: HttpDeps, handler: RequestListener): Server {
+  const options = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS };
+  const server = secure === null ? createServer(options, handler) : secure(options, handler);
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.setTimeout(SOCKET_IDLE_MS);
+  return server;
 }
 
 /**

@@ -5,7 +5,8 @@ import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Change, HubEvent } from "../core/change.ts";
 import type { World } from "../core/world.ts";
 
-export type Frame = Exclude<ToHub, Hello>;
+/** That pins are kept is of the link's own, see session. */
+export type Frame = Exclude<ToHub, Hello | { readonly type: "pins-kept" }>;
 
 /** What became of a node's input. `lost`: the store refused it; the node must say it again (on a new connection) once storing works. */
 export type InputResult =

@@ -29,6 +29,10 @@ export interface LinkServerOptions {
   readonly random: Random;
   readonly publicKey: (node: NodeId) => PublicKey | null;
   readonly hubVersion: string;
+  /** Of the hub's key and its next one; absent: it has no TLS. */
+  readonly pins?: () => readonly string[];
+  /** These are in that node's ledger. */
+  readonly onPinsKept?: (node: NodeId, pins: readonly string[]) => void;
   /** The node's connection ended, and no newer one took its place. */
   readonly onGone?: (node: NodeId) => void;
   /** Of this side; tests set others. */
@@ -93,6 +97,8 @@ export class LinkServer {
       hubVersion,
       version: this.#versions().version,
       nonce: random.hex(NONCE_BYTES),
+      pins: () => this.#options.pins?.() ?? [],
+      onPinsKept: (node, pins) => this.#options.onPinsKept?.(node, pins),
       onHello: (of, hello) => this.#onHello(of, hello),
       onClosed: (of, before) => this.#onClosed(of, before),
     });
@@ -107,6 +113,11 @@ export class LinkServer {
 
   connections(): number {
     return this.#sessions.size;
+  }
+
+  /** To all nodes that are there: the hub's keys changed. */
+  tellPins(): void {
+    for (const session of this.#byNode.values()) session.tellPins();
   }
 
   isConnected(node: NodeId): boolean {
@@ -146,7 +157,11 @@ export class LinkServer {
       return session.close(CLOSE.versionTooNew, message);
     }
     const { node, signature } = hello;
-    const text = helloText({ installation: this.#options.hub.world.installation, node }, session.nonce);
+    const text = helloText(
+      { installation: this.#options.hub.world.installation, node },
+      session.nonce,
+      session.binding,
+    );
     if (!isSignedByNode(this.#options.publicKey(node), text, signature)) {
       this.#options.log.warn("a connection was not authenticated", { node });
       return session.close(CLOSE.notAuthenticated, "this hub does not know this node with this key; join it again");
@@ -154,6 +169,7 @@ export class LinkServer {
     const older = this.#byNode.get(hello.node);
     if (older !== undefined && !this.#supersede(older, session, hello)) return;
     this.#awaiting -= 1;
+    this.#options.onPinsKept?.(hello.node, hello.pins ?? []);
     this.#byNode.set(hello.node, session);
     session.greet(hello);
   }

@@ -57,6 +57,9 @@ export interface SessionOptions {
   readonly version: number;
   /** What the node has to sign: 32 random bytes as hex, of this connection alone. */
   readonly nonce: string;
+  /** Of the hub's key and its next one. */
+  readonly pins: () => readonly string[];
+  readonly onPinsKept: (node: NodeId, pins: readonly string[]) => void;
   /** Judges a hello: versions, signature, clones. It calls `greet` or `close` on the session. */
   readonly onHello: (session: Session, hello: Hello) => void;
   readonly onClosed: (session: Session, before: SessionState) => void;
@@ -92,7 +95,18 @@ export class Session {
       onFrame: (text) => this.#onFrame(text),
       onClose: (code, reason) => this.#onClose(code, reason),
     });
-    if (this.#state.kind === "awaiting-hello") this.#send({ type: "challenge", nonce: options.nonce });
+    if (this.#state.kind === "awaiting-hello")
+      this.#send({ type: "challenge", nonce: options.nonce, binding: this.binding === null ? "none" : "tls-exporter" });
+  }
+
+  /** Of its connection; null: TLS does not end here. */
+  get binding(): string | null {
+    return this.#options.connection.binding ?? null;
+  }
+
+  /** The hub's keys changed. */
+  tellPins(): void {
+    if (this.#state.kind === "ready") this.#send({ type: "pins", pins: [...this.#options.pins()] });
   }
 
   get nonce(): string {
@@ -190,6 +204,7 @@ export class Session {
       return;
     }
     if (frame.type === "hello") return this.close(CLOSE.protocolError, "hello was said before");
+    if (frame.type === "pins-kept") return this.#options.onPinsKept(this.#state.hello.node, frame.pins);
     this.#receive(this.#state.hello.node, frame);
   }
 
@@ -214,6 +229,7 @@ export class Session {
       hubVersion,
       heartbeatMs: period,
       eventsAcked: hub.world.nodes.get(hello.node)?.eventsAcked ?? 0,
+      pins: [...this.#options.pins()],
     });
     this.#watchSilence();
     this.offer();

@@ -4,8 +4,9 @@ import { positionSchema } from "../model/assignment.ts";
 import { outboxItemSchema } from "../model/event.ts";
 import { counterSchema, nodeIdSchema, specHashSchema } from "../model/ids.ts";
 import { reportSchema } from "../model/report.ts";
-import { MAX_EVENTS_PER_FRAME } from "./version.ts";
+import { MAX_EVENTS_PER_FRAME, MAX_PINS } from "./version.ts";
 
+const pinsSchema = () => z.array(z.string().check(z.regex(/^[0-9a-f]{64}$/))).check(z.maxLength(MAX_PINS));
 const shortText = () => z.string().check(z.maxLength(4_096));
 
 export const helloSchema = z.object({
@@ -22,8 +23,12 @@ export const helloSchema = z.object({
   agentVersion: shortText(),
   /** What the ledger holds; null: nothing was ever accepted, or the ledger was lost. */
   have: z.nullable(z.object({ position: positionSchema, hash: specHashSchema })),
+  /** Of the hub's keys that it would take, as its ledger holds them. */
+  pins: z.optional(pinsSchema()),
 });
 
+/** The pins that `welcome` or `pins` named are in the ledger. */
+export const pinsKeptSchema = z.object({ type: z.literal("pins-kept"), pins: pinsSchema() });
 export const heartbeatSchema = z.object({ type: z.literal("beat"), n: counterSchema });
 /** Durable on the node, not done. */
 export const acceptedSchema = z.object({ type: z.literal("accepted"), position: positionSchema, hash: specHashSchema });
@@ -55,6 +60,7 @@ export const toHubSchema = z.discriminatedUnion("type", [
   needWholeSchema,
   reportFrameSchema,
   eventsSchema,
+  pinsKeptSchema,
 ]);
 export type Hello = z.infer<typeof helloSchema>;
 export type ToHub = z.infer<typeof toHubSchema>;

@@ -30,6 +30,9 @@ export const IDENTITY: Identity = {
   installation: INSTALLATION,
   privateKey: "c0".repeat(32),
   hubUrl: "http://hub",
+  pins: [],
+  binding: "none",
+  tokens: [],
 };
 
 export interface Site {

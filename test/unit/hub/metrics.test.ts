@@ -24,6 +24,7 @@ test("[A46] [A93] what a working hub tells of itself keeps to the format and to 
     random: systemRandom,
     log: silentLog,
     logs: { isHeard: () => false, read: () => Readable.from([]) },
+    ...({ pins: () => [], secure: null, hubKey: { kind: "plain", own: null, isKnownTo: () => false } } as const),
   };
   const metrics = createMetrics({ ...deps, adminTokenHash: admin, version: "0.0.0-test", stopping: () => false });
   addProcessMetrics(metrics);

@@ -247,7 +247,7 @@ export class Scenario {
     this.decide();
   }
 
-  frame(id: NodeId, frame: Exclude<ToHub, { type: "hello" }>): string | null {
+  frame(id: NodeId, frame: Exclude<ToHub, { type: "hello" | "pins-kept" }>): string | null {
     const result = received(this.world, id, frame, this.now);
     if (!result.ok) return result.error;
     this.apply(result.value);

@@ -2,27 +2,34 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createClient } from "../client.ts";
-import { hubUrl, readContexts, writeContexts } from "../contexts.ts";
+import { hubUrl, pinKept, readContexts, writeContexts } from "../contexts.ts";
 import { CliFailure, EXIT, type ExitCode, usage } from "../failure.ts";
+import { pinForLogin } from "../hub-pin.ts";
 import type { Io } from "../io.ts";
 
 interface Options {
   readonly url: string;
   readonly tokenFile?: string;
   readonly context?: string;
+  readonly pin?: string;
 }
 
 export async function run(io: Io, options: Options): Promise<ExitCode> {
   const url = hubUrl(options.url);
+  // Before the token is asked for: it is for a server whose key is known.
+  const pin = await pinForLogin(io, url, options.pin, await pinKept(io, url));
   const token = cleanToken(await readToken(io, options));
-  const hub = await createClient({ url, token }, io).call("getVersion", {});
+  const hub = await createClient({ url, token, pin }, io).call("getVersion", {});
   if (hub.api !== "v1")
     throw new CliFailure(`The hub at ${url} speaks another API than this program.`, {
       hint: "Install the hub's version of skerry.",
     });
   const before = await readContexts(io);
   const name = options.context ?? new URL(url).host;
-  const path = await writeContexts(io, { current: name, contexts: { ...before.contexts, [name]: { url, token } } });
+  const path = await writeContexts(io, {
+    current: name,
+    contexts: { ...before.contexts, [name]: { url, token, pin } },
+  });
   io.out(`Logged in to ${url} (Skerry ${hub.version}, installation ${hub.installation}). Kept in ${path}.\n`);
   if (url.startsWith("http://") && !isLocal(new URL(url).hostname)) {
     io.err(
