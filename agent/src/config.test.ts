@@ -18,7 +18,7 @@ describe("the agent's command line", () => {
       kind: "run",
       config: {
         ...{
-          hubUrl: "http://hub.example:7443",
+          hubUrl: "https://hub.example:7443",
           token: "t",
           tokenFile: null,
           dataDir: "/env",
@@ -43,7 +43,7 @@ describe("the agent's command line", () => {
 
   test.each([
     ["--bogus", /--bogus/],
-    ["--hub ftp://x", /http:\/\/ or https:\/\//],
+    ["--hub ftp://x", /starts with https:\/\//],
     ["--hub http://user@x", /only a host/],
     ["--name a_b", /node's name/],
     ["--label nokey", /KEY=VALUE/],

@@ -56,7 +56,7 @@ export const AGENT_USAGE = `Usage: skerry agent --hub URL --token TOKEN [options
        skerry agent safe-mode off [--data DIR]           change things again although the machine restarted often
        skerry agent logs APP[/SERVICE[/SLOT]] [-f] [--tail N]    what containers wrote, also without a hub
 
-  --hub URL        the hub's address, for example http://hub.example:7443     (SKERRY_HUB)
+  --hub URL        the hub's address, for example https://hub.example:7443    (SKERRY_HUB)
   --token TOKEN    a join token, from: skerry token create                    (SKERRY_TOKEN)
                    others on this machine can see it in "ps" until it is read: SKERRY_TOKEN or a file is better
   --token-file F   a file that holds it, needed only to join
@@ -175,11 +175,13 @@ function readConfig(
 
 function readHubUrl(text: string | null): Result<string | null, string> {
   if (text === null) return ok(null);
-  const address = /^[a-z]+:\/\//i.test(text) ? text : `http://${text}`;
-  if (!URL.canParse(address)) return err(`--hub ${text} is not an address; it looks like http://hub.example:7443`);
+  const address = /^[a-z]+:\/\//i.test(text) ? text : `https://${text}`;
+  if (!URL.canParse(address)) return err(`--hub ${text} is not an address; it looks like https://hub.example:7443`);
   const url = new URL(address);
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    return err(`--hub ${text}: the address starts with http:// or https://`);
+    return err(
+      `--hub ${text}: the address starts with https://, or with http:// for a hub without TLS on this machine`,
+    );
   }
   if (url.username !== "" || url.search !== "" || url.hash !== "") {
     return err(`--hub ${text}: the address holds only a host, a port and perhaps a path`);

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 const MAIN = [join(import.meta.dirname, "main.ts")];
 /** As on a machine where it does not come through the launcher: it starts the other one. */
 const CLI = [join(import.meta.dirname, "..", "..", "hub", "src", "cli", "main.ts"), "agent"];
-const TOKEN = "skj1.abcdef0123456789.0123456789abcdef";
+const TOKEN = `skj1.plain.abcdef0123456789.${"0".repeat(64)}`;
 let folder: string;
 /** An engine that takes connections and never answers: the agent waits for it with its token in hand. */
 const engine = createServer((socket) => socket.on("error", () => undefined));

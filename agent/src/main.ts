@@ -2,6 +2,7 @@
 // Containers run on when it ends. Mistakes of the person who starts it are said in one message with the next step, never as a stack.
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { readJoinToken } from "@skerry/shared/protocol/join-token.ts";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
 import { jsonLog, type Log, plainLog } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
@@ -22,7 +23,9 @@ import { type NodeFactsReader, nodeFacts } from "./facts/node-facts.ts";
 import { type Identity, LedgerError } from "./ledger/ledger.ts";
 import type { OpenedLedger } from "./ledger/opened.ts";
 import { openSqliteLedger } from "./ledger/sqlite.ts";
-import { forgetJoining, join } from "./link/join.ts";
+import { addressProblem, hubSockets, type OpenHubSocket } from "./link/hub-socket.ts";
+import { fitToken } from "./link/hub-trust.ts";
+import { askHub, forgetJoining, type JoinRequest, join } from "./link/join.ts";
 import { leaseFile } from "./link/lease-file.ts";
 import { dialWebSocket } from "./link/ws-dial.ts";
 import type { Ask } from "./prober/prober.ts";
@@ -52,6 +55,7 @@ interface Machine {
   readonly log: Log;
   readonly engine: Engine;
   readonly facts: NodeFactsReader;
+  readonly open: OpenHubSocket;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -127,7 +131,8 @@ async function run(config: AgentConfig): Promise<void> {
     if (identity === null) throw new Error("bug: joined, and without an identity");
     looks = { clock: machine.clock, engine: machine.engine, key: labelKey(identity) };
     const paths = await hostPaths([config.dataDir, config.runDir, config.dockerSocket].map((path) => resolve(path)));
-    const agent = buildAgent(machine, ledger, rebuilt, createStreams({ ...looks, log }, identity), paths);
+    const streams = createStreams({ ...looks, log, open: machine.open }, () => ledger.content().identity ?? identity);
+    const agent = buildAgent(machine, ledger, rebuilt, streams, paths);
     answer = () => ({ state: "joined", ...agent.status() });
     stopOnSignal(agent, log);
     await agent.run();
@@ -153,11 +158,11 @@ function buildMachine(config: AgentConfig): Machine {
     version: SKERRY_VERSION,
     slowModel: modelByInventory,
   });
-  return { config, clock, log, engine, facts };
+  return { config, clock, log, engine, facts, open: hubSockets() };
 }
 
 function buildAgent(
-  { config, clock, log, engine, facts }: Machine,
+  { config, clock, log, engine, facts, open }: Machine,
   ledger: OpenedLedger["ledger"],
   lost: string | null,
   streams: Streams,
@@ -169,7 +174,7 @@ function buildAgent(
     ...{ clock, log, ledger, engine, facts },
     random: systemRandom,
     ledgerLost: lost,
-    dial: dialWebSocket,
+    dial: (hub) => dialWebSocket(open, hub),
     times: changeTimes({
       ...{ clock, log, dataDir: config.dataDir },
       // Not from the last figures: after a boot there are none for a while, and a clock that was never set opens no window.
@@ -206,7 +211,7 @@ function openLedger(dataDir: string): OpenedLedger {
   }
 }
 
-/** Joins when this machine has not; takes a new address of the hub when one is given. */
+/** Joins when this machine has not; takes a new address of the hub, and the pin of a new token, when they are given. */
 async function haveIdentity(
   machine: Machine,
   ledger: OpenedLedger["ledger"],
@@ -221,13 +226,28 @@ async function haveIdentity(
     log.info("joined", { node: identity.node, name: identity.name, installation: identity.installation });
     return;
   }
-  if (config.hubUrl === null || config.hubUrl === known.hubUrl) return;
-  log.info("the hub has a new address", { before: known.hubUrl, now: config.hubUrl });
-  keepIdentity(ledger, { ...known, hubUrl: config.hubUrl });
+  const token = readJoinToken(tokenIfThere(config));
+  const identity = fitToken({ ...known, hubUrl: config.hubUrl ?? known.hubUrl }, token);
+  if (identity.hubUrl !== known.hubUrl) {
+    log.info("the hub has a new address", { before: known.hubUrl, now: identity.hubUrl });
+  }
+  if (identity.pins !== known.pins)
+    log.info("the hub's key is taken from the new join token", { pins: identity.pins.join(",") });
+  if (JSON.stringify(identity) !== JSON.stringify(known)) keepIdentity(ledger, identity);
+}
+
+/** A machine that has joined runs on without the file. */
+function tokenIfThere(config: AgentConfig): string {
+  try {
+    return tokenOf(config) ?? "";
+  } catch (error) {
+    if (error instanceof StartError) return "";
+    throw error;
+  }
 }
 
 async function joinHub(
-  { config, clock, log, engine, facts }: Machine,
+  { config, clock, log, engine, facts, open }: Machine,
   onWaiting: (message: string, nextTryInMs: number) => void,
 ): Promise<Identity> {
   const { hubUrl, name, labels, dataDir } = config;
@@ -238,10 +258,20 @@ async function joinHub(
       EXIT.usage,
     );
   }
+  const tokenText = readJoinToken(token);
+  if (tokenText === null) {
+    throw new StartError(
+      'this is no join token: it looks like "skj1.…" and comes from "skerry token create" on the hub; take all of it',
+      EXIT.usage,
+    );
+  }
+  const problem = addressProblem({ hubUrl, pins: tokenText.pin === null ? [] : [tokenText.pin] });
+  if (problem !== null) throw new StartError(problem, EXIT.usage);
   await needEngine(engine);
   log.info("joining", { hub: hubUrl, name });
-  const request = { hubUrl, token, name, labels, facts: await facts.read() };
-  const outcome = await join({ clock, random: systemRandom, log, folder: dataDir, onWaiting }, request);
+  const request: JoinRequest = { hubUrl, token, tokenText, name, labels, facts: await facts.read() };
+  const parts = { clock, random: systemRandom, log, folder: dataDir, onWaiting };
+  const outcome = await join({ ...parts, ask: (asked, privateKey) => askHub(open, asked, privateKey) }, request);
   if (outcome.kind === "refused") throw new StartError(outcome.message);
   return outcome.identity;
 }

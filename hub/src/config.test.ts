@@ -13,6 +13,8 @@ test("[A50] defaults: this machine only, and the usual folder", () => {
       newAdminToken: false,
       newSigningKey: false,
       plainWords: true,
+      front: { kind: "own" },
+      newHubKey: false,
     },
   });
 });
@@ -45,4 +47,36 @@ test.each([
   [{}, { SKERRY_LOG_LEVEL: "loud" }, /^SKERRY_LOG_LEVEL must be/],
 ] as const)("[A50] %j with %j is refused by name", (flags, env, message) => {
   expect(parseHubConfig(flags, env, false)).toEqual({ ok: false, error: expect.stringMatching(message) });
+});
+
+const PIN = "a".repeat(64);
+test.each([
+  [{}, {}, { kind: "own" }],
+  [{ plain: true }, {}, { kind: "plain" }],
+  [{}, { SKERRY_PLAIN: "1" }, { kind: "plain" }],
+  [{ behindProxy: PIN, listen: "10.0.0.5:80" }, {}, { kind: "proxy", pins: [PIN] }],
+  [{ behindProxy: `${PIN},${"B".repeat(64)}` }, {}, { kind: "proxy", pins: [PIN, "b".repeat(64)] }],
+  [{ tlsCert: "/c", tlsKey: "/k" }, {}, { kind: "files", certFile: "/c", keyFile: "/k", nextPin: null }],
+  [
+    { nextPin: PIN },
+    { SKERRY_TLS_CERT: "/c", SKERRY_TLS_KEY: "/k" },
+    { kind: "files", certFile: "/c", keyFile: "/k", nextPin: PIN },
+  ],
+] as const)("[A203] %j with %j is how it is reached", (flags, env, front) => {
+  expect(parseHubConfig(flags, env, false)).toMatchObject({ ok: true, value: { front } });
+});
+
+test.each([
+  [{ plain: true, listen: "0.0.0.0:7443" }, /^--plain is without TLS and for this machine alone/],
+  [{ plain: true, behindProxy: PIN }, /exclude each other/],
+  [{ tlsCert: "/c", tlsKey: "/k", plain: true }, /exclude each other/],
+  [{ behindProxy: "x" }, /^--behind-proxy must be the pin/],
+  [{ behindProxy: `${PIN},${PIN},${PIN}` }, /^--behind-proxy must be the pin/],
+  [{ tlsCert: "/c" }, /--tls-key FILE/],
+  [{ tlsKey: "/k" }, /--tls-cert FILE/],
+  [{ nextPin: PIN }, /--next-pin belongs to --tls-cert/],
+  [{ tlsCert: "/c", tlsKey: "/k", nextPin: "x" }, /^--next-pin must be a pin/],
+  [{ newHubKey: true, plain: true }, /--new-hub-key/],
+] as const)("[A203] %j is refused with words", (flags, message) => {
+  expect(parseHubConfig(flags, {}, false)).toEqual({ ok: false, error: expect.stringMatching(message) });
 });

@@ -29,6 +29,8 @@ const config = (more: Partial<HubConfig> = {}): HubConfig => ({
   newAdminToken: false,
   newSigningKey: false,
   plainWords: false,
+  front: { kind: "plain" },
+  newHubKey: false,
   ...more,
 });
 

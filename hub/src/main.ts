@@ -1,6 +1,7 @@
 // Builds the real hub: clock, chance, disk, network. Starts it, says in plain words what a person does next, and stops it in order.
 // A start that cannot succeed ends with one message that names the next step, and changes nothing.
 import { mkdirSync, statSync } from "node:fs";
+import type { Server } from "node:http";
 import * as path from "node:path";
 import type { InstallationId } from "@skerry/shared/model/ids.ts";
 import { valueWords } from "@skerry/shared/model/value-names.ts";
@@ -9,17 +10,19 @@ import { jsonLog, type Log, type LogLevel } from "@skerry/shared/runtime/log.ts"
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
-import type { HubConfig } from "./config.ts";
+import { type HubConfig, isLoopback } from "./config.ts";
 import { type ControlLoop, createControlLoop } from "./control-loop.ts";
 import { DEFAULT_SETTINGS } from "./core/decide.ts";
 import { usersOf } from "./core/value.ts";
 import { type AdminToken, ensureAdminToken } from "./http/admin-token.ts";
+import type { HttpDeps, HubKeyControl, OwnHubKey } from "./http/deps.ts";
 import { PASSWORD_COST } from "./http/login/passwords.ts";
 import { ensureUserKey, type UserKey, UserKeyError } from "./http/login/user-key.ts";
 import { addProcessMetrics, addSurroundings } from "./http/metrics.ts";
 import { createHttpServer, type HttpServer } from "./http/server.ts";
 import { type Keyring, openKeyring } from "./keyring/keyring.ts";
 import { readLogs } from "./link/logs.ts";
+import { PinBook } from "./link/pin-book.ts";
 import { createLinkServer, type LinkServer } from "./link/server.ts";
 import { NodeStreams } from "./link/streams.ts";
 import { attachUpgrade, type Upgrades } from "./link/ws-connection.ts";
@@ -27,6 +30,9 @@ import { ensureSigningKey, type SigningKey } from "./signing-key.ts";
 import { StoreOpenError } from "./store/sqlite/open-error.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 import { type Store, StoreError } from "./store/store.ts";
+import { credentialsOf, type Front, openFront, pinsOf } from "./tls/front.ts";
+import { PIN_SETTING } from "./tls/hub-key.ts";
+import { changeKey, secureServer } from "./tls/server.ts";
 import { Contents } from "./values/contents.ts";
 import { giveValues } from "./values/give.ts";
 
@@ -43,6 +49,8 @@ export interface RunningHub {
   /** To make the first user; null: there is a user. */
   readonly setUpLink: string | null;
   readonly adminToken: AdminToken;
+  /** Of its key and its next one; none: it has no TLS. */
+  pins(): readonly string[];
   /** Goodbye to agents, end of watches, last commit, store closed. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -78,6 +86,11 @@ export async function startHub(config: HubConfig, log: Log): Promise<Result<Runn
   const opened = openStore(config, clock, log);
   if (!opened.ok) return opened;
   const store = opened.value;
+  const front = await openHubFront(config, store, log);
+  if (!front.ok) {
+    store.close();
+    return front;
+  }
   let running: RunningHub | null = null;
   try {
     const adminToken = ensureAdminToken(config.dataDir, store, systemRandom, config.newAdminToken);
@@ -89,15 +102,26 @@ export async function startHub(config: HubConfig, log: Log): Promise<Result<Runn
     }
     if (signing.value.outcome === "made")
       log.info("made a signing key: keep a copy of it with your backups", { file: signing.value.file });
-    const userKey = ensureUserKey(config.dataDir, systemRandom);
-    warnOfLostFactors(log, userKey, store);
-    const keyring = openKeyring(path.join(config.dataDir, KEYS_FILE), systemRandom);
-    const parts = await buildParts(store, clock, log, adminToken, signing.value, userKey, keyring);
-    running = { url: "", setUpLink: null, adminToken, stop: once(() => stopParts(parts, clock, log)) };
+    const users = ensureUserKey(config.dataDir, systemRandom);
+    warnOfLostFactors(log, users, store);
+    const ring = openKeyring(path.join(config.dataDir, KEYS_FILE), systemRandom);
+    const keys = { signing: signing.value, users, ring };
+    const parts = await buildParts(store, clock, log, adminToken, keys, front.value);
+    running = {
+      ...{ url: "", setUpLink: null, adminToken },
+      pins: () => pinsOf(front.value),
+      stop: once(() => stopParts(parts, clock, log)),
+    };
     parts.loop.start();
-    const url = await parts.http.app.listen({ host: config.host, port: config.port });
-    warnOfPlainText(log, config.host);
-    log.info("listening", { url, version: SKERRY_VERSION, installation: parts.loop.world.installation });
+    const at = new URL(await parts.http.app.listen({ host: config.host, port: config.port }));
+    const url = `${credentialsOf(front.value) === null ? "http" : "https"}://${at.host}`;
+    const [pin] = pinsOf(front.value);
+    log.info("listening", {
+      url,
+      ...(pin === undefined ? {} : { pin }),
+      version: SKERRY_VERSION,
+      installation: parts.loop.world.installation,
+    });
     return ok({ ...running, url, setUpLink: setUpLink(parts.http, url) });
   } catch (error) {
     await (running?.stop() ?? store.close());
@@ -149,28 +173,44 @@ function makeFolder(folder: string): void {
   mkdirSync(folder, { mode: 0o700 });
 }
 
+async function openHubFront(config: HubConfig, store: Store, log: Log): Promise<Result<Front, string>> {
+  const { dataDir, front, newHubKey: renew } = config;
+  try {
+    return await openFront(front, { dataDir, store, random: systemRandom, log, renew });
+  } catch (error) {
+    const reason = startFailure(error, config);
+    if (reason !== null) return err(reason);
+    store.close();
+    throw error;
+  }
+}
+
 async function buildParts(
   store: Store,
   clock: Clock,
   log: Log,
   adminToken: AdminToken,
-  signing: SigningKey,
-  userKey: UserKey,
-  keyring: Keyring,
+  keys: { readonly signing: SigningKey; readonly users: UserKey; readonly ring: Keyring },
+  front: Front,
 ): Promise<Parts> {
   const random = systemRandom;
   const loop = createControlLoop({ clock, random, log, store, settings: DEFAULT_SETTINGS });
   const { world } = loop;
-  const contents = new Contents({ installation: world.installation, store, keyring, random });
+  const contents = new Contents({ installation: world.installation, store, keyring: keys.ring, random });
   warnOfLostKeys(log, store, contents, loop);
+  const book = new PinBook();
+  /** One for each address that the host's name has. */
+  const servers: Server[] = [];
   const link = createLinkServer({
     ...{ clock, random, log },
     hub: loop,
     publicKey: (node) => store.publicKey(node),
     revokedKey: (node) => store.revokedKeyOf(node)?.publicKey ?? null,
-    sign: signing.sign,
+    sign: keys.signing.sign,
     values: giveValues({ ...{ world, contents, random, log }, publicKey: (node) => store.publicKey(node) }),
     hubVersion: SKERRY_VERSION,
+    pins: () => pinsOf(front),
+    onPinsKept: (node, pins) => book.note(node, pins),
     onGone: (node) => streams.drop(node),
   });
   const streams: NodeStreams = new NodeStreams({
@@ -180,20 +220,28 @@ async function buildParts(
     ask: (node, ticket) => link.openStream(node, ticket),
   });
   const state = { stopping: false };
+  const hubKey: HubKeyControl = {
+    kind: front.kind,
+    own: ownKey(front, store, link, servers),
+    isKnownTo: (node, pin) => book.isKnownTo(node, pin),
+  };
   const http = await createHttpServer({
+    hubKey,
     loop,
     store,
     clock,
     random,
     log,
-    keyring,
+    keyring: keys.ring,
     logs: {
       isHeard: (node) => link.isConnected(node),
       read: (node, ask, signal) => readLogs(streams, node, ask, signal),
     },
+    pins: () => pinsOf(front),
+    secure: secureListener(front, servers),
     adminTokenHash: adminToken.hash,
-    signingKey: signing.publicKey,
-    userSecrets: userKey.box,
+    signingKey: keys.signing.publicKey,
+    userSecrets: keys.users.box,
     passwordCost: PASSWORD_COST,
     version: SKERRY_VERSION,
     stopping: () => state.stopping,
@@ -229,12 +277,28 @@ async function stopParts(
   log.info("stopped");
 }
 
-/** Until the hub speaks TLS itself, which comes with the issue on trust. */
-const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.");
+function ownKey(front: Front, store: Store, link: LinkServer, servers: readonly Server[]): OwnHubKey | null {
+  if (front.kind !== "own") return null;
+  const { key } = front;
+  return {
+    prepareNext: () => key.prepareNext(),
+    async switchToNext() {
+      await key.switchToNext();
+      for (const server of servers) changeKey(server, key.credentials());
+      store.setSetting(PIN_SETTING, key.pins()[0] ?? "");
+    },
+    tell: () => link.tellPins(),
+  };
+}
 
-function warnOfPlainText(log: Log, host: string): void {
-  if (isLoopback(host)) return;
-  log.warn("without TLS, tokens and files travel readable: use a network you trust, a VPN, or a TLS proxy", { host });
+function secureListener(front: Front, servers: Server[]): HttpDeps["secure"] {
+  const credentials = credentialsOf(front);
+  if (credentials === null) return null;
+  return (options, handler) => {
+    const server = secureServer(credentials, options, handler);
+    servers.push(server);
+    return server;
+  };
 }
 
 /** Nodes keep what they have, and nothing is deleted: the file may be put back, or the values set again. */
@@ -327,8 +391,8 @@ function warnOfLostFactors(log: Log, { outcome, file }: UserKey, store: Store): 
   );
 }
 
-function welcome(hub: RunningHub, config: HubConfig): string {
-  const { url, adminToken } = hub;
+function welcome({ url, adminToken, pins, ...hub }: RunningHub, config: HubConfig): string {
+  const [pin] = pins();
   const local = localUrl(url);
   const lines = [
     `Skerry hub ${SKERRY_VERSION} at ${url}, data in ${config.dataDir}.`,
@@ -337,8 +401,8 @@ function welcome(hub: RunningHub, config: HubConfig): string {
       : `The admin token is in ${adminToken.file}.`,
     ...(hub.setUpLink === null ? [] : [setUpLine(hub.setUpLink)]),
     "Next, in another terminal:",
-    `  export SKERRY_HUB=${local} SKERRY_TOKEN=$(cat ${adminToken.file})`,
-    "  skerry token create     # then, on each node: skerry agent --hub URL --token TOKEN",
+    `  export SKERRY_HUB=${local}${pin === undefined ? "" : ` SKERRY_PIN=${pin}`} SKERRY_TOKEN=$(cat ${adminToken.file})`,
+    "  skerry token create     # then, on each node, what it shows",
     "  skerry apply -f compose.yaml --wait",
     ...(isLoopback(config.host) ? ["Only this machine reaches it so; for nodes elsewhere: --listen 0.0.0.0:7443"] : []),
     "Ctrl-C stops the hub; what runs on the nodes runs on.",

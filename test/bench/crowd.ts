@@ -2,11 +2,13 @@
 // and reports it as running. It speaks the protocol through the shared codec and runs no containers. Talks to the bench over IPC.
 
 import { randomBytes } from "node:crypto";
-import { Agent, request } from "node:http";
+import { Agent, request } from "node:https";
+import { TLSSocket } from "node:tls";
 import type { Position, Workload } from "@skerry/shared/model/assignment.ts";
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
 import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import { tlsBinding } from "@skerry/shared/protocol/binding.ts";
 import { decodeToAgent, encodeToHub } from "@skerry/shared/protocol/codec.ts";
 import { helloText, type Signer } from "@skerry/shared/protocol/proof.ts";
 import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
@@ -27,7 +29,8 @@ export type FromCrowd =
   | { readonly kind: "bytes"; readonly bytes: number }
   | { readonly kind: "failed"; readonly reason: string };
 
-const http = new Agent({ keepAlive: true, maxSockets: ARRIVING_AT_ONCE });
+// The bench trusts the hub that it has just started.
+const http = new Agent({ keepAlive: true, maxSockets: ARRIVING_AT_ONCE, rejectUnauthorized: false });
 /** Over all websockets, both directions. */
 const payload = { bytes: 0 };
 const tell = (message: FromCrowd): void => void process.send?.(message);
@@ -62,7 +65,12 @@ async function arrive(url: string, token: string, number: number): Promise<void>
 }
 
 function dial(url: string, signer: Signer, privateKey: string, number: number): Promise<void> {
-  const socket = new WebSocket(`${url.replace(/^http/, "ws")}/v1/agent`, { perMessageDeflate: false });
+  const options = { perMessageDeflate: false, rejectUnauthorized: false };
+  const socket = new WebSocket(`${url.replace(/^http/, "ws")}/v1/agent`, options);
+  let binding: string | null = null;
+  socket.on("upgrade", ({ socket: wire }) => {
+    if (wire instanceof TLSSocket) binding = tlsBinding(wire);
+  });
   const send = (message: ToHub): void => {
     const text = encodeToHub(message);
     payload.bytes += Buffer.byteLength(text);
@@ -95,7 +103,7 @@ function dial(url: string, signer: Signer, privateKey: string, number: number): 
       const message = decoded.value;
       switch (message.type) {
         case "challenge":
-          return send(hello(signer, signText(privateKey, helloText(signer, message.nonce))));
+          return send(hello(signer, signText(privateKey, helloText(signer, message.nonce, binding))));
         case "welcome":
           beatEvery(message.heartbeatMs);
           if (message.mark !== null) send({ type: "marked", mark: message.mark });

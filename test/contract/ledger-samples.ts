@@ -16,6 +16,9 @@ export const anIdentity: Identity = {
   hubUrl: "http://127.0.0.1:7443",
   hubKey: null,
   mark: null,
+  pins: [],
+  binding: "none",
+  tokens: [],
 };
 
 export const aWorkloadMemory: WorkloadMemory = {

@@ -85,6 +85,7 @@ async function leaveUp(fleet: Fleet, screen: Screen, ended: AbortSignal): Promis
   screen.say("");
   for (const line of [
     `export SKERRY_HUB=${fleet.hub.url}`,
+    `export SKERRY_PIN=$(cat ${fleet.hub.dataDir}/hub-pin)`,
     `export SKERRY_TOKEN=$(cat ${fleet.hub.dataDir}/admin-token)`,
     `export PATH=${SKERRY.replace(/\/skerry$/, "")}:$PATH`,
     "skerry nodes",

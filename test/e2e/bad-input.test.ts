@@ -134,7 +134,8 @@ describe("the hub", () => {
       const listen = `127.0.0.1:${await freePort("127.0.0.1")}`;
       const hub = fleet.lab.spawn({ name: "full hub", command: [SKERRY, "hub", "--data", data, "--listen", listen] });
       const env = async (): Promise<Record<string, string>> => ({
-        SKERRY_HUB: `http://${listen}`,
+        SKERRY_HUB: `https://${listen}`,
+        SKERRY_PIN: (await run("cat", [join(data, "hub-pin")])).trim(),
         SKERRY_TOKEN: (await run("cat", [join(data, "admin-token")])).trim(),
       });
       const path = await file("small.yaml", "services:\n  web:\n    image: x\n");
@@ -172,7 +173,8 @@ describe("an agent", () => {
     skerryCommand(["agent", "--hub", fleet.hub.url, ...words]);
 
   test("with a token that the hub does not know", async () => {
-    const words = ["--token", `skj1.abcdef0123456789.${"0".repeat(64)}`, "--data", join(folder, "stranger")];
+    const unknown = `skj1.${await fleet.hub.pin()}.abcdef0123456789.${"0".repeat(64)}`;
+    const words = ["--token", unknown, "--data", join(folder, "stranger")];
     const { code, stdout, stderr } = await agent(...words, "--docker", fleet.node(1).engine.socketPath);
     expect(code).toBe(1);
     expect(stdout + stderr).toMatch(/token/i);

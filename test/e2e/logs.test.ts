@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 async function follow(words: readonly string[]): Promise<Following> {
-  const env = { PATH: process.env["PATH"] ?? "", SKERRY_HUB: fleet().hub.url, SKERRY_TOKEN: await fleet().hub.token() };
+  const env = { PATH: process.env["PATH"] ?? "", ...(await fleet().hub.env()) };
   const child = spawn(SKERRY, ["logs", ...words], { env, stdio: ["ignore", "pipe", "pipe"] });
   let [text, errors] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (chunk) => {
@@ -79,8 +79,7 @@ test("[L70] [U25] logs of all copies of an app come with their names, and contro
 
 /** A gauge of the hub's. */
 async function metric(name: string): Promise<number> {
-  const headers = { authorization: `Bearer ${await fleet().hub.token()}` };
-  const text = await (await fetch(`${fleet().hub.url}/metrics`, { headers })).text();
+  const { body: text } = await fleet().hub.call("GET", "/metrics");
   return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
 }
 

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { InstallationId, NodeId } from "@skerry/shared/model/ids.ts";
+import { tlsBinding } from "@skerry/shared/protocol/binding.ts";
 import { decodeToAgent } from "@skerry/shared/protocol/codec.ts";
 import { helloText } from "@skerry/shared/protocol/proof.ts";
 import type { ToAgent } from "@skerry/shared/protocol/to-agent.ts";
@@ -25,6 +26,8 @@ export interface Credentials {
 export interface Rogue {
   readonly socket: WebSocket;
   readonly got: ToAgent[];
+  /** Of its TLS connection, as an honest node has it. */
+  readonly binding: string;
   /** null: the connection stands. */
   readonly closed: () => { readonly code: number; readonly reason: string } | null;
   /** Sent as it is; a text, or what JSON.stringify makes of it. */
@@ -56,6 +59,8 @@ export async function joinAs(
 export async function openLink(target: Target, path = "/v1/agent", options: ClientOptions = {}): Promise<Rogue> {
   const socket = new WebSocket(`${target.hub.url.replace(/^http/, "ws")}${path}`, {
     perMessageDeflate: false,
+    // A rogue does not care whose hub it is.
+    rejectUnauthorized: false,
     ...options,
   });
   const got: ToAgent[] = [];
@@ -68,9 +73,12 @@ export async function openLink(target: Target, path = "/v1/agent", options: Clie
     const decoded = decodeToAgent(String(data));
     if (decoded.ok) got.push(decoded.value);
   });
+  const upgraded = once(socket, "upgrade");
   await once(socket, "open");
+  const [{ socket: wire }] = await upgraded;
   const rogue: Rogue = {
     socket,
+    binding: tlsBinding(wire),
     got,
     closed: () => closed,
     say: (frame) => {
@@ -90,7 +98,7 @@ export async function helloOf(rogue: Rogue, who: Credentials, more: object = {})
     protocol: PROTOCOL_VERSION,
     protocolMinimum: PROTOCOL_MINIMUM,
     node: who.node,
-    signature: signText(who.privateKey, helloText(who, nonce)),
+    signature: signText(who.privateKey, helloText(who, nonce, rogue.binding)),
     bootId: "boot-1",
     runId: "run-1",
     agentVersion: "0.0.0-hostile",

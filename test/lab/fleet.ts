@@ -4,7 +4,8 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { request } from "node:http";
+import { request as plainRequest } from "node:http";
+import { request } from "node:https";
 import { dirname, join } from "node:path";
 import { run, withSystemPath } from "./command.ts";
 import { type Lab, type LabNode, type LabOptions, startLab } from "./lab.ts";
@@ -53,21 +54,24 @@ export interface HubSite {
 export class FleetHub {
   readonly url: string;
   readonly dataDir: string;
+  /** Further words of its command line. */
+  readonly words: readonly string[];
   readonly #site: HubSite;
   readonly #listen: string;
   process: Process | null = null;
 
-  constructor(site: HubSite, port: number) {
+  constructor(site: HubSite, port: number, words: readonly string[] = []) {
     this.#site = site;
+    this.words = words;
     this.#listen = `${site.hubAddress}:${port}`;
-    this.url = `http://${this.#listen}`;
+    this.url = `${words.includes("--plain") ? "http" : "https"}://${this.#listen}`;
     this.dataDir = join(site.folder, "hub");
   }
 
   async start(): Promise<void> {
     const hub = this.#site.spawn({
       name: "hub",
-      command: [SKERRY, "hub", "--data", this.dataDir, "--listen", this.#listen],
+      command: [SKERRY, "hub", "--data", this.dataDir, "--listen", this.#listen, ...this.words],
     });
     this.process = hub;
     const up = async (): Promise<boolean> =>
@@ -100,6 +104,21 @@ export class FleetHub {
     return (await readFile(join(this.dataDir, "admin-token"), "utf8")).trim();
   }
 
+  /** Of its key. */
+  async pin(): Promise<string> {
+    return (await readFile(join(this.dataDir, "hub-pin"), "utf8")).trim();
+  }
+
+  /** For the command line: where it is, that it is it, and who asks. */
+  async env(): Promise<Record<string, string>> {
+    const secure = this.url.startsWith("https:");
+    return {
+      SKERRY_HUB: this.url,
+      SKERRY_TOKEN: await this.token(),
+      ...(secure ? { SKERRY_PIN: await this.pin() } : {}),
+    };
+  }
+
   /** One API call as the admin; `token` null: as nobody. */
   async call(
     method: string,
@@ -113,7 +132,10 @@ export class FleetHub {
       const headers: Record<string, string> = { ...more };
       if (bearer !== null) headers["authorization"] = `Bearer ${bearer}`;
       if (body !== undefined) headers["content-type"] = "application/json";
-      const call = request(`${this.url}${path}`, { method, headers, timeout: API_DEADLINE_MS }, (response) => {
+      // Whether the key is the right one is asked by the tests of agents and the command line.
+      const options = { method, headers, timeout: API_DEADLINE_MS, rejectUnauthorized: false };
+      const ask = this.url.startsWith("https:") ? request : plainRequest;
+      const call = ask(`${this.url}${path}`, options, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.on("error", reject);
@@ -260,8 +282,7 @@ export class Fleet implements AsyncDisposable {
     { mayFail = false }: { mayFail?: boolean } = {},
   ): Promise<Finished> {
     const finished = await skerryCommand(words, {
-      SKERRY_HUB: this.hub.url,
-      SKERRY_TOKEN: await this.hub.token(),
+      ...(await this.hub.env()),
       ...env,
     });
     if (finished.code !== 0 && !mayFail) {

@@ -163,7 +163,17 @@ async function askHub(start: AgentStart, privateKey: string): Promise<Identity |
   const outcome = await Promise.race([answer, timedOut]);
   if (outcome === null) return null;
   const { node: id, name, installation } = outcome;
-  return { node: id, name, installation, privateKey, hubUrl: HUB_URL, hubKey: SIGNING_KEY.publicKey, mark: null };
+  const tls = { pins: [], binding: "none", tokens: [] } as const;
+  return {
+    node: id,
+    name,
+    installation,
+    privateKey,
+    hubUrl: HUB_URL,
+    hubKey: SIGNING_KEY.publicKey,
+    mark: null,
+    ...tls,
+  };
 }
 
 function factsOf(config: NodeConfig, { clock }: Process): FactsSource {

@@ -57,6 +57,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   "hub/src/compose": ["hub/src/core", "shared/src"],
   "hub/src/store": ["hub/src/core", "shared/src"],
   "hub/src/link": ["hub/src/core", "hub/src/store", "shared/src"],
+  "hub/src/tls": ["hub/src/core", "hub/src/store", "shared/src"],
   "hub/src/keyring": ["shared/src"],
   "hub/src/values": ["hub/src/core", "hub/src/store", "hub/src/keyring", "shared/src"],
   "hub/src/http": [

@@ -52,7 +52,7 @@ export interface TestHub {
   /** Where its database and keys are. */
   readonly folder: string;
   readonly admin: string;
-  readonly state: { stopping: boolean };
+  readonly state: { stopping: boolean; nextPin: string | null };
   call(
     method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE",
     url: string,
@@ -78,6 +78,10 @@ export interface TestHub {
   listen(): Promise<number>;
   close(): Promise<void>;
 }
+
+/** Of a key that nobody has: requests come in process. */
+export const PIN = "b".repeat(64);
+const NEXT_PIN = "9".repeat(64);
 
 export interface TestHubOptions {
   /** Wraps the store, to make it fail. */
@@ -109,7 +113,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
   const { hash } = ensureAdminToken(folder, store, { ...systemRandom, hex: () => "a".repeat(64) }, false);
   const loop = createControlLoop({ clock, random: systemRandom, log, store, settings: DEFAULT_SETTINGS });
   const keyring = openKeyring(join(folder, "secret-keys"), systemRandom);
-  const state = { stopping: false };
+  const state: TestHub["state"] = { stopping: false, nextPin: null };
   const http = await createHttpServer({
     logs: options.logs ?? { isHeard: () => false, read: () => Readable.from([]) },
     loop,
@@ -118,6 +122,22 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     random: systemRandom,
     log,
     keyring,
+    pins: () => [PIN, ...(state.nextPin === null ? [] : [state.nextPin])],
+    hubKey: {
+      kind: "own",
+      own: {
+        prepareNext: () => {
+          state.nextPin = NEXT_PIN;
+          return NEXT_PIN;
+        },
+        switchToNext: async () => {
+          state.nextPin = null;
+        },
+        tell: () => undefined,
+      },
+      isKnownTo: () => false,
+    },
+    secure: null,
     adminTokenHash: hash,
     signingKey: publicKeyOf("5a".repeat(32)),
     passwordCost: CHEAP,

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import type { Engine, LogLine } from "@skerry/agent/engine/engine.ts";
 import { containerLabels, labelKey } from "@skerry/agent/engine/labels.ts";
+import { hubSockets } from "@skerry/agent/link/hub-socket.ts";
 import {
   createStreams,
   listenLocally,
@@ -87,9 +88,9 @@ function pass(delayMs: number): void {
 function identity(hubUrl: string) {
   return {
     ...{ node: NODE, name: "pi-1" as never, privateKey: KEY, hubUrl },
-    installation: INSTALLATION,
     hubKey: null,
     mark: null,
+    ...({ installation: INSTALLATION, pins: [], binding: "none", tokens: [] } as const),
   };
 }
 
@@ -150,7 +151,7 @@ afterEach(async () => {
 /** Of one that dials this test's hub, or another server. */
 function agentSide({ clock = systemClock, log = silentLog, port = portOf(server) } = {}): Streams {
   const of = identity(`http://127.0.0.1:${port}`);
-  return createStreams({ clock, engine: engine(), key: labelKey(of), log }, of);
+  return createStreams({ clock, engine: engine(), key: labelKey(of), log, open: hubSockets() }, () => of);
 }
 const portOf = (one: { address(): unknown }): number => (one.address() as AddressInfo).port;
 
@@ -187,7 +188,7 @@ function dial(headers: Record<string, string>): Promise<number> {
 }
 const proofs = (key: string, ticket: string, node: NodeId = NODE) => ({
   [STREAM_HEADER.node]: node,
-  [STREAM_HEADER.proof]: signText(key, streamText({ installation: INSTALLATION, node }, ticket)),
+  [STREAM_HEADER.proof]: signText(key, streamText({ installation: INSTALLATION, node }, ticket, null)),
 });
 
 test("[L75] the agent dials when it is asked, and several looks share one socket", async () => {

@@ -23,6 +23,12 @@ export interface Identity {
   readonly hubKey: PublicKey | null;
   /** What the hub last handed out and is durable here; null: nothing yet. */
   readonly mark: Mark | null;
+  /** Of the hub's key and its next one, see protocol/pin. None: it joined a hub without TLS, on this machine. */
+  readonly pins: readonly string[];
+  /** "tls-exporter": the hub ends TLS itself, and a hub that says otherwise is not believed. "none": it may. */
+  readonly binding: "tls-exporter" | "none";
+  /** Join tokens that were taken, the newest last: one that stands in a unit file for ever is not taken for a new one. */
+  readonly tokens: readonly string[];
 }
 
 /** By what a held assignment is known to be the hub's. */

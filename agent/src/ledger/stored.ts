@@ -26,6 +26,9 @@ const identitySchema = z.object({
   hubUrl: z.string(),
   hubKey: z._default(z.nullable(publicKeySchema), null),
   mark: z._default(z.nullable(markSchema), null),
+  pins: z._default(z.array(z.string()), []),
+  binding: z._default(z.enum(["tls-exporter", "none"]), "none"),
+  tokens: z._default(z.array(z.string()), []),
 });
 
 const sealSchema = z.object({ signature: signatureSchema, carried: z.array(workloadIdSchema) });

@@ -2,6 +2,7 @@
 // touches a container; it only decides when to try again.
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
 import { CLOSE, PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
+import type { Identity } from "../ledger/ledger.ts";
 
 export type LinkFailureKind =
   /** The hub's name does not resolve. */
@@ -12,6 +13,8 @@ export type LinkFailureKind =
   | "no-answer"
   /** Something answers that is not a hub: a captive portal, a proxy, another program. */
   | "wrong-server"
+  /** Its key is none that is pinned here, or the address asks for something else than the pins. */
+  | "wrong-key"
   /** A hub of another installation. */
   | "wrong-installation"
   | "not-authenticated"
@@ -37,8 +40,8 @@ export interface LinkFailure {
   readonly message: string;
 }
 
-/** Opens a connection or rejects with DialError. The address is the hub's, as given at joining. */
-export type Dial = (hubUrl: string) => Promise<Connection>;
+/** Opens a connection or rejects with DialError: to the hub's address, if what answers there has one of these keys. */
+export type Dial = (hub: Pick<Identity, "hubUrl" | "pins">) => Promise<Connection>;
 
 export class DialError extends Error {
   override name = "DialError";

@@ -3,9 +3,11 @@
 
 import { rmSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { join as joinPath } from "node:path";
 import { installationIdSchema, nodeIdSchema, publicKeySchema } from "@skerry/shared/model/ids.ts";
 import type { NodeFacts } from "@skerry/shared/model/node.ts";
+import type { JoinTokenText } from "@skerry/shared/protocol/join-token.ts";
 import { type BackoffShape, equalJitterMs } from "@skerry/shared/runtime/backoff.ts";
 import { type Clock, sleep } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
@@ -14,7 +16,9 @@ import { PRIVATE_KEY_BYTES, publicKeyOf } from "@skerry/shared/runtime/signature
 import * as z from "zod/mini";
 import { readIfThere, writeDurably } from "../ledger/durable-file.ts";
 import type { Identity } from "../ledger/ledger.ts";
-import { networkFailure, wrongServer } from "./network-failure.ts";
+import { DialError } from "./failure.ts";
+import type { OpenHubSocket } from "./hub-socket.ts";
+import { agentUrl, networkFailure, wrongServer } from "./network-failure.ts";
 
 /** Name, TCP, TLS and a commit on a slow card. */
 const ANSWER_DEADLINE_MS = 20_000;
@@ -33,7 +37,10 @@ const refusalSchema = z.object({ code: z.string(), message: z.string(), hint: z.
 
 export interface JoinRequest {
   readonly hubUrl: string;
+  /** As it was given. */
   readonly token: string;
+  /** What it says: which hub it is for, and its id. */
+  readonly tokenText: Pick<JoinTokenText, "pin" | "id">;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly facts: NodeFacts | null;
@@ -51,7 +58,7 @@ export interface JoinParts {
   readonly log: Log;
   /** The agent's data folder, for the key until the ledger holds it. */
   readonly folder: string;
-  readonly ask?: (request: JoinRequest, privateKey: string) => Promise<JoinOutcome>;
+  readonly ask: (request: JoinRequest, privateKey: string) => Promise<JoinOutcome>;
   /** For `agent status`: what is being waited for. */
   readonly onWaiting: (message: string, nextTryInMs: number) => void;
 }
@@ -62,11 +69,10 @@ export async function join(
   request: JoinRequest,
 ): Promise<Exclude<JoinOutcome, { readonly kind: "later" }>> {
   const { clock, random, log, onWaiting } = parts;
-  const ask = parts.ask ?? askHub;
   const privateKey = durableKey(parts.folder, random);
   let last = "";
   for (let attempt = 1; ; attempt += 1) {
-    const outcome = await ask(request, privateKey);
+    const outcome = await parts.ask(request, privateKey);
     if (outcome.kind !== "later") return outcome;
     const delayMs = equalJitterMs(RETRY, attempt, random.next());
     if (outcome.message !== last) log.warn("not joined yet", { reason: outcome.message, nextTryInMs: delayMs });
@@ -92,14 +98,20 @@ export function forgetJoining(folder: string): void {
   rmSync(keyPath(folder), { force: true });
 }
 
-export async function askHub(request: JoinRequest, privateKey: string): Promise<JoinOutcome> {
+/** The pins that a join token brings: a hub that does not have this key learns nothing of it. */
+export const pinsOf = ({ tokenText: { pin } }: Pick<JoinRequest, "tokenText">): readonly string[] =>
+  pin === null ? [] : [pin];
+
+export async function askHub(open: OpenHubSocket, request: JoinRequest, privateKey: string): Promise<JoinOutcome> {
   const { hubUrl, name, labels, facts } = request;
   try {
+    const { socket } = await open({ hubUrl, pins: pinsOf(request) }, ANSWER_DEADLINE_MS);
     const body = { publicKey: publicKeyOf(privateKey), name, labels, facts };
-    const answer = await post(hubUrl, request.token, JSON.stringify(body));
+    const answer = await post(socket, hubUrl, request.token, JSON.stringify(body));
     return outcomeOf(request, privateKey, answer);
   } catch (error) {
-    return { kind: "later", message: networkFailure(hubUrl, error).message };
+    const { message } = error instanceof DialError ? error.failure : networkFailure(hubUrl, error);
+    return { kind: "later", message };
   }
 }
 
@@ -109,12 +121,15 @@ interface Answer {
   readonly text: string;
 }
 
-function outcomeOf({ hubUrl }: JoinRequest, privateKey: string, answer: Answer): JoinOutcome {
+function outcomeOf(request: JoinRequest, privateKey: string, answer: Answer): JoinOutcome {
+  const { hubUrl } = request;
   const { status, contentType, text } = answer;
   const value = contentType.includes("json") ? parseJson(text) : null;
   const joined = joinedSchema.safeParse(value);
   if (status >= 200 && status < 300 && joined.success) {
-    return { kind: "joined", identity: { ...joined.data, privateKey, hubUrl, mark: null } };
+    // Whether its hub ends TLS itself, and which key comes next, the first connection tells.
+    const hub = { hubUrl, pins: pinsOf(request), binding: "none", tokens: [request.tokenText.id] } as const;
+    return { kind: "joined", identity: { ...joined.data, privateKey, ...hub, mark: null } };
   }
   const refusal = refusalSchema.safeParse(value);
   if (!refusal.success)
@@ -126,10 +141,15 @@ function outcomeOf({ hubUrl }: JoinRequest, privateKey: string, answer: Answer):
   return { kind: "refused", message: `the hub did not let this machine join: ${words}` };
 }
 
-function post(hubUrl: string, token: string, body: string): Promise<Answer> {
-  const url = new URL(`${hubUrl}/v1/nodes/join`);
+function post(socket: Socket, hubUrl: string, token: string, body: string): Promise<Answer> {
+  // TLS, where there is any, is the socket's business.
+  const url = new URL(
+    `${agentUrl(hubUrl)
+      .replace(/^ws:/, "http:")
+      .replace(/\/agent$/, "")}/nodes/join`,
+  );
   // Importing node:http as an ES module reads all of its exports, and one of them loads the whole of fetch: 11 MB for good.
-  const { request } = process.getBuiltinModule(url.protocol === "https:" ? "node:https" : "node:http");
+  const { request } = process.getBuiltinModule("node:http");
   return new Promise((resolve, reject) => {
     const call = request(url, {
       method: "POST",
@@ -138,7 +158,7 @@ function post(hubUrl: string, token: string, body: string): Promise<Answer> {
         "content-type": "application/json",
         "content-length": Buffer.byteLength(body),
       },
-      agent: false,
+      createConnection: () => socket,
       // Over the whole exchange, a server that sends one byte a second included.
       signal: AbortSignal.timeout(ANSWER_DEADLINE_MS),
     });

@@ -186,7 +186,7 @@ class ReconnectingLink implements Link {
   #dial(): void {
     this.#phase = { kind: "dialing" };
     this.#attempt += 1;
-    this.#parts.dial(this.#parts.identity.hubUrl).then(
+    this.#parts.dial(this.#parts.ledger.content().identity ?? this.#parts.identity).then(
       (connection) => this.#onConnection(connection),
       (error: unknown) => {
         if (!(error instanceof DialError)) throw error;

@@ -1,10 +1,19 @@
 // What the system says when a hub cannot be reached → one plain sentence with what to do. Shared by the link and by joining.
 import type { LinkFailure } from "./failure.ts";
 
-/** Where agents connect. The hub's address may carry a path when a proxy puts it there. */
+/** URL's own form of a host. */
+export const isLoopback = (hostname: string): boolean =>
+  hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
+
+/**
+ * Where agents connect. The hub's address may carry a path when a proxy puts it there. Always `ws:`: whether there is TLS was settled by
+ * the socket, see hub-socket, and what speaks on it need not know.
+ */
 export function agentUrl(hubUrl: string): string {
-  const url = new URL(hubUrl);
-  url.protocol = url.protocol === "https:" || url.protocol === "wss:" ? "wss:" : "ws:";
+  const url = new URL(hubUrl.replace(/^https:/i, "http:"));
+  // Changing the scheme must not lose the port that was meant by it.
+  if (/^https:/i.test(hubUrl) && new URL(hubUrl).port === "") url.port = "443";
+  url.protocol = "ws:";
   url.pathname = `${url.pathname.replace(/\/+$/, "")}/v1/agent`;
   return url.href;
 }
@@ -43,8 +52,12 @@ export function networkFailure(hubUrl: string, error: unknown): LinkFailure {
 
 function otherFailure(hubUrl: string, code: string, message: string): LinkFailure {
   if (/timed out|timeout/i.test(message)) return { kind: "no-answer", message: `${hubUrl} does not answer in time` };
+  if (/^ERR_SSL_(TLSV1_ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL)$/.test(code)) {
+    return wrongServer(hubUrl, "it speaks no TLS 1.3");
+  }
   // A server that speaks something else, TLS where none is expected or none where it is, and proxies that answer in HTTP.
   if (
+    /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|BAD_RECORD_TYPE)/.test(code) ||
     code.startsWith("HPE_") ||
     /sec-websocket|invalid (upgrade|status)|wrong version number|packet length/i.test(message)
   ) {

@@ -90,6 +90,8 @@ export class Session {
   #phase: "greeting" | "open" | "ended" = "greeting";
   /** hello was said. */
   #greeted = false;
+  /** The signature in it was bound to TLS. */
+  #bound = false;
   #heartbeatMs = 0;
   #beats = 0;
   #heardAtMs: Millis;
@@ -133,7 +135,10 @@ export class Session {
   }
 
   /** To be said once, in answer to the challenge. */
-  #hello(nonce: string): void {
+  #hello({ nonce, binding }: Extract<ToAgent, { type: "challenge" }>): void {
+    const refusal = this.#bindingRefusal(binding);
+    if (refusal !== null) return this.#giveUp(CLOSE.notAuthenticated, refusal);
+    const bound = binding === "none" ? null : (this.#parts.connection.binding ?? null);
     const { identity, bootId, runId, agentVersion } = this.#parts;
     this.#greeted = true;
     this.#send({
@@ -141,11 +146,53 @@ export class Session {
       protocol: PROTOCOL_VERSION,
       protocolMinimum: PROTOCOL_MINIMUM,
       node: identity.node,
-      signature: signText(identity.privateKey, helloText(identity, nonce)),
+      signature: signText(identity.privateKey, helloText(identity, nonce, bound)),
       ...{ bootId, runId, agentVersion },
       have: this.#have(),
       mark: this.#parts.ledger.content().identity?.mark ?? null,
+      pins: [...this.#known().pins],
     });
+    this.#bound = bound !== null;
+  }
+
+  /** A hub that once ended TLS itself and now says that it does not may be somebody in between. */
+  #bindingRefusal(binding: "tls-exporter" | "none"): LinkFailure | null {
+    const { connection } = this.#parts;
+    const { hubUrl, binding: known } = this.#known();
+    if (binding === "none" && known !== "none") {
+      const message = `the hub at ${hubUrl} says that a proxy stands before it, and it had none before: if that is so now, give this node a new join token`;
+      return { kind: "wrong-key", message };
+    }
+    if (binding === "tls-exporter" && connection.binding === undefined) {
+      return { kind: "protocol", message: `the hub at ${hubUrl} asks for TLS, and this connection has none` };
+    }
+    return null;
+  }
+
+  /** What is known of the hub may grow while the session lasts. */
+  #known(): Identity {
+    return this.#parts.ledger.content().identity ?? this.#parts.identity;
+  }
+
+  /** The hub's keys, and that it ends TLS itself: said over a connection that showed a pinned key. `answer`: whether to tell that it is durable. */
+  #keepHub(said: readonly string[], answer: boolean): void {
+    const { ledger, log } = this.#parts;
+    const known = this.#known();
+    // A hub without TLS has none, and a node with pins has not spoken with such a one.
+    const pins = said.length === 0 || known.pins.length === 0 ? known.pins : said;
+    const binding = this.#bound ? "tls-exporter" : known.binding;
+    const isNews = pins.join() !== known.pins.join();
+    try {
+      if (isNews || binding !== known.binding)
+        ledger.commit([{ kind: "identity", identity: { ...known, pins, binding } }]);
+    } catch (error) {
+      if (!(error instanceof LedgerError)) throw error;
+      // It is said again on the next connection.
+      log.warn("the hub's keys could not be kept", { reason: error.message });
+      return;
+    }
+    if (isNews) log.info("the hub's keys were taken over", { pins: pins.join(",") });
+    if (isNews || answer) this.#send({ type: "pins-kept", pins: [...pins] });
   }
 
   /** Something that a report would tell may have changed. */
@@ -201,7 +248,7 @@ export class Session {
   #onGreeting(message: ToAgent): void {
     switch (message.type) {
       case "challenge":
-        if (!this.#greeted) return this.#hello(message.nonce);
+        if (!this.#greeted) return this.#hello(message);
         return this.#giveUp(CLOSE.protocolError, { kind: "protocol", message: "the hub sent challenge twice" });
       case "welcome":
         this.#onWelcome(message);
@@ -230,6 +277,7 @@ export class Session {
     this.#acknowledged(welcome.eventsAcked);
     if (welcome.mark !== null) this.#keepMark(welcome.mark);
     this.#parts.handlers.onWelcome(welcome);
+    this.#keepHub(welcome.pins ?? [], false);
     this.#beat();
     this.#report();
     this.sendEvents();
@@ -271,6 +319,9 @@ export class Session {
       case "challenge":
       case "welcome":
         // Said twice: harmless, and nothing that it says may be taken back.
+        return;
+      case "pins":
+        this.#keepHub(message.pins, true);
         return;
       case "pace":
         this.#heartbeatMs = message.heartbeatMs;

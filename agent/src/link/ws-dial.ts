@@ -5,6 +5,7 @@ import type { Connection, ConnectionHandlers } from "@skerry/shared/protocol/con
 import { MAX_FRAME_TO_AGENT_BYTES } from "@skerry/shared/protocol/version.ts";
 import { type ClientOptions, WebSocket } from "ws";
 import { DialError, type LinkFailure } from "./failure.ts";
+import type { HubAddress, OpenHubSocket } from "./hub-socket.ts";
 import { agentUrl, networkFailure, wrongServer } from "./network-failure.ts";
 
 /** Name, TCP and TLS over a satellite with losses. */
@@ -32,8 +33,10 @@ const OPTIONS: ClientOptions & {
   followRedirects: false,
 };
 
-export function dialWebSocket(hubUrl: string): Promise<Connection> {
-  const socket = new WebSocket(agentUrl(hubUrl), OPTIONS);
+export async function dialWebSocket(open: OpenHubSocket, hub: HubAddress): Promise<Connection> {
+  const { hubUrl } = hub;
+  const { socket: wire, binding } = await open(hub, HANDSHAKE_DEADLINE_MS);
+  const socket = new WebSocket(agentUrl(hubUrl), { ...OPTIONS, createConnection: () => wire });
   return new Promise((resolve, reject) => {
     const fail = (failure: LinkFailure, cause?: unknown): void => {
       // ws reports once more when a half-open socket is ended; that one is of no interest.
@@ -45,7 +48,7 @@ export function dialWebSocket(hubUrl: string): Promise<Connection> {
     socket.once("open", () => {
       socket.removeAllListeners();
       // Made within this very event, so that no frame can come before there is someone to hear it.
-      resolve(new WsConnection(socket));
+      resolve(new WsConnection(socket, binding));
     });
     socket.once("unexpected-response", (request, response) => {
       request.destroy();
@@ -78,9 +81,11 @@ function answerFailure(hubUrl: string, status: number, contentType: string): Lin
 
 class WsConnection implements Connection {
   readonly #socket: WebSocket;
+  readonly binding?: string;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, binding: string | null) {
     this.#socket = socket;
+    if (binding !== null) this.binding = binding;
     // Until `listen` nothing may arrive unheard.
     socket.pause();
   }

@@ -1,5 +1,6 @@
 // The stream socket: dials the hub's second address with the node's signature of the ticket, and serves on what comes of it.
 // One that fails is not tried again: the hub asks anew when somebody still wants to look.
+import type { Socket } from "node:net";
 import { streamText } from "@skerry/shared/protocol/proof.ts";
 import { socketDuplex } from "@skerry/shared/protocol/socket-duplex.ts";
 import {
@@ -12,6 +13,7 @@ import type { Log } from "@skerry/shared/runtime/log.ts";
 import { signText } from "@skerry/shared/runtime/signature.ts";
 import { type ClientOptions, WebSocket } from "ws";
 import type { Identity } from "../ledger/ledger.ts";
+import type { OpenHubSocket } from "../link/hub-socket.ts";
 import { agentUrl } from "../link/network-failure.ts";
 import type { LogParts } from "./logs.ts";
 import { serveStreams } from "./router.ts";
@@ -40,31 +42,55 @@ const OPTIONS: ClientOptions & {
   followRedirects: false,
 };
 
+export interface DialParts extends LogParts {
+  readonly log: Log;
+  readonly open: OpenHubSocket;
+}
+
 export function dialStreams(
-  parts: LogParts & { readonly log: Log },
+  parts: DialParts,
   identity: Identity,
   ticket: string,
   onEnd: () => void,
 ): { close(): void } {
-  const socket = new WebSocket(`${agentUrl(identity.hubUrl)}${STREAMS_SUFFIX}`, {
-    ...OPTIONS,
-    headers: {
-      [STREAM_HEADER.node]: identity.node,
-      [STREAM_HEADER.proof]: signText(identity.privateKey, streamText(identity, ticket)),
-    },
-  });
+  let socket: WebSocket | null = null;
   let ended = false;
   const end = (): void => {
     if (ended) return;
     ended = true;
     onEnd();
   };
-  socket.on("error", (error) => {
+  const broke = (error: Error): void => {
     parts.log.warn("the stream socket could not be opened or broke", { reason: error.message });
-    socket.terminate();
+    socket?.terminate();
     end();
+  };
+  parts.open(identity, TICKET_LIFE_MS).then(({ socket: wire, binding }) => {
+    if (ended) {
+      wire.destroy();
+      return;
+    }
+    socket = webSocketOver(wire, identity, ticket, identity.binding === "none" ? null : binding);
+    socket.on("error", broke);
+    socket.once("close", end);
+    const open = socket;
+    open.once("open", () => serveStreams(parts, socketDuplex(open), end));
+  }, broke);
+  return {
+    close() {
+      socket?.terminate();
+      end();
+    },
+  };
+}
+
+function webSocketOver(wire: Socket, identity: Identity, ticket: string, binding: string | null): WebSocket {
+  return new WebSocket(`${agentUrl(identity.hubUrl)}${STREAMS_SUFFIX}`, {
+    ...OPTIONS,
+    createConnection: () => wire,
+    headers: {
+      [STREAM_HEADER.node]: identity.node,
+      [STREAM_HEADER.proof]: signText(identity.privateKey, streamText(identity, ticket, binding)),
+    },
   });
-  socket.once("close", end);
-  socket.once("open", () => serveStreams(parts, socketDuplex(socket), end));
-  return { close: () => socket.terminate() };
 }

@@ -5,6 +5,7 @@ import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Identity } from "../ledger/ledger.ts";
+import type { OpenHubSocket } from "../link/hub-socket.ts";
 import type { LogParts } from "./logs.ts";
 
 /** The hub needs one; a second stands while the first is being closed. */
@@ -18,7 +19,11 @@ export interface Streams {
   closeAll(): void;
 }
 
-export function createStreams(parts: LogParts & { readonly log: Log }, identity: Identity): Streams {
+/** `identity`: asked at each dial, for the hub's keys may change. */
+export function createStreams(
+  parts: LogParts & { readonly log: Log; readonly open: OpenHubSocket },
+  identity: () => Identity,
+): Streams {
   const open = new Set<{ close(): void }>();
   return {
     open(ticket) {
@@ -32,7 +37,7 @@ export function createStreams(parts: LogParts & { readonly log: Log }, identity:
       open.add(loading);
       void import("./dial.ts").then(({ dialStreams }) => {
         if (!open.delete(loading)) return;
-        const one = dialStreams(parts, identity, ticket, () => void open.delete(one));
+        const one = dialStreams(parts, identity(), ticket, () => void open.delete(one));
         open.add(one);
       });
     },

@@ -157,7 +157,7 @@ describe("failures", () => {
     const { code, err } = await runWords(["apps"], { env: { SKERRY_HUB: "127.0.0.1:9", SKERRY_TOKEN: "x" } });
     expect(code).toBe(1);
     expect(err).toBe(
-      "skerry: Nothing listens at http://127.0.0.1:9: the connection was refused.\nStart the hub there (skerry hub), or name another one: --hub URL, SKERRY_HUB, or skerry login URL.\n",
+      "skerry: Nothing listens at https://127.0.0.1:9: the connection was refused.\nStart the hub there (skerry hub), or name another one: --hub URL, SKERRY_HUB, or skerry login URL.\n",
     );
   });
 

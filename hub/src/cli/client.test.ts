@@ -37,7 +37,7 @@ async function client(): Promise<Client> {
   const { port } = server.address() as AddressInfo;
   // Of what a command sees, the client needs these alone.
   const io = { clock, random: seededRandom(1) } as Io;
-  return createClient({ url: `http://127.0.0.1:${port}`, token: "t" }, io);
+  return createClient({ url: `http://127.0.0.1:${port}`, token: "t", pin: null }, io);
 }
 
 beforeEach(() => {

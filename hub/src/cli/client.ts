@@ -1,6 +1,8 @@
 // The hub's HTTP API as commands use it: one request, one answer, deadlines on everything, failures in words.
 // It must never send a token to another hub than the one it is for, nor show it.
 import type { IncomingMessage, RequestOptions } from "node:http";
+import type { TLSSocket } from "node:tls";
+import { connectPinned, pinnedContext, WrongKeyError } from "@skerry/shared/protocol/pinned-socket.ts";
 import { sleep } from "@skerry/shared/runtime/clock.ts";
 import type { RequestOf, ResponseOf } from "../http/api.ts";
 import { type RouteName, routes } from "../http/routes.ts";
@@ -21,6 +23,8 @@ export interface Target {
   readonly url: string;
   /** "": none is sent. */
   readonly token: string;
+  /** The hub must have this key; null: a certificate that this machine trusts. */
+  readonly pin: string | null;
 }
 
 /** An answer with a status of 400 or more. */
@@ -122,9 +126,15 @@ async function send(
   body: string | null,
 ) {
   const url = new URL(target.url + path);
-  const { request } = url.protocol === "https:" ? await import("node:https") : await import("node:http");
+  const pinned = target.pin === null || url.protocol !== "https:" ? null : await pinnedSocket(target, url, target.pin);
+  // What the socket carries is HTTP; that it is TLS was settled with it.
+  if (pinned !== null) url.protocol = "http:";
+  const isSecure = url.protocol === "https:";
+  const { request } = isSecure ? await import("node:https") : await import("node:http");
   return request(url, {
     method,
+    ...(pinned === null ? {} : { createConnection: () => pinned }),
+    ...(isSecure ? { minVersion: "TLSv1.3" as const } : {}),
     headers: {
       ...headers,
       accept: "application/json",
@@ -132,6 +142,17 @@ async function send(
       ...(body === null ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
     },
   });
+}
+
+/** Nothing of the request, and so not the token, goes out before the key was checked. */
+async function pinnedSocket(target: Target, url: URL, pin: string): Promise<TLSSocket> {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const address = { host, port: Number(url.port) || 443, pins: [pin] };
+  try {
+    return (await connectPinned(address, pinnedContext(), ANSWER_WITHIN_MS)).socket;
+  } catch (error) {
+    throw cannotReach(target, error);
+  }
 }
 
 async function exchange(
@@ -262,6 +283,12 @@ export function cannotReach(target: Pick<Target, "url">, error: unknown): CliFai
   const { url } = target;
   const code = codeOf(error);
   const say = (message: string, hint: string): CliFailure => new CliFailure(message, { hint, cause: error });
+  if (error instanceof WrongKeyError) {
+    return say(
+      `What answers at ${url} is not the hub that you logged in to: its key is another one (pin ${error.found}). Nothing was sent to it.`,
+      "Is something in between? If the hub's key was replaced, compare with the file hub-pin in its data folder, and log in again with --pin.",
+    );
+  }
   switch (code) {
     case "ECONNREFUSED":
       return say(
@@ -280,7 +307,12 @@ export function cannotReach(target: Pick<Target, "url">, error: unknown): CliFai
       return say(`The hub at ${url} cannot be reached (${code}).`, "Look at this machine's network, VPN or firewall.");
     case "ECONNRESET":
     case "EPIPE":
-      return say(`The hub at ${url} broke the connection off.`, "Is it restarting? Try again in a few seconds.");
+      return say(
+        `The hub at ${url} broke the connection off.`,
+        url.startsWith("http:")
+          ? "Does it speak TLS? Then its address is https://… Or is it restarting? Try again in a few seconds."
+          : "Is it restarting? Try again in a few seconds.",
+      );
     default:
       if (/^(EPROTO|ERR_SSL_|HPE_)/.test(code)) {
         return say(
@@ -291,7 +323,7 @@ export function cannotReach(target: Pick<Target, "url">, error: unknown): CliFai
       if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(code)) {
         return say(
           `The certificate of ${url} is not trusted (${code}).`,
-          "Give its authority to Node: NODE_EXTRA_CA_CERTS=FILE.",
+          `Name the hub's key: skerry login ${url} --pin PIN, or SKERRY_PIN; it is in the file hub-pin of the hub's data folder. Or give its authority to Node: NODE_EXTRA_CA_CERTS=FILE.`,
         );
       }
       return say(

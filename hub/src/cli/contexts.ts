@@ -4,6 +4,7 @@ import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Target } from "./client.ts";
 import { CliFailure, usage } from "./failure.ts";
+import { pinFrom } from "./hub-pin.ts";
 import type { HubOptions, Io } from "./io.ts";
 
 export interface Contexts {
@@ -48,7 +49,10 @@ function parseContexts(text: string): Contexts | null {
   const targets: [string, Target][] = [];
   for (const [name, target] of Object.entries(contexts)) {
     if (typeof target?.url !== "string" || typeof target?.token !== "string") return null;
-    targets.push([name, { url: target.url, token: target.token }]);
+    targets.push([
+      name,
+      { url: target.url, token: target.token, pin: typeof target.pin === "string" ? target.pin : null },
+    ]);
   }
   const current = "current" in value && typeof value.current === "string" ? value.current : null;
   return { current, contexts: Object.fromEntries(targets) };
@@ -78,13 +82,13 @@ export async function writeContexts(io: Io, contexts: Contexts): Promise<string>
   }
 }
 
-/** `host:7443` is http://host:7443. Refuses what cannot be a hub's address. */
+/** `host:7443` is https://host:7443. Refuses what cannot be a hub's address. */
 export function hubUrl(text: string): string {
-  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`;
+  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
   const url = URL.canParse(full) ? new URL(full) : null;
   const isPlain = url !== null && url.username === "" && url.search === "" && url.hash === "";
   if (url === null || !isPlain || !/^https?:$/.test(url.protocol) || url.hostname === "") {
-    throw usage(`${JSON.stringify(text)} is not a hub's address.`, "Write http://HOST:7443.");
+    throw usage(`${JSON.stringify(text)} is not a hub's address.`, "Write https://HOST:7443.");
   }
   return (url.origin + url.pathname).replace(/\/+$/, "");
 }
@@ -92,7 +96,12 @@ export function hubUrl(text: string): string {
 export async function findTarget(options: HubOptions, io: Io): Promise<Target> {
   const flagged = options.hub ?? (options.context === undefined ? emptyAsUnset(io.env["SKERRY_HUB"]) : undefined);
   const token = emptyAsUnset(io.env["SKERRY_TOKEN"]);
-  if (flagged !== undefined && token !== undefined) return { url: hubUrl(flagged), token };
+  const given = emptyAsUnset(io.env["SKERRY_PIN"]);
+  const pin = given === undefined ? undefined : pinFrom(given, "SKERRY_PIN");
+  if (flagged !== undefined && token !== undefined) {
+    const url = hubUrl(flagged);
+    return { url, token, pin: pin ?? (url.startsWith("https:") ? await pinKept(io, url) : null) };
+  }
   const { current, contexts } = await readContexts(io);
   const name = options.context ?? emptyAsUnset(io.env["SKERRY_CONTEXT"]) ?? current;
   const context = name === null ? undefined : contexts[name];
@@ -106,10 +115,10 @@ export async function findTarget(options: HubOptions, io: Io): Promise<Target> {
   if (flagged === undefined) {
     if (context === undefined) {
       throw new CliFailure("No hub is known here.", {
-        hint: "Log in: skerry login http://HOST:7443. Or set SKERRY_HUB and SKERRY_TOKEN.",
+        hint: "Log in: skerry login https://HOST:7443. Or set SKERRY_HUB and SKERRY_TOKEN.",
       });
     }
-    return { url: context.url, token: token ?? context.token };
+    return { url: context.url, token: token ?? context.token, pin: pin ?? context.pin };
   }
   const url = hubUrl(flagged);
   const stored = [context, ...Object.values(contexts)].find((candidate) => candidate?.url === url);
@@ -118,7 +127,13 @@ export async function findTarget(options: HubOptions, io: Io): Promise<Target> {
       hint: `Log in: skerry login ${url}. Or set SKERRY_TOKEN.`,
     });
   }
-  return { url, token: token ?? stored?.token ?? "" };
+  return { url, token: token ?? stored?.token ?? "", pin: pin ?? stored?.pin ?? null };
+}
+
+/** Of a login to that address; a file that cannot be read says nothing about a hub that is named without it. */
+export async function pinKept(io: Io, url: string): Promise<string | null> {
+  const { contexts } = await readContexts(io).catch(() => none);
+  return Object.values(contexts).find((context) => context.url === url)?.pin ?? null;
 }
 
 function emptyAsUnset(text: string | undefined): string | undefined {

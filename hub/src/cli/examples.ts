@@ -5,9 +5,12 @@ import type { Command } from "commander";
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   hub: ["skerry hub --data /var/lib/skerry/hub --listen 0.0.0.0:7443"],
   login: [
-    "skerry login http://hub:7443 --user anna",
-    "ssh hub cat /var/lib/skerry/hub/admin-token | skerry login http://hub:7443",
+    "skerry login https://hub:7443 --pin PIN --user anna",
+    "skerry login https://hub:7443 --pin PIN --token-file admin-token",
   ],
+  "hub-key show": ["skerry hub-key show"],
+  "hub-key next": ["skerry hub-key next"],
+  "hub-key switch": ["skerry hub-key switch"],
   validate: ["skerry validate shop.yaml"],
   apply: ["skerry apply -f shop.yaml --wait", "skerry apply -f shop.yaml --dry-run"],
   apps: ["skerry apps"],

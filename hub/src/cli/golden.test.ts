@@ -501,7 +501,7 @@ describe("[U3] at 80 columns", () => {
         apiTokensTable(tokens, WIDTH, plain, utc),
         whoText(who, WIDTH),
         rolesText([...roles, own], WIDTH, plain),
-        createdApiText({ ...(tokens[0] ?? never()), token: "skt1.36af96d99330.secret" }, "http://hub:7443"),
+        createdApiText({ ...(tokens[0] ?? never()), token: "skt1.36af96d99330.secret" }, "https://hub:7443"),
       ].join("\n"),
     );
   });
@@ -661,9 +661,9 @@ test("[U8] a created token is shown with the command to run", () => {
     approval: false,
     createdAtMs: 0,
     createdBy: "admin",
-    token: "skj1.ab.cd",
+    token: "skj1.ab.cd.ef",
   };
-  expect(createdText(token, "http://hub:7443")).toContain("skerry agent --hub http://hub:7443 --token skj1.ab.cd");
+  expect(createdText(token, "https://hub:7443")).toContain("skerry agent --hub https://hub:7443 --token skj1.ab.cd.ef");
 });
 
 test("[U340] a pending and a frozen node say so in the list, each with its reason", () => {

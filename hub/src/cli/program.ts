@@ -93,13 +93,22 @@ function addStarters(program: Command, finish: Finish, io: Io): void {
     .command("hub")
     .summary("run the hub, which holds what should run where")
     .description(
-      "Runs the hub, in the foreground, until it is stopped. At the first start it makes an admin token and writes it to DATA/admin-token. What runs on the nodes runs on when the hub is stopped.",
+      "Runs the hub, in the foreground, until it is stopped. At the first start it makes a key for TLS and an admin token, and writes their pin and that token to DATA/hub-pin and DATA/admin-token. What runs on the nodes runs on when the hub is stopped.",
     )
     .option("--data <dir>", "folder for the database and the admin token (SKERRY_DATA; /var/lib/skerry/hub)")
     .option("--listen <host:port>", "where to listen (SKERRY_LISTEN; 127.0.0.1:7443)")
     .option("--log-level <level>", "debug, info, warn or error (SKERRY_LOG_LEVEL; info)")
     .option("--new-admin-token", "throw the admin token away and make a new one")
-    .option("--new-signing-key", "when DATA/signing-key is lost for good: a new one; every node must be joined anew");
+    .option("--new-signing-key", "when DATA/signing-key is lost for good: a new one; every node must be joined anew")
+    .option("--tls-cert <file>", "your own certificate, with its chain, as PEM (SKERRY_TLS_CERT)")
+    .option("--tls-key <file>", "its private key, as PEM (SKERRY_TLS_KEY)")
+    .option("--next-pin <pin>", "the pin of the key that is to follow, told to nodes beforehand (SKERRY_NEXT_PIN)")
+    .option(
+      "--behind-proxy <pin>",
+      "a proxy ends TLS: the pin of its key, and after a comma of its next (SKERRY_BEHIND_PROXY)",
+    )
+    .option("--plain", "no TLS, and for this machine alone (SKERRY_PLAIN)")
+    .option("--new-hub-key", "throw the hub's own key away: each node then needs a new join token");
   lazily(hub, finish, io, () => import("./commands/hub.ts"));
   // Its words are the agent's own; main.ts hands them over before they get here. This entry is for the help.
   const agent = program
@@ -119,10 +128,11 @@ function addStarters(program: Command, finish: Finish, io: Io): void {
     .command("login <url>")
     .summary("remember a hub and the token for it")
     .description(
-      "Checks the token with the hub and keeps both in your config folder (mode 0600). The token is asked for; without a terminal it is read from standard input. With --user the password is, and the code of a second factor; a session is kept then. The hub's admin token is in its DATA/admin-token.",
+      "Checks the token with the hub and keeps both in your config folder (mode 0600), with the pin of the hub's key: the hub has it in DATA/hub-pin. Without --pin it is shown and asked about. The token is asked for; without a terminal it is read from standard input. With --user the password is, and the code of a second factor; a session is kept then. The hub's admin token is in its DATA/admin-token.",
     )
     .option("--token-file <file>", "read the token from a file")
-    .option("--user <name>", "log in with this user's password instead");
+    .option("--user <name>", "log in with this user's password instead")
+    .option("--pin <pin>", "the hub must have this key (SKERRY_PIN)");
   lazily(login, finish, io, () => import("./commands/login.ts"), ["url"]);
   const logout = program
     .command("logout")
@@ -138,7 +148,8 @@ function addStarters(program: Command, finish: Finish, io: Io): void {
     .description(
       "Makes the first user, an admin, with the link that the hub printed at its start; or open the link in a browser. The password is asked for, or is the first line of standard input.",
     )
-    .requiredOption("--user <name>", "the first user's name");
+    .requiredOption("--user <name>", "the first user's name")
+    .option("--pin <pin>", "the hub must have this key (SKERRY_PIN)");
   lazily(setup, finish, io, () => import("./commands/setup.ts"), ["link"]);
 }
 
@@ -547,6 +558,35 @@ function addPolicies(program: Command, finish: Finish, io: Io): void {
   lazily(check, finish, io, () => import("./commands/policy-check.ts"));
 }
 
+function addHubKey(program: Command, finish: Finish, io: Io): void {
+  const key = program
+    .command("hub-key")
+    .summary("the key by which nodes know the hub: show, next, switch")
+    .description(
+      "Nodes take the hub for the one that they joined by the pin of its key. A new key is made and told to them first, and used when they know it.",
+    );
+  const show = key
+    .command("show")
+    .summary("the pins, and which nodes do not know the next one")
+    .description("Shows the pin of the hub's key and of its next one, and which nodes do not know that yet.")
+    .addOption(json());
+  lazily(show, finish, io, () => import("./commands/hub-key-show.ts"));
+  const next = key
+    .command("next")
+    .summary("make the next key and tell the nodes its pin")
+    .description("Makes the hub's next key and tells its pin to the nodes. The present key stays in use.")
+    .addOption(json());
+  lazily(next, finish, io, () => import("./commands/hub-key-next.ts"));
+  const change = key
+    .command("switch")
+    .summary("use the next key from now on")
+    .description(
+      "From now on the hub shows its next key. A node that was away while the next key was told then needs a new join token, given to its agent on the machine; it stays who it is, and what it runs runs on.",
+    )
+    .option("--yes", "also when nodes do not know it yet");
+  lazily(change, finish, io, () => import("./commands/hub-key-switch.ts"));
+}
+
 function addPeople(program: Command, finish: Finish, io: Io): void {
   addUsers(program, finish, io);
   addApiTokens(program, finish, io);
@@ -576,6 +616,7 @@ function addPeople(program: Command, finish: Finish, io: Io): void {
     .description("Removes an own role. One that a user or an API token has is refused.");
   lazily(remove, finish, io, () => import("./commands/role-rm.ts"), ["name"]);
   addPolicies(program, finish, io);
+  addHubKey(program, finish, io);
   const auth = program
     .command("auth")
     .summary("what you may do: whoami, can-i")

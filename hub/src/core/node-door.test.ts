@@ -8,8 +8,8 @@ import type { Change } from "./change.ts";
 import { notBound } from "./node-door.ts";
 import { received } from "./received.ts";
 
-/** What is asked with `need-values` is held against the same graph where it is given: `valuesOfNode`, and [L261]. */
-type Frame = Exclude<ToHub, { type: "hello" | "need-values" }>;
+/** Pins are kept for the node that says so, see the link. What is asked with `need-values` is held against the same graph where it is given: `valuesOfNode`, and [L261]. */
+type Frame = Exclude<ToHub, { type: "hello" | "need-values" | "pins-kept" }>;
 const [own, other] = [nodeId(1), nodeId(2)];
 
 /** Both run a global service and one numbered copy each. */
@@ -92,7 +92,9 @@ test("[H347] frames × own, another's and nobody's: nothing of another node or c
     }
   // Every kind of frame that there is was tried.
   const kinds: string[] = toHubSchema.def.options.flatMap((option) => option.shape.type.def.values);
-  expect(kinds.filter((kind) => kind !== "hello" && kind !== "need-values").sort()).toEqual([...seen].sort());
+  expect(kinds.filter((kind) => !["hello", "need-values", "pins-kept"].includes(kind)).sort()).toEqual(
+    [...seen].sort(),
+  );
 });
 
 test("[H347] default deny: a frame of a kind that the door does not know is refused, and so is a node that is not known", () => {

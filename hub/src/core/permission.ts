@@ -14,6 +14,7 @@ export const permissions = {
   "event:read": "see what happened, and watch what happens",
   "metrics:read": "read the hub's metrics",
   "join-token:manage": "make, list and withdraw the tokens by which machines become nodes",
+  "hub-key:manage": "see which key the hub shows to nodes, and change it",
   "api-token:manage": "make, list and remove the tokens by which people and programs come in",
   "role:manage": "set, list and remove own roles",
   "policy:manage": "set, see and remove policies: what containers may ask of machines",

@@ -27,7 +27,7 @@ const MAX_REPORTED_WORKLOADS = 2 * MAX_WORKLOADS_PER_NODE;
 const MAX_REPORTED_PORTS = 2_048;
 const MAX_REPORTED_CONDITIONS = 64;
 
-type Frame = Exclude<ToHub, Hello | NeedValues>;
+type Frame = Exclude<ToHub, Hello | NeedValues | { readonly type: "pins-kept" }>;
 
 /** A frame of an authenticated connection. An error is a plain sentence: close the connection with `CLOSE.protocolError`. */
 export function received(world: World, id: NodeId, frame: Frame, now: Millis): Result<readonly Change[], string> {

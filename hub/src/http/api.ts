@@ -6,6 +6,7 @@ import * as apps from "./schemas/apps.ts";
 import * as audit from "./schemas/audit.ts";
 import * as diffs from "./schemas/diff.ts";
 import * as events from "./schemas/events.ts";
+import * as hubKey from "./schemas/hub-key.ts";
 import * as logs from "./schemas/logs.ts";
 import * as nodes from "./schemas/nodes.ts";
 import * as people from "./schemas/people.ts";
@@ -82,6 +83,10 @@ export const api = {
   diffRevisions: { params: apps.appParams, query: diffs.diffQuery, response: diffs.revisionDiffSchema },
 
   getLogs: { params: apps.appParams, query: logs.logsQuery, errors: [422, 429] },
+
+  getHubKey: { response: hubKey.hubKeySchema },
+  prepareHubKey: { response: hubKey.hubKeySchema, errors: [422, 507] },
+  switchHubKey: { body: hubKey.switchHubKeyBodySchema, response: hubKey.hubKeySchema, errors: [413, 415, 422, 507] },
 
   listWorkloads: { query: workloads.listWorkloadsQuery, response: workloads.workloadPageSchema },
 

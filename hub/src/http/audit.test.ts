@@ -99,6 +99,11 @@ const good: Partial<Record<RouteName, (made: { id: string; token: string }) => P
     hub.call("POST", "/v1/nodes/join", { publicKey: KEY, name: "pi" }, { token, headers: AGENT }),
   createToken: async () => ({ ...(await hub.call("POST", "/v1/tokens", {})) }),
   removeToken: ({ id }) => hub.call("DELETE", `/v1/tokens/${id}`),
+  prepareHubKey: () => hub.call("POST", "/v1/hub-key/next"),
+  switchHubKey: async () => {
+    const { next } = (await hub.call("POST", "/v1/hub-key/next")).body;
+    return hub.call("POST", "/v1/hub-key/switch", { to: next, force: true });
+  },
   createApiToken: () => hub.call("POST", "/v1/api-tokens", CI),
   removeApiToken: async () => {
     secrets.push((await hub.call("POST", "/v1/api-tokens", CI)).body.token);
@@ -240,6 +245,8 @@ const said: Partial<Record<RouteName, Partial<AuditEntryView>>> = {
   joinNode: { target: "node/pi-2", before: null, after: "site=shop" },
   createToken: { before: null, after: expect.stringMatching(/^1 uses until 2.*Z, no labels$/) },
   removeToken: { before: expect.stringMatching(/^5 uses until 2.*Z, site=shop$/), after: null },
+  prepareHubKey: { target: "hub-key", before: null, after: "9".repeat(64) },
+  switchHubKey: { target: "hub-key", before: "b".repeat(64), after: "9".repeat(64) },
   createApiToken: {
     target: "api-token/ci",
     before: null,
@@ -439,7 +446,7 @@ test("[A123] a secret in the wrong place is not kept", async () => {
   expect(await last()).toMatchObject({ target: "token/(secret)", code: "invalid-request" });
   await hub.call("DELETE", `/v1/nodes/${KEY}`, undefined, { headers: { "user-agent": `x ${hub.admin}` } });
   expect(await last()).toMatchObject({ target: "node/(secret)", agent: "x (secret)" });
-  await hub.call("PUT", `/v1/apps/${"%00a".repeat(60)}`, {}, { token: "skj1.0123456789ab.short" });
+  await hub.call("PUT", `/v1/apps/${"%00a".repeat(60)}`, {}, { token: "skj1.plain.0123456789ab.short" });
   expect((await last())?.target).toHaveLength(84);
 });
 

@@ -1,5 +1,6 @@
 // The one door: who is calling? Default deny: a route without a permission does not start the server.
 // Tokens are compared as hashes in constant time and never logged, stored or echoed. What somebody who is known may do is in access.ts.
+import { readJoinToken } from "@skerry/shared/protocol/join-token.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
@@ -28,11 +29,9 @@ export interface Credentials {
 /** A token longer than any we make is not read further. */
 const MAX_TOKEN_CHARACTERS = 256;
 const ADMIN_TOKEN = /^ska1\.[0-9a-f]{64}$/;
-const JOIN_TOKEN = /^skj1\.([0-9a-f]{8,32})\.([0-9a-f]{64})$/;
 
 /** 32 random bytes as hex in, the token out. */
 export const adminToken = (secret: string): string => `ska1.${secret}`;
-export const joinToken = (id: string, secret: string): string => `skj1.${id}.${secret}`;
 export const isAdminToken = (text: string): boolean => ADMIN_TOKEN.test(text);
 
 /** Throws `not-authenticated`, `token-expired` or `join-token-refused`. */
@@ -50,10 +49,11 @@ export function authenticate(authorization: string | undefined, credentials: Cre
   }
   const principal = credentials.provider.identify(bearer, credentials.wallMs());
   if (principal !== null) return { kind: "principal", principal };
-  const [, id, secret] = JOIN_TOKEN.exec(bearer) ?? [];
-  if (id === undefined || secret === undefined) {
+  const joining = readJoinToken(bearer);
+  if (joining === null) {
     throw new HttpError("not-authenticated", "The token is not one that this hub has made.");
   }
+  const { id, secret } = joining;
   const token = credentials.joinToken(id);
   // Hashed in either case, so that the time taken says nothing about which ids exist.
   const hash = sha256Hex(secret);

@@ -1,4 +1,5 @@
 // What the HTTP door needs of the hub behind it. Built by main.ts and by tests; nothing in http/ reaches further than this.
+import type { RequestListener, Server, ServerOptions } from "node:http";
 import type { NodeId, PublicKey } from "@skerry/shared/model/ids.ts";
 import type { LogAsk, LogItem } from "@skerry/shared/protocol/streams.ts";
 import type { Clock } from "@skerry/shared/runtime/clock.ts";
@@ -17,6 +18,23 @@ export interface LogSource {
   read(node: NodeId, ask: LogAsk, signal: AbortSignal): AsyncIterable<LogItem>;
 }
 
+/** A key that the hub made itself. */
+export interface OwnHubKey {
+  /** Its pin; the same one until it was switched to. Durable when this returns. */
+  prepareNext(): string;
+  /** New connections meet it when this resolves. */
+  switchToNext(): Promise<void>;
+  /** The pins to all nodes that are there. */
+  tell(): void;
+}
+
+export interface HubKeyControl {
+  readonly kind: "own" | "files" | "proxy" | "plain";
+  readonly own: OwnHubKey | null;
+  /** The node has said so in this run of the hub. */
+  isKnownTo(node: NodeId, pin: string): boolean;
+}
+
 export interface HttpDeps {
   /** Changes go through it; its World is read. */
   readonly loop: ControlLoop;
@@ -28,6 +46,11 @@ export interface HttpDeps {
   /** What secrets are sealed with at rest. */
   readonly keyring: Keyring;
   readonly logs: LogSource;
+  /** Of the hub's key and its next one, for join tokens; none: it has no TLS. */
+  readonly pins: () => readonly string[];
+  readonly hubKey: HubKeyControl;
+  /** Ends TLS on the port; null: plain HTTP. */
+  readonly secure: ((options: ServerOptions, handler: RequestListener) => Server) | null;
   /** Of "ska1.…". */
   readonly adminTokenHash: string;
   /** By which nodes know what this hub gives them. */

@@ -48,7 +48,7 @@ const raised: Partial<Record<ErrorCode, () => Promise<Answer>>> = {
     return hub.call("PUT", "/v1/secrets/db", { value: "" });
   },
   "join-token-refused": () =>
-    hub.call("POST", "/v1/nodes/join", {}, { token: `skj1.${"1".repeat(12)}.${"2".repeat(64)}` }),
+    hub.call("POST", "/v1/nodes/join", {}, { token: `skj1.${"3".repeat(64)}.${"1".repeat(12)}.${"2".repeat(64)}` }),
   "token-expired": async () => {
     const { token } = (await hub.call("POST", "/v1/api-tokens", { name: "ci", role: "viewer", expiresInMs: 1_000 }))
       .body;

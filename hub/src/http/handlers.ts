@@ -8,6 +8,7 @@ import { auditHandlers } from "./routes/audit.ts";
 import { authHandlers } from "./routes/auth.ts";
 import { diffHandlers } from "./routes/diff.ts";
 import { eventHandlers } from "./routes/events.ts";
+import { hubKeyHandlers } from "./routes/hub-key.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
 import { policyHandlers } from "./routes/policies.ts";
 import { roleHandlers } from "./routes/roles.ts";
@@ -29,6 +30,7 @@ export function jsonHandlers(deps: HttpDeps, accounts: Accounts): Handlers {
     ...workloadHandlers(deps),
     ...nodeHandlers(deps),
     ...tokenHandlers(deps),
+    ...hubKeyHandlers(deps),
     ...apiTokenHandlers(deps),
     ...roleHandlers(deps),
     ...policyHandlers(deps),

@@ -124,7 +124,7 @@ describe("API tokens", () => {
     for (const bad of [
       `skt1.${id}.${wrong}`,
       `skt1.${"0".repeat(12)}.${secret}`,
-      `skj1.${id}.${secret}`,
+      `skj1.plain.${id}.${secret}`,
       `ska1.${secret}`,
     ])
       expect((await as(bad).get("/v1/apps")).status).toBe(401);

@@ -285,6 +285,28 @@ export const routes = {
     summary: "Withdraw a join token; nodes that joined with it stay",
   },
 
+  getHubKey: {
+    method: "GET",
+    url: "/v1/hub-key",
+    permission: "hub-key:manage",
+    about: "hub",
+    summary: "The pins of the hub's key and of its next one, and which nodes do not know that",
+  },
+  prepareHubKey: {
+    method: "POST",
+    url: "/v1/hub-key/next",
+    permission: "hub-key:manage",
+    about: "hub",
+    summary: "Make the hub's next key and tell its pin to the nodes; the present key stays in use",
+  },
+  switchHubKey: {
+    method: "POST",
+    url: "/v1/hub-key/switch",
+    permission: "hub-key:manage",
+    about: "hub",
+    summary: "Use the next key from now on; refused while nodes do not know it, unless forced",
+  },
+
   createApiToken: {
     method: "POST",
     url: "/v1/api-tokens",

@@ -1,5 +1,6 @@
 // The HTTP server: limits, the door, validation, errors. Registers the route table and nothing else; every route is authenticated
 // before its body is read. It must never answer with a stack, a secret, or a caller's words outside of JSON.
+import { createServer, type RequestListener, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import swagger from "@fastify/swagger";
 import { type Millis, sleep } from "@skerry/shared/runtime/clock.ts";
@@ -35,6 +36,8 @@ export const MAX_JOIN_BODY_BYTES = 65_536;
 const MAX_HEADER_BYTES = 16_384;
 /** Headers must have come by then: a client that dribbles holds a connection, not a request. */
 const HEADERS_TIMEOUT_MS = 10_000;
+/** In front of the hub, when it was told of one. */
+const PROXIES = 1;
 /** How often connections are looked at for these two; Node's own half a minute would be added to them. */
 const CHECK_EVERY_MS = 2_000;
 /** The whole request must have come by then: 2 MiB at 0.5 Mbit/s. */
@@ -88,14 +91,9 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   const app = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
-    connectionTimeout: SOCKET_IDLE_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    http: {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: CHECK_EVERY_MS,
-    },
+    serverFactory: (handler) => listener(deps, handler),
+    // Where a proxy ends TLS, who asks and over what is the proxy's word, and nobody else's.
+    trustProxy: deps.hubKey.kind === "proxy" ? PROXIES : false,
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
     exposeHeadRoutes: false,
     onProtoPoisoning: "error",
@@ -155,6 +153,19 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
       refusedAudit.stop();
     },
   };
+}
+
+function listener({ secure }: HttpDeps, handler: RequestListener): Server {
+  const options = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECK_EVERY_MS,
+  };
+  const server = secure === null ? createServer(options, handler) : secure(options, handler);
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.setTimeout(SOCKET_IDLE_MS);
+  return server;
 }
 
 /**

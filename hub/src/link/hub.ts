@@ -6,8 +6,11 @@ import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Change, HubEvent } from "../core/change.ts";
 import type { World } from "../core/world.ts";
 
-/** What goes through the control loop; asking for values does not, for it changes nothing. */
-export type Frame = Exclude<ToHub, Hello | NeedValues>;
+/**
+ * What goes through the control loop. Asking for values does not, for it changes nothing; that pins are kept is of the link's own, see
+ * session.
+ */
+export type Frame = Exclude<ToHub, Hello | NeedValues | { readonly type: "pins-kept" }>;
 
 /** What became of a node's input. `lost`: the store refused it; the node must say it again (on a new connection) once storing works. */
 export type InputResult =

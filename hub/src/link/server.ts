@@ -38,6 +38,10 @@ export interface LinkServerOptions {
   readonly hubVersion: string;
   /** Without it no value is given to anybody. */
   readonly values?: SessionOptions["values"];
+  /** Of the hub's key and its next one; absent: it has no TLS. */
+  readonly pins?: () => readonly string[];
+  /** These are in that node's ledger. */
+  readonly onPinsKept?: (node: NodeId, pins: readonly string[]) => void;
   /** The node's connection ended, and no newer one took its place. */
   readonly onGone?: (node: NodeId) => void;
   /** Of this side; tests set others. */
@@ -112,6 +116,8 @@ export class LinkServer {
       number: this.#attached,
       version: this.#versions().version,
       nonce: random.hex(NONCE_BYTES),
+      pins: () => this.#options.pins?.() ?? [],
+      onPinsKept: (node, pins) => this.#options.onPinsKept?.(node, pins),
       onHello: (of, hello) => this.#onHello(of, hello),
       onClosed: (of, before) => this.#onClosed(of, before),
       values: this.#options.values,
@@ -127,6 +133,11 @@ export class LinkServer {
 
   connections(): number {
     return this.#sessions.size;
+  }
+
+  /** To all nodes that are there: the hub's keys changed. */
+  tellPins(): void {
+    for (const session of this.#byNode.values()) session.tellPins();
   }
 
   isConnected(node: NodeId): boolean {
@@ -173,7 +184,11 @@ export class LinkServer {
       return session.close(CLOSE.versionTooNew, message);
     }
     const { node, signature } = hello;
-    const text = helloText({ installation: this.#options.hub.world.installation, node }, session.nonce);
+    const text = helloText(
+      { installation: this.#options.hub.world.installation, node },
+      session.nonce,
+      session.binding,
+    );
     if (!isSignedByNode(this.#options.publicKey(node), text, signature)) {
       return this.#refuseStranger(session, node, text, signature);
     }
@@ -185,6 +200,7 @@ export class LinkServer {
     const older = this.#byNode.get(hello.node);
     if (older !== undefined && !this.#supersede(older, session, hello)) return;
     this.#countAwaiting(session.from, -1);
+    this.#options.onPinsKept?.(hello.node, hello.pins ?? []);
     this.#byNode.set(hello.node, session);
     this.#newest.set(hello.node, session.number);
     session.greet(hello);

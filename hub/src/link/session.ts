@@ -66,6 +66,9 @@ export interface SessionOptions {
   readonly sign: (text: string) => string;
   /** Of its node's connections one that was opened later has a larger number. */
   readonly number: number;
+  /** Of the hub's key and its next one. */
+  readonly pins: () => readonly string[];
+  readonly onPinsKept: (node: NodeId, pins: readonly string[]) => void;
   /** Judges a hello: versions, signature, clones. It calls `greet` or `close` on the session. */
   readonly onHello: (session: Session, hello: Hello) => void;
   readonly onClosed: (session: Session, before: SessionState) => void;
@@ -105,7 +108,18 @@ export class Session {
       onFrame: (text) => this.#onFrame(text),
       onClose: (code, reason) => this.#onClose(code, reason),
     });
-    if (this.#state.kind === "awaiting-hello") this.#send({ type: "challenge", nonce: options.nonce });
+    if (this.#state.kind === "awaiting-hello")
+      this.#send({ type: "challenge", nonce: options.nonce, binding: this.binding === null ? "none" : "tls-exporter" });
+  }
+
+  /** Of its connection; null: TLS does not end here. */
+  get binding(): string | null {
+    return this.#options.connection.binding ?? null;
+  }
+
+  /** The hub's keys changed. */
+  tellPins(): void {
+    if (this.#state.kind === "ready") this.#send({ type: "pins", pins: [...this.#options.pins()] });
   }
 
   get from(): string {
@@ -212,6 +226,7 @@ export class Session {
     }
     if (frame.type === "hello") return this.close(CLOSE.protocolError, "hello was said before");
     if (frame.type === "need-values") return this.#giveValues(this.#state.hello.node, frame);
+    if (frame.type === "pins-kept") return this.#options.onPinsKept(this.#state.hello.node, frame.pins);
     this.#receive(this.#state.hello.node, frame);
   }
 
@@ -245,6 +260,7 @@ export class Session {
       heartbeatMs: period,
       eventsAcked: hub.world.nodes.get(hello.node)?.eventsAcked ?? 0,
       mark: markToGive(hub.world.nodes.get(hello.node), hello.mark),
+      pins: [...this.#options.pins()],
     });
     this.#watchSilence();
     this.offer();

@@ -89,13 +89,13 @@ export class NodeStreams {
   }
 
   /** The node of a dial that proves its key and the ticket, or null; what is wrong is not told. */
-  admit(headers: IncomingHttpHeaders): NodeId | null {
+  admit(headers: IncomingHttpHeaders, binding: string | null): NodeId | null {
     const named = nodeIdSchema.safeParse(headers[STREAM_HEADER.node]);
     if (!named.success) return null;
     const node = named.data;
     const waiting = this.#waiting.get(node);
     const { installation, publicKey } = this.#options;
-    const text = streamText({ installation, node }, waiting?.ticket ?? "");
+    const text = streamText({ installation, node }, waiting?.ticket ?? "", binding);
     const isSigned = isSignedByNode(publicKey(node), text, String(headers[STREAM_HEADER.proof] ?? ""));
     return isSigned && waiting !== undefined ? node : null;
   }

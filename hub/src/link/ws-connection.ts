@@ -1,7 +1,10 @@
 // The agents' websocket: the upgrade on the HTTP server, and a `ws` socket as a Connection. Nothing else touches `ws`.
 // No compression (295 KiB a connection against 42), text only, every size bounded before anything is parsed.
 import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
+import { tlsBinding } from "@skerry/shared/protocol/binding.ts";
 import type { Connection, ConnectionHandlers } from "@skerry/shared/protocol/connection.ts";
 import { MAX_STREAM_MESSAGE_BYTES, STREAMS_SUFFIX } from "@skerry/shared/protocol/streams.ts";
 import { MAX_FRAME_TO_HUB_BYTES } from "@skerry/shared/protocol/version.ts";
@@ -62,12 +65,14 @@ export function attachUpgrade(
       if (link.isFull(from)) return refuse(socket, "503 Service Unavailable");
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
         const trust = holdToHello(socket, head, webSocket);
-        link.attach({ ...wsConnection(webSocket), trust }, from);
+        const binding = bindingOf(request.socket);
+        const bound = binding === null ? {} : { binding };
+        link.attach({ ...wsConnection(webSocket), trust, ...bound }, from);
       });
     },
     [STREAMS_PATH]: (request, socket, head) => {
       // Before the handshake, and with the same answer whatever was wrong.
-      const node = streams?.admit(request.headers) ?? null;
+      const node = streams?.admit(request.headers, bindingOf(request.socket)) ?? null;
       if (node === null) return refuse(socket, "403 Forbidden");
       streamSockets.handleUpgrade(request, socket, head, (webSocket) => streams?.attach(node, webSocket));
     },
@@ -101,6 +106,9 @@ function holdToHello(socket: Duplex, head: Buffer, webSocket: WebSocket): () => 
   socket.on("data", count);
   return () => void socket.off("data", count);
 }
+
+/** Where this hub ends TLS itself. */
+const bindingOf = (socket: Socket): string | null => (socket instanceof TLSSocket ? tlsBinding(socket) : null);
 
 const isDoor = (doors: object, path: string): path is SocketUrl => Object.hasOwn(doors, path);
 

@@ -1,4 +1,4 @@
-// Small files in the hub's data folder that hold a secret: for their owner's eyes only, and whole after a power cut at any instant.
+// A small file that only its owner can read, for keys and tokens. A power cut at any instant leaves what was there before, or the new one.
 import * as fs from "node:fs";
 import * as path from "node:path";
 
@@ -14,10 +14,25 @@ export function writePrivately(file: string, text: string): void {
     fs.closeSync(handle);
   }
   fs.renameSync(fresh, file);
+  syncFolderOf(file);
+}
+
+/** After a rename in it: only then is the new name durable. */
+export function syncFolderOf(file: string): void {
   const folder = fs.openSync(path.dirname(file), "r");
   try {
     fs.fsyncSync(folder);
   } finally {
     fs.closeSync(folder);
+  }
+}
+
+/** null: it is not there. */
+export function readIfThere(file: string): string | null {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
   }
 }

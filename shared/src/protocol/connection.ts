@@ -2,6 +2,8 @@
 
 export interface Connection {
   /** Queues a frame. Never throws; on a closed connection it does nothing. */
+  /** What binds a signature to this very connection, see binding.ts. Absent where TLS does not end at both sides. */
+  readonly binding?: string;
   send(text: string): void;
   /** Bytes queued and not yet handed to the system: for cutting off a peer that does not read. */
   bufferedBytes(): number;

@@ -7,13 +7,16 @@ export interface Signer {
   readonly node: NodeId;
 }
 
-/** `nonce`: of `challenge`, new on each connection. */
-export const helloText = ({ installation, node }: Signer, nonce: string): string =>
-  `skerry hello 3\n${installation}\n${node}\n${nonce}`;
+/** In place of a binding where a proxy ends TLS before the hub, or where there is none. */
+export const UNBOUND = "none";
 
-/** `ticket`: of `open-stream`, good for one dial. */
-export const streamText = ({ installation, node }: Signer, ticket: string): string =>
-  `skerry stream 3\n${installation}\n${node}\n${ticket}`;
+/** `nonce`: of `challenge`, new on each connection. `binding`: of the connection, see binding.ts; null: none. */
+export const helloText = ({ installation, node }: Signer, nonce: string, binding: string | null): string =>
+  `skerry hello 3\n${installation}\n${node}\n${nonce}\n${binding ?? UNBOUND}`;
+
+/** `ticket`: of `open-stream`, good for one dial. `binding`: of the connection that is dialled. */
+export const streamText = ({ installation, node }: Signer, ticket: string, binding: string | null): string =>
+  `skerry stream 3\n${installation}\n${node}\n${ticket}\n${binding ?? UNBOUND}`;
 
 /** `boxKey`: the public key to which values for this node are sealed. It stays as long as the node's own key. */
 export const boxKeyText = ({ installation, node }: Signer, boxKey: string): string =>

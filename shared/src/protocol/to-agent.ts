@@ -5,14 +5,21 @@ import { counterSchema, installationIdSchema } from "../model/ids.ts";
 import { markSchema } from "../model/mark.ts";
 import { signatureSchema } from "../model/signature.ts";
 import { valueRefusedSchema, valueSchema } from "./values.ts";
+import { MAX_PINS } from "./version.ts";
 
 const shortText = () => z.string().check(z.maxLength(4_096));
 const periodMs = () => z.int().check(z.gte(100), z.lte(86_400_000));
 
-/** The first frame on each connection. `nonce`: 32 random bytes as hex, of this connection alone; `hello` signs it. */
+const pinsSchema = () => z.array(z.string().check(z.regex(/^[0-9a-f]{64}$/))).check(z.maxLength(MAX_PINS));
+
+/**
+ * The first frame on each connection. `nonce`: 32 random bytes as hex, of this connection alone; `hello` signs it. `binding`: whether it
+ * also signs what binds it to this TLS connection; "none": the hub does not end TLS itself.
+ */
 export const challengeSchema = z.object({
   type: z.literal("challenge"),
   nonce: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+  binding: z.enum(["tls-exporter", "none"]),
 });
 export const welcomeSchema = z.object({
   type: z.literal("welcome"),
@@ -24,7 +31,11 @@ export const welcomeSchema = z.object({
   eventsAcked: counterSchema,
   /** To be kept from now on, and answered with `marked`; null: keep the one that you have. */
   mark: z._default(z.nullable(markSchema), null),
+  /** Of the hub's key, and of its next one if there is one. None: it has no TLS. */
+  pins: z.optional(pinsSchema()),
 });
+/** They changed. Answered by `pins-kept` once they are durable. */
+export const pinsFrameSchema = z.object({ type: z.literal("pins"), pins: pinsSchema() });
 /** New period, when the tightest `after` among the node's workloads changed. */
 export const paceSchema = z.object({ type: z.literal("pace"), heartbeatMs: periodMs() });
 /** Answers beat `n`. For `fence` this is the lease renewal: it counts from the moment the agent *sent* beat n. */
@@ -55,6 +66,7 @@ export const openStreamSchema = z.object({ type: z.literal("open-stream"), ticke
 export const toAgentSchema = z.discriminatedUnion("type", [
   challengeSchema,
   welcomeSchema,
+  pinsFrameSchema,
   paceSchema,
   beatAckSchema,
   assignSchema,

@@ -6,8 +6,9 @@ import { counterSchema, nodeIdSchema, specHashSchema } from "../model/ids.ts";
 import { markSchema } from "../model/mark.ts";
 import { reportSchema } from "../model/report.ts";
 import { needValuesSchema } from "./values.ts";
-import { MAX_EVENTS_PER_FRAME } from "./version.ts";
+import { MAX_EVENTS_PER_FRAME, MAX_PINS } from "./version.ts";
 
+const pinsSchema = () => z.array(z.string().check(z.regex(/^[0-9a-f]{64}$/))).check(z.maxLength(MAX_PINS));
 const shortText = () => z.string().check(z.maxLength(4_096));
 
 export const helloSchema = z.object({
@@ -26,10 +27,14 @@ export const helloSchema = z.object({
   have: z.nullable(z.object({ position: positionSchema, hash: specHashSchema })),
   /** The one that was last handed to it and is durable; null: none yet. */
   mark: z._default(z.nullable(markSchema), null),
+  /** Of the hub's keys that it would take, as its ledger holds them. */
+  pins: z.optional(pinsSchema()),
 });
 
 /** The mark of `welcome` is durable on the node. */
 export const markedSchema = z.object({ type: z.literal("marked"), mark: markSchema });
+/** The pins that `welcome` or `pins` named are in the ledger. */
+export const pinsKeptSchema = z.object({ type: z.literal("pins-kept"), pins: pinsSchema() });
 export const heartbeatSchema = z.object({ type: z.literal("beat"), n: counterSchema });
 /** Durable on the node, not done. */
 export const acceptedSchema = z.object({ type: z.literal("accepted"), position: positionSchema, hash: specHashSchema });
@@ -63,6 +68,7 @@ export const toHubSchema = z.discriminatedUnion("type", [
   reportFrameSchema,
   eventsSchema,
   needValuesSchema,
+  pinsKeptSchema,
 ]);
 export type Hello = z.infer<typeof helloSchema>;
 export type ToHub = z.infer<typeof toHubSchema>;

@@ -3,8 +3,8 @@
 /**
  * History. 1: hello, welcome, assign, accepted, report, events, heartbeat (November 2026).
  * 2: workloads carry intent, change-over, probes and times; statuses carry gates; `open-stream` (November 2026). Nobody ran 1 outside tests.
- * 3: the hub says `challenge` first, and `hello` proves the node's key by a signature; assignments are signed; marks; secrets and configs by
- * `need-values`, `value` and `value-refused` (November 2026). Nobody ran 2 outside tests.
+ * 3: the hub says `challenge` first, and `hello` proves the node's key by a signature that is bound to the TLS connection; assignments are
+ * signed; marks; pins; secrets and configs by `need-values`, `value` and `value-refused` (November 2026). Nobody ran 2 outside tests.
  * A new field that an old peer may ignore needs no new version; anything else does.
  */
 export const PROTOCOL_VERSION = 3;
@@ -17,6 +17,8 @@ export const MAX_FRAME_TO_HUB_BYTES = 1_048_576;
 export const MAX_FRAME_TO_AGENT_BYTES = 4_194_304;
 /** One node. A Pi runs tens of containers. */
 export const MAX_WORKLOADS_PER_NODE = 200;
+/** The key that the hub has, and the one that it will have next: a node that knows both misses no change between them. */
+export const MAX_PINS = 2;
 /** Events per frame; the rest follows after the acknowledgement. */
 export const MAX_EVENTS_PER_FRAME = 100;
 /** A connection that has not said hello by then is closed. */

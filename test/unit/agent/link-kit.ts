@@ -4,7 +4,7 @@ import type { SavedLease } from "@skerry/agent/core/link-state.ts";
 import type { Told } from "@skerry/agent/core/report.ts";
 import type { Identity, Ledger } from "@skerry/agent/ledger/ledger.ts";
 import { MemoryDisk, openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
-import { DialError, type LinkFailure } from "@skerry/agent/link/failure.ts";
+import { type Dial, DialError, type LinkFailure } from "@skerry/agent/link/failure.ts";
 import { createLink, type Link, type LinkParts } from "@skerry/agent/link/link.ts";
 import type { Assignment, AssignmentDelta } from "@skerry/shared/model/assignment.ts";
 import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
@@ -29,11 +29,13 @@ export class Wire implements Connection {
   buffered = 0;
   closed: { readonly code: number; readonly reason: string } | null = null;
   #handlers: ConnectionHandlers | null = null;
-  readonly #challenges: boolean;
+  readonly binding?: string;
+  readonly #challenge: "tls-exporter" | "none" | null;
 
-  /** `challenges`: says the challenge as soon as somebody listens, as a hub does. */
-  constructor(challenges: boolean) {
-    this.#challenges = challenges;
+  /** `challenge`: said as soon as somebody listens, as a hub does; null: not said. */
+  constructor(challenge: "tls-exporter" | "none" | null, binding: string | null) {
+    this.#challenge = challenge;
+    if (binding !== null) this.binding = binding;
   }
 
   send(text: string): void {
@@ -52,7 +54,7 @@ export class Wire implements Connection {
 
   listen(handlers: ConnectionHandlers): void {
     this.#handlers = handlers;
-    if (this.#challenges) this.say({ type: "challenge", nonce: NONCE });
+    if (this.#challenge !== null) this.say({ type: "challenge", nonce: NONCE, binding: this.#challenge });
   }
 
   say(message: ToAgent): void {
@@ -80,6 +82,9 @@ export interface Kit {
   readonly ledger: Ledger;
   readonly disk: MemoryDisk;
   readonly wires: Wire[];
+  /** What was asked of each dial. */
+  readonly dialled: Parameters<Dial>[0][];
+  challenge: "tls-exporter" | "none";
   readonly woken: string[];
   readonly saved: SavedLease[];
   /** What the next dials find; a wire when null. */
@@ -102,15 +107,17 @@ export const quiet: Told = {
   conditions: [],
 };
 
-export function linkKit(
-  options: {
-    metered?: boolean;
-    lease?: SavedLease;
-    challenges?: boolean;
-    identity?: Identity;
-    values?: LinkParts["values"];
-  } = {},
-): Kit {
+export interface KitOptions {
+  readonly metered?: boolean;
+  readonly lease?: SavedLease;
+  readonly challenges?: boolean;
+  readonly identity?: Identity;
+  readonly values?: LinkParts["values"];
+  /** Of its connections; none: no TLS. */
+  readonly binding?: string;
+}
+
+export function linkKit(options: KitOptions = {}): Kit {
   const clock = new ManualClock();
   const identity = options.identity ?? theIdentity;
   const disk = new MemoryDisk();
@@ -121,14 +128,16 @@ export function linkKit(
   ]);
   const wires: Wire[] = [];
   const kit: { -readonly [K in keyof Kit]: Kit[K] } & { link: Link } = {
+    ...{ dialled: [], challenge: options.binding === undefined ? "none" : "tls-exporter" },
     ...{ clock, ledger, disk, wires, woken: [], saved: [], failure: null, told: quiet, chance: 0.5 },
     link: createLink({
       streams: { open: () => undefined, closeAll: () => undefined },
       ...{ clock, ledger, log: silentLog, identity, bootId: "boot-1", runId: "run-1" },
       random: { next: () => kit.chance, hex: () => "" },
-      dial: () => {
+      dial: (hub) => {
+        kit.dialled.push(hub);
         if (kit.failure !== null) return Promise.reject(new DialError(kit.failure));
-        const wire = new Wire(options.challenges ?? true);
+        const wire = new Wire(options.challenges === false ? null : kit.challenge, options.binding ?? null);
         wires.push(wire);
         return Promise.resolve(wire);
       },

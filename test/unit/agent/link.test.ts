@@ -1,5 +1,6 @@
 // The node's side of the link, frame by frame and to the millisecond.
 
+import { openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
 import type { LinkFailure } from "@skerry/agent/link/failure.ts";
 import { plainStatus } from "@skerry/shared/model/plain.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
@@ -8,7 +9,7 @@ import { CLOSE, PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protoc
 import { isSignedBy, publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import { describe, expect, test } from "vitest";
 import { anAssignment, anIdentity, WEB } from "../../contract/ledger-samples.ts";
-import { assign, assignDelta, linkKit, NONCE, quiet, sealed, welcome } from "./link-kit.ts";
+import { assign, assignDelta, type Kit, linkKit, NONCE, quiet, sealed, welcome } from "./link-kit.ts";
 import { settle } from "./manual-clock.ts";
 
 const refused: LinkFailure = { kind: "refused", message: "nothing listens" };
@@ -34,7 +35,7 @@ describe("greeting", () => {
           node: anIdentity.node,
           signature: expect.any(String),
         },
-        ...{ bootId: "boot-1", runId: "run-1", agentVersion: "1.0.0", have: { position, hash }, mark: null },
+        ...{ bootId: "boot-1", runId: "run-1", agentVersion: "1.0.0", have: { position, hash }, mark: null, pins: [] },
       },
     ]);
   });
@@ -44,15 +45,15 @@ describe("greeting", () => {
     kit.link.start();
     await settle();
     expect(kit.wire.sent).toEqual([]);
-    kit.wire.say({ type: "challenge", nonce: NONCE });
+    kit.wire.say({ type: "challenge", nonce: NONCE, binding: "none" });
     const [hello] = kit.wire.frames("hello");
     const { privateKey } = anIdentity;
-    expect(isSignedBy(publicKeyOf(privateKey), helloText(anIdentity, NONCE), hello?.signature ?? "")).toBe(true);
-    expect(isSignedBy(publicKeyOf(privateKey), helloText(anIdentity, "6".repeat(64)), hello?.signature ?? "")).toBe(
-      false,
-    );
+    expect(isSignedBy(publicKeyOf(privateKey), helloText(anIdentity, NONCE, null), hello?.signature ?? "")).toBe(true);
+    expect(
+      isSignedBy(publicKeyOf(privateKey), helloText(anIdentity, "6".repeat(64), null), hello?.signature ?? ""),
+    ).toBe(false);
     expect(JSON.stringify(kit.wire.sent)).not.toContain(privateKey);
-    kit.wire.say({ type: "challenge", nonce: NONCE });
+    kit.wire.say({ type: "challenge", nonce: NONCE, binding: "none" });
     expect(kit.wire.closed?.code).toBe(CLOSE.protocolError);
     expect(kit.wire.frames("hello")).toHaveLength(1);
   });
@@ -403,5 +404,46 @@ describe("trying again", () => {
     await kit.clock.pass(600_000);
     expect(kit.wires).toHaveLength(1);
     expect(kit.ledger.content().lastHubContactWallMs).not.toBeNull();
+  });
+});
+
+describe("the hub's key", () => {
+  const [A, B] = ["a".repeat(64), "b".repeat(64)];
+  const pinned = (kit: Kit, more: object = {}): void =>
+    kit.ledger.commit([{ kind: "identity", identity: { ...anIdentity, pins: [A], ...more } }]);
+
+  test("[K204] pins that the hub names are durable before the node says so, and are what the next dial is held to", async () => {
+    const kit = linkKit();
+    pinned(kit);
+    kit.link.start();
+    await settle();
+    expect(kit.wire.frames("hello")[0]?.pins).toEqual([A]);
+    kit.wire.say(welcome({ pins: [A, B] }));
+    expect(kit.wire.frames("pins-kept").map(({ pins }) => pins)).toEqual([[A, B]]);
+    expect(kit.ledger.content().identity?.pins).toEqual([A, B]);
+    kit.wire.say({ type: "pins", pins: [B] });
+    expect(kit.wire.frames("pins-kept").at(-1)?.pins).toEqual([B]);
+    expect(openMemoryLedger(kit.disk).ledger.content().identity?.pins).toEqual([B]);
+    kit.wire.end(1006);
+    await kit.redial();
+    expect(kit.dialled.at(-1)).toMatchObject({ pins: [B] });
+  });
+
+  test("[K206] hello is bound to its connection, and a hub that once was bound is not believed otherwise", async () => {
+    const kit = linkKit({ binding: B });
+    pinned(kit);
+    kit.link.start();
+    await settle();
+    const signature = kit.wire.frames("hello")[0]?.signature ?? "";
+    const key = publicKeyOf(anIdentity.privateKey);
+    expect(isSignedBy(key, helloText(anIdentity, NONCE, B), signature)).toBe(true);
+    expect(isSignedBy(key, helloText(anIdentity, NONCE, null), signature)).toBe(false);
+    kit.wire.say(welcome({ pins: [A] }));
+    expect(kit.ledger.content().identity?.binding).toBe("tls-exporter");
+    kit.wire.end(1006);
+    kit.challenge = "none";
+    const wire = await kit.redial();
+    expect(wire.frames("hello")).toEqual([]);
+    expect(kit.link.status()).toMatchObject({ kind: "waiting", failure: { kind: "wrong-key" } });
   });
 });

@@ -6,7 +6,9 @@ import { createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
 import { DialError } from "@skerry/agent/link/failure.ts";
+import { hubSockets } from "@skerry/agent/link/hub-socket.ts";
 import { askHub, forgetJoining, type JoinOutcome, type JoinRequest, join } from "@skerry/agent/link/join.ts";
+import { networkFailure } from "@skerry/agent/link/network-failure.ts";
 import { dialWebSocket } from "@skerry/agent/link/ws-dial.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
 import { seededRandom } from "@skerry/shared/runtime/random.ts";
@@ -16,6 +18,8 @@ import { WebSocketServer } from "ws";
 import { ManualClock, settle } from "./manual-clock.ts";
 
 const KEY = "c".repeat(64);
+const TOKEN = `skj1.plain.0123abcd.${"d".repeat(64)}`;
+const ask = (asked: JoinRequest, key = KEY): Promise<JoinOutcome> => askHub(hubSockets(), asked, key);
 
 let stops: (() => void)[] = [];
 afterEach(() => {
@@ -47,7 +51,7 @@ const json =
 
 describe("dialling", () => {
   const failure = async (url: string): Promise<{ kind: string; message: string }> => {
-    const error: unknown = await dialWebSocket(url).then(
+    const error: unknown = await dialWebSocket(hubSockets(), { hubUrl: url, pins: [] }).then(
       () => null,
       (reason: unknown) => reason,
     );
@@ -62,7 +66,7 @@ describe("dialling", () => {
       socket.send(`extensions ${request.headers["sec-websocket-extensions"] ?? "none"}`);
       socket.on("message", (data) => socket.send(`heard ${data.toString()}`));
     });
-    const connection = await dialWebSocket(url);
+    const connection = await dialWebSocket(hubSockets(), { hubUrl: url, pins: [] });
     const heard: string[] = [];
     const closed = new Promise<number>((resolve) =>
       connection.listen({
@@ -105,7 +109,11 @@ describe("dialling", () => {
       message: expect.stringContaining("is the hub running"),
     });
     expect((await failure("http://127.0.0.1:1")).message).toContain("http://127.0.0.1:1");
-    expect(await failure("http://nowhere.invalid:7443")).toMatchObject({ kind: "no-such-host" });
+    expect(
+      networkFailure("https://nowhere.invalid:7443", Object.assign(new Error(), { code: "ENOTFOUND" })),
+    ).toMatchObject({
+      kind: "no-such-host",
+    });
     const mail = createTcpServer((socket) => socket.end("220 mail.example ESMTP\r\n"));
     await new Promise<void>((resolve) => mail.listen(0, "127.0.0.1", resolve));
     stops.push(() => mail.close());
@@ -122,7 +130,8 @@ describe("joining", () => {
   });
   const request = (hubUrl: string): JoinRequest => ({
     hubUrl,
-    token: "skj1.a.b",
+    token: TOKEN,
+    tokenText: { pin: null, id: "0123abcd" },
     name: "till",
     labels: {},
     facts: null,
@@ -134,7 +143,7 @@ describe("joining", () => {
     hubKey: "d7".repeat(32),
   };
   const parts = (clock = new ManualClock()) => ({
-    ...{ clock, random: seededRandom(1), log: silentLog, folder },
+    ...{ clock, random: seededRandom(1), log: silentLog, folder, ask },
     onWaiting: () => undefined,
   });
 
@@ -148,7 +157,7 @@ describe("joining", () => {
       call.on("end", () => {
         const file = readFileSync(joinPath(folder, "joining"), "utf8").trim();
         durable.push(JSON.parse(body).publicKey === publicKeyOf(file) ? file : "not durable");
-        expect(call.headers.authorization).toBe("Bearer skj1.a.b");
+        expect(call.headers.authorization).toBe(`Bearer ${TOKEN}`);
         json(201, joined)(call, response);
       });
     });
@@ -165,7 +174,7 @@ describe("joining", () => {
   test("[K29] a refusal is final and in the hub's words, with the next step", async () => {
     const refusal = { code: "join-token-refused", message: "This token is used up.", hint: "Make a new one." };
     const { url } = await serve(json(401, refusal));
-    expect(await askHub(request(url), KEY)).toEqual({
+    expect(await ask(request(url))).toEqual({
       kind: "refused",
       message: "the hub did not let this machine join: This token is used up. Make a new one.",
     });
@@ -178,8 +187,8 @@ describe("joining", () => {
     ["an answer that is no answer", json(200, { node: 7 })],
   ])("[K30] %s is waited out", async (_, answer) => {
     const { url } = await serve(answer);
-    expect(await askHub(request(url), KEY)).toMatchObject({ kind: "later" });
-    expect(await askHub(request("http://127.0.0.1:1"), KEY)).toMatchObject({ kind: "later" });
+    expect(await ask(request(url))).toMatchObject({ kind: "later" });
+    expect(await ask(request("http://127.0.0.1:1"))).toMatchObject({ kind: "later" });
   });
 
   test("[K31] an absent hub is asked again with growing pauses, and each wait is told", async () => {

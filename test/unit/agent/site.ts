@@ -32,6 +32,9 @@ export const IDENTITY: Identity = {
   hubUrl: "http://hub",
   hubKey: null,
   mark: null,
+  pins: [],
+  binding: "none",
+  tokens: [],
 };
 
 export interface Site {

@@ -56,13 +56,14 @@ const events = (from: number, count: number): { readonly type: "events"; readonl
 test("[L20] a node that is known is welcomed with its heartbeat and what of its events is durable", () => {
   const { hub, agent, node } = oneNode();
   expect(agent.got).toEqual([
-    { type: "challenge", nonce: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    { type: "challenge", nonce: expect.stringMatching(/^[0-9a-f]{64}$/), binding: "none" },
     {
       type: "welcome",
       protocol: PROTOCOL_VERSION,
       installation: hub.loop.world.installation,
       hubVersion: "t",
       heartbeatMs: HEARTBEAT_MS,
+      pins: [],
       eventsAcked: 0,
       mark: { count: 1, value: expect.stringMatching(/^[0-9a-f]{32}$/) },
     },

@@ -27,6 +27,7 @@ test("[A46] [A93] what a working hub tells of itself keeps to the format and to 
     log: silentLog,
     keyring: hub.keyring,
     logs: { isHeard: () => false, read: () => Readable.from([]) },
+    ...({ pins: () => [], secure: null, hubKey: { kind: "plain", own: null, isKnownTo: () => false } } as const),
   };
   const login = { userSecrets: secretBox("c".repeat(64), systemRandom), passwordCost: CHEAP };
   const metrics = createMetrics({

@@ -260,7 +260,7 @@ export class Scenario {
     this.decide();
   }
 
-  frame(id: NodeId, frame: Exclude<ToHub, { type: "hello" | "need-values" }>): string | null {
+  frame(id: NodeId, frame: Exclude<ToHub, { type: "hello" | "need-values" | "pins-kept" }>): string | null {
     const result = received(this.world, id, frame, this.now);
     if (!result.ok) return result.error;
     this.apply(result.value);

@@ -153,7 +153,7 @@ function fakeAgent(node: NodeId, installation: InstallationId): FakeAgent {
     closed: null,
     say: (frame) => line.far.send(encodeToHub(frame)),
     raw: (text) => line.far.send(text),
-    toSign: (of) => helloText({ installation, node: of }, agent.all("challenge")[0]?.nonce ?? ""),
+    toSign: (of) => helloText({ installation, node: of }, agent.all("challenge")[0]?.nonce ?? "", null),
     // The filter's condition is the type's.
     all: (type) => agent.got.filter((frame) => frame.type === type) as never,
     accept() {

@@ -3,8 +3,9 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createClient } from "../client.ts";
-import { hubUrl, readContexts, writeContexts } from "../contexts.ts";
+import { hubUrl, pinKept, readContexts, writeContexts } from "../contexts.ts";
 import { CliFailure, EXIT, type ExitCode, usage } from "../failure.ts";
+import { pinForLogin } from "../hub-pin.ts";
 import type { Io } from "../io.ts";
 import { askSecrets, withCode } from "../secrets.ts";
 
@@ -13,22 +14,28 @@ interface Options {
   readonly tokenFile?: string;
   readonly user?: string;
   readonly context?: string;
+  readonly pin?: string;
 }
 
 export async function run(io: Io, options: Options): Promise<ExitCode> {
   const url = hubUrl(options.url);
   if (options.user !== undefined && options.tokenFile !== undefined)
     throw usage("--user and --token-file do not go together.", "A user logs in with a password.");
+  // Before the token or the password is asked for: it is for a server whose key is known.
+  const pin = await pinForLogin(io, url, options.pin, await pinKept(io, url));
   const token =
-    options.user === undefined ? cleanToken(await readToken(io, options)) : await sessionOf(io, url, options.user);
-  const hub = await createClient({ url, token }, io).call("getVersion", {});
+    options.user === undefined ? cleanToken(await readToken(io, options)) : await sessionOf(io, url, pin, options.user);
+  const hub = await createClient({ url, token, pin }, io).call("getVersion", {});
   if (hub.api !== "v1")
     throw new CliFailure(`The hub at ${url} speaks another API than this program.`, {
       hint: "Install the hub's version of skerry.",
     });
   const before = await readContexts(io);
   const name = options.context ?? new URL(url).host;
-  const path = await writeContexts(io, { current: name, contexts: { ...before.contexts, [name]: { url, token } } });
+  const path = await writeContexts(io, {
+    current: name,
+    contexts: { ...before.contexts, [name]: { url, token, pin } },
+  });
   io.out(`Logged in to ${url} (Skerry ${hub.version}, installation ${hub.installation}). Kept in ${path}.\n`);
   if (url.startsWith("http://") && !isLocal(new URL(url).hostname)) {
     io.err(
@@ -42,10 +49,10 @@ export async function run(io: Io, options: Options): Promise<ExitCode> {
 }
 
 /** The session's token: it is kept like any other. */
-async function sessionOf(io: Io, url: string, name: string): Promise<string> {
+async function sessionOf(io: Io, url: string, pin: string | null, name: string): Promise<string> {
   const ask = await askSecrets(io);
   const password = await ask("Password: ");
-  const client = createClient({ url, token: "" }, io);
+  const client = createClient({ url, token: "", pin }, io);
   const { token } = await withCode(ask, (code) =>
     client.call("logIn", { body: { name, password, ...code, as: "token" } }),
   );

@@ -1,7 +1,7 @@
 // Join tokens. The secret is in one answer and nowhere else: what is stored, listed or logged has only its hash or nothing of it.
+import { writeJoinToken } from "@skerry/shared/protocol/join-token.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { JoinToken } from "../../core/change.ts";
-import { joinToken } from "../auth.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
 import { freshSecret, freshTokenId, secretHash } from "../fresh-secret.ts";
@@ -36,7 +36,7 @@ export function tokenHandlers(deps: HttpDeps): HandlersOf<"createToken" | "listT
           { path: "Idempotency-Key", hint: "Make another one with a new key." },
         );
       }
-      return { ...view, token: joinToken(view.id, secret) };
+      return { ...view, token: writeJoinToken({ pin: deps.pins()[0] ?? null, id: view.id, secret }) };
     },
     listTokens: ({ query }) => {
       const tokens = new Map(deps.store.tokens().map((token) => [token.id, token]));

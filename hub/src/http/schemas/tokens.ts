@@ -30,7 +30,7 @@ export const tokenViewSchema = z.object({
   createdBy: z.string(),
 });
 export type TokenView = z.infer<typeof tokenViewSchema>;
-/** The only answer with the secret in it: `token` is "skj1.<id>.<secret>". */
+/** The only answer with the secret in it: `token` is "skj1.<pin>.<id>.<secret>". */
 export const createdTokenSchema = tokenViewSchema.extend({ token: z.string() });
 export type CreatedToken = z.infer<typeof createdTokenSchema>;
 
