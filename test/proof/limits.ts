@@ -27,6 +27,9 @@ const DOORS: readonly Door[] = [
       "hub/src/http/schemas/people.ts",
       "hub/src/http/audit.ts",
       "hub/src/http/error-answer.ts",
+      "hub/src/http/login/passwords.ts",
+      "hub/src/http/login/throttle.ts",
+      "hub/src/tls/server.ts",
     ],
   },
   {
@@ -52,7 +55,13 @@ const DOORS: readonly Door[] = [
   {
     title: "Frames, both ways",
     says: "Both sides check these.",
-    files: ["shared/src/protocol/version.ts", "shared/src/protocol/streams.ts", "shared/src/model/ids.ts"],
+    files: [
+      "shared/src/protocol/version.ts",
+      "shared/src/protocol/streams.ts",
+      "shared/src/protocol/values.ts",
+      "shared/src/model/ids.ts",
+      "shared/src/model/value.ts",
+    ],
   },
   {
     title: "The agent's link, streams and joining, at the node",

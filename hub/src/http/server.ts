@@ -93,7 +93,7 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
     bodyLimit: MAX_BODY_BYTES,
     serverFactory: (handler) => listener(deps, handler),
     // Where a proxy ends TLS, who asks and over what is the proxy's word, and nobody else's.
-    trustProxy: deps.hubKey.kind === "proxy" ? PROXIES : false,
+    trustProxy: deps.hubKey.kind === "proxy" && ((_address: string, hop: number) => hop < PROXIES),
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
     exposeHeadRoutes: false,
     onProtoPoisoning: "error",

@@ -54,7 +54,8 @@ export const FREE_FIELDS = [
   ...["dnsOptions", "dnsSearch", "healthcheck", "restart", "dependsOn", "memoryBytes", "memoryReservationBytes"],
   ...["memorySwapBytes", "memorySwappiness", "nanoCpus", "cpuShares", "cpuQuota", "cpuPeriod", "cpuset", "blkioWeight"],
   // Groups open what is mounted, and nothing is mounted that is not granted. Published ports: see docs/adr/0022.
-  ...["shmSizeBytes", "groupAdd", "ports", "capDrop"],
+  // Secrets and configs come from the node's own memory, to where the container has them: nothing of the machine.
+  ...["shmSizeBytes", "groupAdd", "ports", "capDrop", "files"],
 ] as const satisfies readonly (keyof ContainerSpec)[];
 
 const ask = (field: string, rule: string, value: string, needs: Level, grant: Grantable | null = null): Ask => ({

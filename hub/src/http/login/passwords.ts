@@ -53,6 +53,7 @@ export class Passwords {
 
   /** null: no such cost (a row that was spoilt). */
   async #derive(password: string, { n, r, p, salt }: Omit<PasswordHash, "kind" | "hash">): Promise<Buffer | null> {
+    if (!isBearable({ n, r, p })) return null;
     await this.#turn();
     this.runs += 1;
     try {
@@ -81,6 +82,13 @@ export class Passwords {
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 }
+
+/**
+ * Asked before the library is: what it refuses leaves an error in OpenSSL's queue of this thread, which the next use of a key there would throw.
+ * RFC 7914: n is a power of two, and the work takes 128 · r · (n + p) bytes and a little.
+ */
+const isBearable = ({ n, r, p }: Cost): boolean =>
+  Number.isInteger(Math.log2(n)) && n > 1 && r > 0 && p > 0 && 128 * r * (n + p + 2) < MAX_MEMORY_BYTES;
 
 function derive(password: string, salt: Buffer, options: ScryptOptions): Promise<Buffer | null> {
   return new Promise((resolve, reject) => {
