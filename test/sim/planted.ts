@@ -148,7 +148,7 @@ export const PLANTED: Readonly<Record<Bug, Planted>> = {
     options: { ...calm, wishes: steered },
   },
   "node hears of no stop": {
-    ...{ invariant: "I40", says: /an operator stopped it/, seed: 5 },
+    ...{ invariant: "I40", says: /an operator stopped it/, seed: 2 },
     options: { ...calm, wishes: steered },
   },
   "agent forgets what failed": { invariant: "I41", says: null, seed: 12, options: { ...calm, wishes: steered } },

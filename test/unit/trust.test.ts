@@ -17,6 +17,7 @@ import type { Connection } from "@skerry/shared/protocol/connection.ts";
 import { readJoinToken, writeJoinToken } from "@skerry/shared/protocol/join-token.ts";
 import { pinOf, readPin } from "@skerry/shared/protocol/pin.ts";
 import { helloText, streamText } from "@skerry/shared/protocol/proof.ts";
+import { publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { anIdentity } from "../contract/ledger-samples.ts";
 
@@ -70,7 +71,10 @@ async function impostor(options: { maxVersion?: "TLSv1.2" } = {}): Promise<{ url
 /** A hub's port, with the connections of agents that came through it. */
 async function hub(): Promise<{ url: string; connections: Connection[] }> {
   const connections: Connection[] = [];
-  const joined = { node: "n0123456789abcdef", installation: "i0123456789abcdef", name: "till" };
+  const joined = {
+    ...{ node: "n0123456789abcdef", installation: "i0123456789abcdef", name: "till" },
+    hubKey: publicKeyOf("5a".repeat(32)),
+  };
   const server = createServer({ key: KEY, cert: CERT, minVersion: "TLSv1.3" }, (_request, response) => {
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(joined));
   });
