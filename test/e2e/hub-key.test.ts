@@ -52,7 +52,7 @@ const usesLeft = async (token: string): Promise<number> => {
   return body.items.find((each: { id: string }) => token.includes(each.id))?.usesLeft;
 };
 
-test("[K200] [K202] joining over a man in the middle is refused, and nothing of the token was sent", async () => {
+test("[K200] [K202] (H15) (H69) joining over a man in the middle is refused, and nothing of the token was sent", async () => {
   const { url, heard } = await middle();
   const token = await joinToken(fleet(), 1);
   const node = fleet().node(1);
@@ -70,7 +70,7 @@ test("[K200] [K202] joining over a man in the middle is refused, and nothing of 
   expect(await usesLeft(token)).toBe(1);
 });
 
-test("[L202] plain websockets and TLS 1.2 get nowhere", async () => {
+test("[L202] (H17) plain websockets and TLS 1.2 get nowhere", async () => {
   const { host, port } = hubPlace();
   const refused = async (url: string, options = {}): Promise<string> =>
     await new Promise((resolve) => {
@@ -105,7 +105,7 @@ async function challenged(): Promise<{ socket: WebSocket; nonce: string; binding
   return { socket, nonce: JSON.parse(String(message)).nonce, binding: tlsBinding(wire), next };
 }
 
-test("[L200] a hello that was recorded on one connection is refused on another, also with the other's nonce", async () => {
+test("[L200] (H18) a hello that was recorded on one connection is refused on another, also with the other's nonce", async () => {
   const key = randomBytes(32).toString("hex");
   const joining = { publicKey: publicKeyOf(key), name: "recorded" };
   const { body: signer } = await fleet().hub.call("POST", "/v1/nodes/join", joining, await joinToken(fleet(), 1));

@@ -11,7 +11,7 @@ const set = (name: string, policy: object) => fleet().hub.call("PUT", `/v1/polic
 const apply = (app: string, more: Record<string, unknown>) =>
   fleet().hub.call("PUT", `/v1/apps/${app}`, { compose: compose({ web: service(more) }) });
 
-test("[P307] a silent container has no new privileges, few capabilities, a limit of processes, and seccomp", async () => {
+test("[P307] (H55) a silent container has no new privileges, few capabilities, a limit of processes, and seccomp", async () => {
   await fleet().apply("quiet", compose({ web: service() }));
   await untilGood(fleet(), "quiet");
   const { output } = await api().exec("quiet-web-1", ["cat", "/proc/1/status"]);
@@ -26,7 +26,7 @@ test("[P307] a silent container has no new privileges, few capabilities, a limit
   await removeApp(fleet(), "quiet");
 });
 
-test("[P309] what is not granted is refused; a device and a host path that a policy grants are there", async () => {
+test("[P309] (H47) (H48) (H50) what is not granted is refused; a device and a host path that a policy grants are there", async () => {
   const shared = join(await realpath(fleet().lab.folder), "policy-shared");
   await mkdir(shared, { recursive: true });
   await writeFile(join(shared, "hello"), "from the machine");

@@ -85,7 +85,7 @@ test("[N262] with the hub gone and the node rebooted the container runs again wi
   await untilGood(fleet(), "vault");
 });
 
-test("[I27] nothing that hub, agents and engines wrote shows a secret", async () => {
+test("[I27] (H65) nothing that hub, agents and engines wrote shows a secret", async () => {
   const canaries = [FIRST, SECOND, OWN];
   const except: string[] = [];
   for (const node of fleet().nodes) except.push(memoryOf(node, await idOf(node.name)));

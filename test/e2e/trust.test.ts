@@ -12,7 +12,7 @@ const RETURN_MS = 120_000;
 const shown = async (name: string) => (await fleet().hub.call("GET", `/v1/nodes/${name}`)).body;
 const failureOf = async (node: FleetNode): Promise<string> => (await node.status()).link.failure?.kind ?? "";
 
-test("[H344] [L343] a data folder that is used on a second machine freezes its node; what runs stays, until it is unfrozen", async () => {
+test("[H344] [L343] (H22) a data folder that is used on a second machine freezes its node; what runs stays, until it is unfrozen", async () => {
   const [victim, thief] = [fleet().node(1), fleet().node(2)];
   const all = { deploy: { mode: "global" } };
   await fleet().apply("kept", compose({ web: service({ ...all, labels: { of: "kept" } }) }));
@@ -36,7 +36,7 @@ test("[H344] [L343] a data folder that is used on a second machine freezes its n
   for (const [name, print] of before) if (name.startsWith(victim.name)) expect(after.get(name)).toEqual(print);
 }, 400_000);
 
-test("[L342] [K342] a revoked node is cut off within five seconds, runs on, and comes back only with another key and an approval", async () => {
+test("[L342] [K342] (H23) a revoked node is cut off within five seconds, runs on, and comes back only with another key and an approval", async () => {
   const node = fleet().node(2);
   await untilGood(fleet(), "kept", RETURN_MS);
   const running = await runningOn(node, "kept");

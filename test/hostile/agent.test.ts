@@ -1,7 +1,7 @@
 // At the node: a hub that is not this node's hub, a ledger that was tampered with or moved, and somebody else on the same machine. Against the agent's
 // own parts on a real disk; what needs an engine is shown by test/e2e.
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -127,13 +127,16 @@ test("(H68) an agent listens on no port; its sockets and files are for its owner
     join(folder, "silent.sock"),
   ];
   const agent = spawn(SKERRY, ["agent", ...words, "--name", "listener"], {
-    env: { ...process.env, SKERRY_TOKEN: `skj1.0123456789ab.${"0".repeat(64)}` },
+    env: { ...process.env, SKERRY_TOKEN: `skj1.plain.0123456789ab.${"0".repeat(64)}` },
     stdio: "ignore",
   });
   try {
     await until(
       "its sockets are there",
-      () => readdirSync(dataDir).filter((name) => name.endsWith(".sock")).length === 2,
+      () => {
+        if (agent.exitCode !== null) throw new Error(`the agent ended with ${agent.exitCode}`);
+        return existsSync(dataDir) && readdirSync(dataDir).filter((name) => name.endsWith(".sock")).length === 2;
+      },
       50_000,
     );
     expect(listeningPorts(agent.pid ?? 0)).toEqual([]);
@@ -143,8 +146,7 @@ test("(H68) an agent listens on no port; its sockets and files are for its owner
     expect(statSync(dataDir).mode & 0o077).toBe(0);
   } finally {
     const ended = new Promise((resolve) => agent.once("exit", resolve));
-    agent.kill("SIGKILL");
-    await ended;
+    if (agent.exitCode === null && agent.kill("SIGKILL")) await ended;
     engine.close();
   }
 });

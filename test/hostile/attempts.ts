@@ -26,6 +26,14 @@ const words = "test/hostile/words.test.ts";
 const agent = "test/hostile/agent.test.ts";
 const fuzz = "test/fuzz/fuzz.test.ts";
 const lock = "test/proof/lock.test.ts";
+const login = "hub/src/http/login/login.test.ts";
+const hubKey = "test/e2e/hub-key.test.ts";
+const trust = "test/unit/trust.test.ts";
+const agentTrust = "test/unit/agent/trust.test.ts";
+const values = "agent/src/values/values.test.ts";
+const hubValues = "test/unit/hub/values.test.ts";
+const policy = "shared/src/policy/policy.test.ts";
+const policyE2e = "test/e2e/policy.test.ts";
 
 const by = (...files: readonly string[]): Shown => ({ by: "test", files, short: "" });
 const partly = (short: string, ...files: readonly string[]): Shown => ({ by: "test", files, short });
@@ -34,12 +42,6 @@ const attempt = (id: Attempt["id"], actor: Actor, tries: string, ends: string, s
   ...{ id, actor, tries, ends, shown },
 });
 
-const NO_PASSWORDS =
-  "There are no passwords and no browser sessions yet: who calls shows a token of 256 random bits in a header.";
-const NO_TLS =
-  "The hub does not speak TLS itself yet; a TLS proxy in front of it, or a network that is trusted, has to stand in.";
-const NO_POLICY = "There is no policy for containers yet: whoever may deploy may ask for it.";
-const NO_ENGINE = "Needs a real engine; not automated yet.";
 const NO_UPDATE = "There is no self-update.";
 
 export const ATTEMPTS: readonly Attempt[] = [
@@ -108,13 +110,19 @@ export const ATTEMPTS: readonly Attempt[] = [
     ),
   ),
   attempt("H10", "A1", "Content types that are nearly JSON", "415, or checked as JSON: never past the check", by(door)),
-  attempt("H11", "A1", "Password spraying", "Slowed down", none(NO_PASSWORDS)),
+  attempt(
+    "H11",
+    "A1",
+    "Password spraying",
+    "Slowed down by account, by address and in all; nobody is locked out by others",
+    by(login),
+  ),
   attempt(
     "H12",
     "A1",
     "Telling who exists by words or time",
     "The same words for an id that exists and one that does not",
-    partly("Time is made equal by hashing in both cases, and not measured.", people),
+    partly("The work is the same, a hash in each case; the time itself is not measured.", people, login),
   ),
   attempt(
     "H13",
@@ -125,67 +133,78 @@ export const ATTEMPTS: readonly Attempt[] = [
   ),
   attempt("H14", "A1", "Texts on which a pattern takes for ever", "Answered at once", by(door)),
 
-  attempt("H15", "A2", "A self-signed certificate in the middle", "Refused before a token is sent", none(NO_TLS)),
+  attempt("H15", "A2", "A self-signed certificate in the middle", "Refused before a token is sent", by(hubKey)),
   attempt(
     "H16",
     "A2",
     "A public CA's certificate for the hub's name, with another key",
     "Refused by the pin",
-    none(NO_TLS),
+    partly(
+      "No certificate of a public CA is at hand: it is shown that the certificate is not looked at at all, and the key alone counts.",
+      trust,
+    ),
   ),
-  attempt("H17", "A2", "A downgrade to old TLS or plain text", "Refused", none(NO_TLS)),
+  attempt("H17", "A2", "A downgrade to old TLS or plain text", "Refused", by(hubKey, trust)),
   attempt(
     "H18",
     "A2",
     "A recorded hello, sent again",
     "Refused: it signs the challenge of another connection",
-    by(frames),
+    by(frames, hubKey),
   ),
   attempt(
     "H19",
     "A2",
     "An assignment for another node or installation",
-    "Refused as foreign",
-    partly("Assignments are not signed yet: they are as trustworthy as the connection.", agent),
+    "Refused as foreign, or for its signature",
+    by(agent, agentTrust),
   ),
   attempt(
     "H20",
     "A2",
     "An older assignment, spliced halves",
-    "Refused as stale, fork or invalid; nothing is removed for being left out",
-    partly(
-      "Assignments are not signed yet; a node that is told nothing new for ever shows only how long the hub has been silent.",
-      agent,
-    ),
+    "Refused as stale, fork or invalid, or for its signature; nothing is removed for being left out",
+    partly("A node that is told nothing new for ever shows only how long the hub has been silent.", agent, agentTrust),
   ),
 
   attempt(
     "H21",
     "A3",
     "Reading a stolen card for secrets",
-    "None is readable",
-    none("Secrets are values of the Compose file yet, and stand in the node's ledger in clear, for root alone."),
+    "No secret stands there in clear",
+    partly(
+      "What is copied without the node's key opens nothing; whoever has the whole card has its key too, and can open what that node was given.",
+      values,
+    ),
   ),
   attempt(
     "H22",
     "A3",
-    "A copied card while the first machine is on",
-    "The one that answers stays; the copy is refused; an event tells of it",
-    partly("The node is not frozen: a copy that comes while the first machine is off is taken for it.", frames),
+    "A copied card, while the first machine is on or off",
+    "The node is frozen for both until somebody unfreezes it; an event tells of it; what runs stays",
+    partly(
+      "A copy that is used while the first machine is off is let in until the first comes back: nobody can tell them apart before.",
+      frames,
+      "test/e2e/trust.test.ts",
+      "test/unit/hub/trust.test.ts",
+    ),
   ),
   attempt(
     "H23",
     "A3",
     "Coming back after being removed",
     "The socket closes within 5 s; no way in by any door",
-    partly("There are no secrets to pull yet.", frames),
+    by(frames, "test/e2e/trust.test.ts"),
   ),
   attempt(
     "H24",
     "A3",
     "Setting a clock back to revive what has expired",
     "Nothing that keeps a node working expires; tokens go by the hub's clock",
-    none("A node's clock decides nothing at the hub. Whoever sets the hub's own clock is root there."),
+    partly(
+      "Shown of the hub's certificate, whose dates count for nothing; no test sets a node's clock. Whoever sets the hub's own clock is root there.",
+      trust,
+    ),
   ),
   attempt(
     "H25",
@@ -253,18 +272,12 @@ export const ATTEMPTS: readonly Attempt[] = [
     "H40",
     "A5",
     "A foreign page that uses a browser's own means",
-    "401: a token stands in a header that no page sends by itself",
-    partly(NO_PASSWORDS, people),
+    "401 without a session; with a cookie 403: it counts from the hub's own page alone",
+    by(people, login),
   ),
   attempt("H41", "A5", "A websocket from a foreign page", "403", by(frames)),
-  attempt("H42", "A5", "A session fixed beforehand", "A new one at login", none(NO_PASSWORDS)),
-  attempt(
-    "H43",
-    "A5",
-    "A session after logout, disabling or a new password",
-    "401",
-    none(`${NO_PASSWORDS} That a removed token ends open streams is rule A131.`),
-  ),
+  attempt("H42", "A5", "A session fixed beforehand", "A new one at login", by(login)),
+  attempt("H43", "A5", "A session after logout, disabling or a new password", "401", by(login)),
   attempt("H44", "A5", "A webhook to an address inside", "Refused", none("There are no webhooks.")),
   attempt(
     "H45",
@@ -278,27 +291,62 @@ export const ATTEMPTS: readonly Attempt[] = [
     "A5",
     "Backups and secrets by a low role",
     "403",
-    none(
-      "There is neither export nor backup by the API. Whoever may read an app sees its file, with what stands in it.",
-    ),
+    partly("There are no backups yet.", people, hubValues),
   ),
 
-  attempt("H47", "A6", "Privileged, host namespaces, devices, capabilities", "Refused", none(NO_POLICY)),
-  attempt("H48", "A6", "Host paths and the engine's socket", "Refused", none(NO_POLICY)),
-  attempt("H49", "A6", "Switching seccomp, AppArmor or masked paths off", "Refused", none(NO_POLICY)),
-  attempt("H50", "A6", "Widening an accepted container by an update", "Refused", none(NO_POLICY)),
+  attempt(
+    "H47",
+    "A6",
+    "Privileged, host namespaces, devices, capabilities",
+    "Refused unless a policy grants it",
+    by(policy, policyE2e),
+  ),
+  attempt(
+    "H48",
+    "A6",
+    "Host paths and the engine's socket",
+    "Refused unless a policy grants it; what a link leads to is refused at the node",
+    by(policy, policyE2e),
+  ),
+  attempt(
+    "H49",
+    "A6",
+    "Switching seccomp, AppArmor or masked paths off",
+    "Refused unless a policy grants it",
+    by(policy),
+  ),
+  attempt("H50", "A6", "Widening an accepted container by an update", "Refused", by(policyE2e)),
   attempt("H51", "A6", "YAML bombs, merge keys, aliases, tags that run code", "422, soon", by(words)),
   attempt("H52", "A6", "Values of 10 MB, and NUL", "413 or 422", by(words)),
-  attempt("H53", "A6", "Volumes or network of a container that is not the app's", "422", by(words)),
+  attempt("H53", "A6", "Volumes or network of a container that is not the app's", "422", by(words, policy)),
   attempt(
     "H54",
     "A6",
     "Forging the labels by which Skerry knows its own",
     "422, also by interpolation and from files",
-    by(words),
+    by(words, policy),
   ),
-  attempt("H55", "A6", "Fork bomb, log flood, memory and file hogs", "Held to the limits", none(NO_ENGINE)),
-  attempt("H56", "A6", "Images that escape, or are not what they say", "Refused or harmless", none(NO_ENGINE)),
+  attempt(
+    "H55",
+    "A6",
+    "Fork bomb, log flood, memory and file hogs",
+    "Held to the limits",
+    partly(
+      "That a file cannot take the limits of processes and logs away, and that the engine is told of them; no test runs a fork bomb or a flood.",
+      policy,
+      policyE2e,
+    ),
+  ),
+  attempt(
+    "H56",
+    "A6",
+    "Images that escape, or are not what they say",
+    "Refused or harmless",
+    partly(
+      "Of a container's own settings; no hostile image is run. An image that is named by digest is what it says by the engine's own check.",
+      policy,
+    ),
+  ),
 
   attempt(
     "H57",
@@ -308,7 +356,7 @@ export const ATTEMPTS: readonly Attempt[] = [
     by(people),
   ),
   attempt("H58", "A7", "An expired or withdrawn join token; one used for anything else", "401; 403", by(people)),
-  attempt("H59", "A7", "A token whose hub was altered", "Refused by the agent", none(NO_TLS)),
+  attempt("H59", "A7", "A token whose hub was altered", "Refused by the agent", by(trust)),
   attempt(
     "H60",
     "A7",
@@ -333,14 +381,19 @@ export const ATTEMPTS: readonly Attempt[] = [
     "A9",
     "Looking for secrets in database, journal and files",
     "None in any form",
-    partly("Of tokens and node keys. What stands in a Compose file stands in the database.", people),
+    partly(
+      "Of tokens, node keys, secrets and configs. A variable's value in a Compose file stands in the database.",
+      people,
+      hubValues,
+      "test/e2e/secrets.test.ts",
+    ),
   ),
   attempt(
     "H66",
     "A9",
     "A backup on another machine, without the key",
     "Refused",
-    none("There is no backup command, and nothing in the database is encrypted yet."),
+    none("There is no backup command. A copied database opens no secret without the key file beside it (rule A264)."),
   ),
   attempt("H67", "A9", "Hashes and public keys out of the database, used as tokens", "401", by(people)),
 
@@ -354,6 +407,6 @@ export const ATTEMPTS: readonly Attempt[] = [
       agent,
     ),
   ),
-  attempt("H69", "A10", "A neighbour that spoofs the hub's name", "Refused by the pin", none(NO_TLS)),
+  attempt("H69", "A10", "A neighbour that spoofs the hub's name", "Refused by the pin", by(hubKey)),
   attempt("H70", "A10", "A local user who reads the agent's or hub's files", "0700 and 0600", by(agent)),
 ];

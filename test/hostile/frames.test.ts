@@ -1,8 +1,9 @@
 // At the agents' door: somebody without a key, and a node that has one and misuses the wire. Each connection ends by itself; no other notices.
 import { once } from "node:events";
+import { CLOSE } from "@skerry/shared/protocol/version.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MAX_AWAITING_HELLO } from "../../hub/src/link/limits.ts";
-import { until } from "../lab/wait.ts";
+import { sleep, until } from "../lab/wait.ts";
 import { type Credentials, connectAs, events, helloOf, joinAs, openLink, type Rogue, upgradeStatus } from "./rogue.ts";
 import { hear, startTarget, type Target, WELL_WITHIN_MS } from "./target.ts";
 
@@ -12,6 +13,8 @@ const BEAT_MS = 5_000;
 const PROTOCOL_ERROR = 4400;
 const NOT_AUTHENTICATED = 4401;
 const TOO_SLOW = 4408;
+/** A frame of a machine that was started anew may be this late (LATE_FRAME_MS of the hub, and half a second). */
+const AFTER_LATE_FRAMES_MS = 2_500;
 
 let target: Target;
 let rogue: Credentials;
@@ -279,22 +282,61 @@ test("(H23) after its removal a node's socket is closed within 5 s, and it does 
   await unharmed();
 });
 
-test("(H22) a second machine with the same key does not take the place of the one that answers", async () => {
+test("(H22) while both machines run with one key, the copy is refused, and then the node is frozen for both", async () => {
   const card = await joinAs(target, "card");
   const first = await connectAs(target, card);
-  const copy = await openLink(target);
-  copy.say(await helloOf(copy, card, { bootId: "boot-of-the-copy" }));
-  await copy.ended();
+  const copy = { bootId: "boot-of-the-copy", runId: "run-of-the-copy" };
+  const early = await openLink(target);
+  early.say(await helloOf(early, card, copy));
+  expect((await early.ended()).code).toBe(CLOSE.goingAway);
+  expect(first.closed()).toBeNull();
+  // What the first machine says later than a machine that was started anew could have said.
+  await sleep(AFTER_LATE_FRAMES_MS);
   first.say({ type: "beat", n: 1 });
   await first.heard("beat-ack");
   const again = await openLink(target);
-  again.say(await helloOf(again, card, { bootId: "boot-of-the-copy" }));
-  await again.ended();
-  expect(first.closed()).toBeNull();
-  const { items } = (await target.call("GET", "/v1/events?node=card")).body;
-  expect(JSON.stringify(items)).toContain("clone-detected");
+  again.say(await helloOf(again, card, copy));
+  expect((await again.ended()).code).toBe(CLOSE.frozen);
+  expect((await first.ended()).code).toBe(CLOSE.frozen);
+  await expectFrozen("card");
   await unharmed();
 });
+
+test("(H22) a copy that comes while the first machine is off freezes the node when the first comes back, and shows an older mark", async () => {
+  const card = await joinAs(target, "twin");
+  const first = await connectAs(target, card);
+  const { mark } = await first.heard("welcome");
+  first.say({ type: "marked", mark: mark ?? {} });
+  first.say({ type: "beat", n: 1 });
+  await first.heard("beat-ack");
+  first.socket.terminate();
+  // The card was copied here: both have this mark. The copy comes first, is given the next one, and goes.
+  const copy = await openLink(target);
+  copy.say(await helloOf(copy, card, { bootId: "boot-1", runId: "run-of-the-copy", mark }));
+  const next = (await copy.heard("welcome")).mark;
+  expect(next).not.toEqual(mark);
+  copy.say({ type: "marked", mark: next ?? {} });
+  copy.say({ type: "beat", n: 1 });
+  await copy.heard("beat-ack");
+  copy.socket.terminate();
+  const back = await openLink(target);
+  back.say(await helloOf(back, card, { bootId: "boot-1", runId: "run-2", mark }));
+  expect((await back.ended()).code).toBe(CLOSE.frozen);
+  await expectFrozen("twin");
+  // Neither gets in from now on, whatever it shows.
+  for (const shown of [null, mark, next]) {
+    const later = await openLink(target);
+    later.say(await helloOf(later, card, { runId: "run-3", mark: shown }));
+    expect((await later.ended()).code).toBe(CLOSE.frozen);
+  }
+  await unharmed();
+});
+
+async function expectFrozen(node: string): Promise<void> {
+  const { items } = (await target.call("GET", `/v1/events?node=${node}`)).body;
+  expect(JSON.stringify(items)).toContain("clone-detected");
+  expect((await target.call("GET", `/v1/nodes/${node}`)).body).toMatchObject({ standing: "frozen" });
+}
 
 /** The socket below a websocket: ws keeps it to itself. */
 function rawSocket({ socket }: Rogue): import("node:net").Socket {

@@ -1,6 +1,7 @@
 // A rogue node: it has joined by the book, holds a real key and a real websocket, and says whatever an attempt tells it to.
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import type { TLSSocket } from "node:tls";
 import type { InstallationId, NodeId } from "@skerry/shared/model/ids.ts";
 import { tlsBinding } from "@skerry/shared/protocol/binding.ts";
 import { decodeToAgent } from "@skerry/shared/protocol/codec.ts";
@@ -73,12 +74,14 @@ export async function openLink(target: Target, path = "/v1/agent", options: Clie
     const decoded = decodeToAgent(String(data));
     if (decoded.ok) got.push(decoded.value);
   });
-  const upgraded = once(socket, "upgrade");
+  let binding = "";
+  socket.once("upgrade", ({ socket: wire }) => {
+    binding = tlsBinding(wire as TLSSocket);
+  });
   await once(socket, "open");
-  const [{ socket: wire }] = await upgraded;
   const rogue: Rogue = {
     socket,
-    binding: tlsBinding(wire),
+    binding,
     got,
     closed: () => closed,
     say: (frame) => {
@@ -136,11 +139,15 @@ export const events = (...items: readonly { readonly seq: unknown; readonly even
   items: items.map((item) => ({ bootId: "boot-1", ageMs: 0, ...item })),
 });
 
-/** The status of a link request that the hub refuses at the upgrade; 101: it was let in. */
+/** The status of a link request that the hub refuses at the upgrade; 101: it was let in, 0: no answer. */
 export async function upgradeStatus(target: Target, path: string, options: ClientOptions = {}): Promise<number> {
-  const socket = new WebSocket(`${target.hub.url.replace(/^http/, "ws")}${path}`, options);
+  const socket = new WebSocket(`${target.hub.url.replace(/^http/, "ws")}${path}`, {
+    rejectUnauthorized: false,
+    ...options,
+  });
   return new Promise((resolve) => {
-    socket.on("error", () => undefined);
+    // Also after an answer, when the request is given up: by then it is settled.
+    socket.on("error", () => resolve(0));
     socket.once("open", () => {
       socket.terminate();
       resolve(101);

@@ -111,7 +111,7 @@ async function failure(hubUrl: string, pins: readonly string[]): Promise<DialErr
 }
 
 describe("the hub's key", () => {
-  test("[K201] a machine joins and connects by the pin alone, whatever the certificate says", async () => {
+  test("[K201] (H24) a machine joins and connects by the pin alone, whatever the certificate says", async () => {
     const { url, connections } = await hub();
     const outcome = await askHub(hubSockets(), request(url, PIN), "c".repeat(64));
     expect(outcome).toMatchObject({ kind: "joined", identity: { hubUrl: url, pins: [PIN], tokens: ["0123abcd"] } });
@@ -124,7 +124,7 @@ describe("the hub's key", () => {
     connection.close(1000, "");
   });
 
-  test("[K200] [K202] a server with another key gets no byte, neither of a token nor of HTTP, and that is said", async () => {
+  test("[K200] [K202] (H16) (H59) a server with another key gets no byte, neither of a token nor of HTTP, and that is said", async () => {
     const { url, heard } = await impostor();
     expect(await askHub(hubSockets(), request(url, OTHER_PIN), "c".repeat(64))).toMatchObject({
       kind: "later",
@@ -134,7 +134,7 @@ describe("the hub's key", () => {
     expect(heard()).toBe("");
   });
 
-  test("[K200] TLS 1.2 and plain HTTP in the hub's place are another server, and get nothing", async () => {
+  test("[K200] (H17) TLS 1.2 and plain HTTP in the hub's place are another server, and get nothing", async () => {
     const old = await impostor({ maxVersion: "TLSv1.2" });
     expect(await failure(old.url, [PIN])).toMatchObject({ kind: "wrong-server" });
     expect(old.heard()).toBe("");
@@ -166,7 +166,7 @@ describe("the hub's key", () => {
 });
 
 describe("words for keys", () => {
-  test("[A204] a join token is read back as it was written, and nothing else is one", () => {
+  test("[A204] (H59) a join token is read back as it was written, and nothing else is one", () => {
     for (const pin of [PIN, null]) {
       const text = { pin, id: "0123456789ab", secret: SECRET };
       expect(readJoinToken(writeJoinToken(text))).toEqual(text);

@@ -113,7 +113,7 @@ describe("secrets and configs on a node", () => {
     expect(start().lacking(assignment(one))).toEqual([ref("b")]);
   });
 
-  test("[G260] at rest it is sealed, for the owner's eyes, and the disk with another key opens nothing", async () => {
+  test("[G260] (H21) at rest it is sealed, for the owner's eyes, and the disk with another key opens nothing", async () => {
     const values = start();
     values.take(ref("a"), seal(values, ref("a")));
     const [name = ""] = rest();

@@ -85,7 +85,7 @@ export const api = {
   getLogs: { params: apps.appParams, query: logs.logsQuery, errors: [422, 429] },
 
   getHubKey: { response: hubKey.hubKeySchema },
-  prepareHubKey: { response: hubKey.hubKeySchema, errors: [422, 507] },
+  prepareHubKey: { body: nodes.noBodySchema, response: hubKey.hubKeySchema, errors: [422, 507] },
   switchHubKey: { body: hubKey.switchHubKeyBodySchema, response: hubKey.hubKeySchema, errors: [413, 415, 422, 507] },
 
   listWorkloads: { query: workloads.listWorkloadsQuery, response: workloads.workloadPageSchema },
@@ -225,7 +225,7 @@ export const api = {
   },
   listSecrets: { response: values.valueListSchema },
   removeSecret: { params: values.secretParams, response: values.removedValueSchema, errors: [422, 507] },
-  rotateSecretKeys: { response: values.rotatedSchema, errors: [422, 507] },
+  rotateSecretKeys: { body: nodes.noBodySchema, response: values.rotatedSchema, errors: [422, 507] },
   setConfig: {
     params: values.configParams,
     body: values.setValueBodySchema,

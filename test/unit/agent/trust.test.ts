@@ -22,7 +22,7 @@ describe("signed assignments", () => {
     expect(kit.link.conditions()).toEqual([]);
   });
 
-  test("[K340] a good signature of something else carries nothing: another node, another content, a delta's other half", async () => {
+  test("[K340] (H19) (H20) a good signature of something else carries nothing: another node, another content, a delta's other half", async () => {
     const kit = linkKit();
     const wire = await kit.connect();
     wire.say(assign(sealed(1, { node: "n00000000000000ff" as never })));

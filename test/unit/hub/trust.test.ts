@@ -56,7 +56,7 @@ test("[L342] a revoked node's connection is closed at once, and its key is refus
   expect(again).toMatchObject({ ok: false, error: { refusal: { code: "key-revoked" } } });
 });
 
-test("[L343] a copy of the disk that comes while the machine is away freezes both, and unfreezing lets one in", () => {
+test("[L343] (H22) a copy of the disk that comes while the machine is away freezes both, and unfreezing lets one in", () => {
   const hub = smallHub();
   const node = hub.join("pi");
   const agent = hub.agent(node);

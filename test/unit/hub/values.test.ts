@@ -94,7 +94,7 @@ describe("setting and using", () => {
     expect((await set("x", "y", {}, shop)).status).toBe(403);
   });
 
-  test("[A262] a scoped deployer uses what is for his app, and nothing else by whatever name", async () => {
+  test("[A262] (H46) a scoped deployer uses what is for his app, and nothing else by whatever name", async () => {
     await set("db", CANARY);
     await set("till-db", OTHER, { apps: ["till"] });
     await hub.apply("till", OWN, { values: { "secrets.db": base64(OTHER) } });
@@ -301,7 +301,7 @@ describe("what a node gets", () => {
 });
 
 describe("nothing shows them", () => {
-  test("[I27] no answer, event, audit entry, watch, log or file of the hub holds a secret in any writing", async () => {
+  test("[I27] (H65) no answer, event, audit entry, watch, log or file of the hub holds a secret in any writing", async () => {
     const node = await hub.join("pi");
     const answers: string[] = [];
     const take = async (work: Promise<{ text: string }>): Promise<void> => void answers.push((await work).text);

@@ -6,7 +6,7 @@ import type { HubOptions, Io } from "../io.ts";
 import { hubKeyText } from "./hub-key-show.ts";
 
 export async function run(io: Io, options: HubOptions & { readonly json?: boolean }): Promise<ExitCode> {
-  const key = await (await connect(io, options)).call("prepareHubKey", {});
+  const key = await (await connect(io, options)).call("prepareHubKey", { body: {} });
   if (options.json === true) io.out(`${safeJson(key)}\n`);
   else io.out(`${hubKeyText(key)}The present key stays in use until: skerry hub-key switch\n`);
   return EXIT.done;

@@ -159,7 +159,7 @@ describe("sessions", () => {
     expect((await whoami(busy)).body.code).toBe("session-ended");
   });
 
-  test("[A226] logging out, a new password, another role, disabling and removing end sessions at once", async () => {
+  test("[A226] (H43) logging out, a new password, another role, disabling and removing end sessions at once", async () => {
     const ends = async (work: (token: string) => Promise<Answer>): Promise<void> => {
       const password = hub.store.user("anna") === null ? null : PASSWORD;
       if (password === null) await add("anna", { role: "operator" });
@@ -196,7 +196,7 @@ describe("sessions", () => {
     expect([(await whoami(tokens[0] ?? "")).status, (await whoami(tokens[1] ?? "")).status]).toEqual([401, 200]);
   });
 
-  test("[A228] a browser gets a cookie that scripts cannot read; a login never takes over an id, and ends the session before it", async () => {
+  test("[A228] (H42) a browser gets a cookie that scripts cannot read; a login never takes over an id, and ends the session before it", async () => {
     const fixed = `skerry=sks1.${"1".repeat(12)}.${"2".repeat(64)}`;
     const first = await logIn("anna", { as: "cookie" }, { cookie: fixed, origin: OWN });
     expect(first.body.token).toBeNull();
@@ -213,7 +213,7 @@ describe("sessions", () => {
     expect((await who(cookieOf(second))).status).toBe(401);
   });
 
-  test("[A229] a change by cookie needs the hub's own page and JSON; a token does not, and both at once are refused", async () => {
+  test("[A229] (H40) a change by cookie needs the hub's own page and JSON; a token does not, and both at once are refused", async () => {
     const cookie = cookieOf(await logIn("anna", { as: "cookie" }));
     const pause = (headers: Record<string, string>, raw = "{}"): Promise<Answer> =>
       hub.call("POST", "/v1/apps/shop/pause", undefined, {
@@ -299,7 +299,7 @@ describe("sessions", () => {
 });
 
 describe("the throttle", () => {
-  test("[A233] a name that there is not, a wrong password and a disabled user are answered alike, for the same work", async () => {
+  test("[A233] (H12) a name that there is not, a wrong password and a disabled user are answered alike, for the same work", async () => {
     await add("anna");
     await add("bert");
     await hub.call("PUT", "/v1/users/bert/enabled", { enabled: false });
@@ -333,7 +333,7 @@ describe("the throttle", () => {
     expect(passwords.runs).toBe(MAX_AT_ONCE + MAX_WAITING);
   });
 
-  test("[A235] one account from one address waits longer each time, up to a quarter of an hour", () => {
+  test("[A235] (H11) one account from one address waits longer each time, up to a quarter of an hour", () => {
     const clock = handClock();
     const throttle = new LoginThrottle(clock);
     const waits: number[] = [];
@@ -364,7 +364,7 @@ describe("the throttle", () => {
     expect(throttle.take("bert", "10.0.0.2")).toBe(0);
   });
 
-  test("[A237] one address that sprays names, and all addresses together, are held to a pace; what is remembered is bounded", () => {
+  test("[A237] (H11) one address that sprays names, and all addresses together, are held to a pace; what is remembered is bounded", () => {
     const clock = handClock();
     const throttle = new LoginThrottle(clock);
     const through = (count: number, address: (n: number) => string): number => {
