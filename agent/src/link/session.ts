@@ -323,10 +323,14 @@ export class Session {
       case "pins":
         this.#keepHub(message.pins, true);
         return;
-      case "pace":
+      case "pace": {
+        const isFaster = message.heartbeatMs < this.#heartbeatMs;
         this.#heartbeatMs = message.heartbeatMs;
-        this.#scheduleBeat();
+        // The last beat may be as old as the lease of what is fenced from now on is long: that would be stopped before the next beat.
+        if (isFaster) this.#beat();
+        else this.#scheduleBeat();
         return;
+      }
       case "beat-ack":
         this.#firstUnansweredAtMs = null;
         this.#parts.handlers.onBeatAcked(message.n);

@@ -100,7 +100,7 @@ describe("greeting", () => {
 });
 
 describe("beats", () => {
-  test("[K5] the first beat follows the welcome at once, the others the period; a pace changes it", async () => {
+  test("[K5] the first beat follows the welcome at once, the others the period; a pace changes it, at once when it is faster", async () => {
     const kit = linkKit();
     const wire = await kit.connect(10_000);
     expect(wire.frames("beat").map(({ n }) => n)).toEqual([1]);
@@ -109,8 +109,14 @@ describe("beats", () => {
     expect(wire.frames("beat").map(({ n }) => n)).toEqual([1, 2]);
     wire.say({ type: "beat-ack", n: 2 });
     wire.say({ type: "pace", heartbeatMs: 1_000 });
-    await kit.clock.pass(1_000);
     expect(wire.frames("beat").map(({ n }) => n)).toEqual([1, 2, 3]);
+    await kit.clock.pass(1_000);
+    expect(wire.frames("beat").map(({ n }) => n)).toEqual([1, 2, 3, 4]);
+    wire.say({ type: "pace", heartbeatMs: 2_000 });
+    await kit.clock.pass(1_999);
+    expect(wire.frames("beat").map(({ n }) => n)).toEqual([1, 2, 3, 4]);
+    await kit.clock.pass(1);
+    expect(wire.frames("beat").map(({ n }) => n)).toEqual([1, 2, 3, 4, 5]);
   });
 
   test("[K6] a connection on which nothing comes for two periods is given up", async () => {
