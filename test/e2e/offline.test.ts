@@ -111,7 +111,7 @@ test("[I33] a hub that starts with an empty database takes nothing away", async 
   await until(
     "an agent says that this hub does not know it",
     async () =>
-      /not know|unknown|refused/i.test(
+      /not know|unknown|refused|wrong server/i.test(
         JSON.stringify((await fleet().node(1).status()).link ?? (await fleet().node(1).status())),
       ),
     SOON_MS,

@@ -22,7 +22,7 @@ import type { Session, User } from "./user.ts";
 import type { UserCommand, UserOutcome } from "./user-command.ts";
 import type { FreshVersion, OwnValue, StoredValue, ValueId } from "./value.ts";
 import type { WishTarget } from "./wishes.ts";
-import type { AppRevision, Availability } from "./world.ts";
+import type { AppRevision, Availability, Standing } from "./world.ts";
 
 /** `ifRevision`: null applies whatever there is; 0 only when the app does not exist; else only over exactly that revision. */
 export type Command =
@@ -220,7 +220,7 @@ export type CommandOutcome =
   | { readonly kind: "node-changed"; readonly node: NodeId }
   | { readonly kind: "node-removed"; readonly node: NodeId }
   /** `changed` false: it was so already. */
-  | { readonly kind: "standing-changed"; readonly node: NodeId; readonly changed: boolean }
+  | { readonly kind: "standing-changed"; readonly node: NodeId; readonly standing: Standing; readonly changed: boolean }
   | { readonly kind: "node-revoked"; readonly node: NodeId }
   | {
       readonly kind: "node-joined";

@@ -140,7 +140,7 @@ function lostValue(context: CommandContext): HandleResult | null {
   if (ref === null || context.undoTo === null) return null;
   return refuse(
     "invalid",
-    `revision ${context.undoTo.revision} used a version of ${valueWords(ref)} that is no longer kept`,
+    `revision ${context.undoTo.revision} used a version of ${valueWords(ref)} that is no longer kept, or no longer for this app`,
     "apply the older file again: it gets the present value",
     "to",
   );

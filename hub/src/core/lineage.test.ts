@@ -124,6 +124,7 @@ describe("in the World", () => {
   test("[H346] unfreezing takes whichever machine comes next, and freezes again when both do", () => {
     const s = new Scenario();
     s.join();
+    s.applyApp("all", { replicas: "global" });
     s.connect(first);
     hello(s, null);
     expect(s.world.nodes.get(first)?.standing).toBe("frozen");

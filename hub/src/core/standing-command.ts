@@ -24,16 +24,21 @@ export function handleStanding(world: World, command: Turning, context: CommandC
     return refuse("not-found", `there is no node ${command.node}`, "skerry nodes lists those that exist", "node");
   const { from, what } = TURNS[command.kind];
   if (node.standing === "member")
-    return ok({ changes: [], outcome: { kind: "standing-changed", node: node.id, changed: false } });
+    return ok({
+      changes: [],
+      outcome: { kind: "standing-changed", node: node.id, standing: "member", changed: false },
+    });
   if (node.standing !== from) return wrongTurn(node);
   const lineage = command.kind === "unfreeze-node" ? NEW_LINEAGE : node.lineage;
+  // What was frozen before it was ever given anything may have waited for approval, and still does.
+  const standing = command.kind === "unfreeze-node" && node.assigned.generation === 0 ? "pending" : "member";
   return ok({
     changes: [
-      { kind: "node-set", node: { ...node, standing: "member", lineage } },
+      { kind: "node-set", node: { ...node, standing, lineage } },
       { kind: "hub-event", event: { kind: "node-changed", node: node.id, what, by: context.actor } },
       { kind: "dirty", apps: [], nodes: [node.id] },
     ],
-    outcome: { kind: "standing-changed", node: node.id, changed: true },
+    outcome: { kind: "standing-changed", node: node.id, standing, changed: true },
   });
 }
 

@@ -90,6 +90,14 @@ function setValue(
       "apps",
     );
   const named = [...new Set(apps)].sort();
+  const outside = named.length === 0 ? [] : specs.map((spec) => spec.name).filter((app) => !named.includes(app));
+  if (outside.length > 0)
+    return refuse(
+      "invalid",
+      `${outside.length === 1 ? "app" : "apps"} ${outside.slice(0, 5).join(", ")} would get the new value of ${valueWords(id)}, and may not use it any more`,
+      "name the app too, or take it out of that app's file first",
+      "apps",
+    );
   const isSame = before !== null && fresh === null && before.apps.join() === named.join();
   const created = before === null;
   const version = fresh?.version ?? (before === null ? null : (currentVersion(before)?.version ?? null));
@@ -188,12 +196,14 @@ function removeValue(
   });
 }
 
-/** The first value that an older revision names and that is no longer kept; null: all are. */
+/** The first value that an older revision names and that is no longer kept, or no longer for this app; null: all are there. */
 export function missingValue(spec: AppSpec, context: CommandContext): ValueRef | null {
   const kept = new Set(
-    valuesOf(context).flatMap(({ kind, app, name, versions }) =>
-      versions.map(({ version }) => valueKey({ kind, app, name, version })),
-    ),
+    valuesOf(context)
+      .filter(({ app, apps }) => app !== null || apps.length === 0 || apps.includes(spec.name))
+      .flatMap(({ kind, app, name, versions }) =>
+        versions.map(({ version }) => valueKey({ kind, app, name, version })),
+      ),
   );
   return valuesIn(spec).find((ref) => !kept.has(valueKey(ref))) ?? null;
 }

@@ -19,6 +19,7 @@ import { HttpError, quoted } from "./errors.ts";
 import type { HandlerRequest, Handlers } from "./handler.ts";
 import { jsonHandlers } from "./handlers.ts";
 import { createAccounts } from "./login/accounts.ts";
+import { isLoopback } from "./login/browser.ts";
 import { SETUP_CSS, SETUP_HTML, SETUP_JS, SETUP_PAGE_POLICY } from "./login/setup-page.ts";
 import { createLogs, type Logs } from "./logs.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -92,8 +93,9 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
     serverFactory: (handler) => listener(deps, handler),
-    // Where a proxy ends TLS, who asks and over what is the proxy's word, and nobody else's.
-    trustProxy: deps.hubKey.kind === "proxy" && ((_address: string, hop: number) => hop < PROXIES),
+    // Where a proxy on this machine ends TLS, who asks and over what is the proxy's word, and nobody else's.
+    trustProxy:
+      deps.hubKey.kind === "proxy" && ((address: string, hop: number) => hop < PROXIES && isLoopback(address)),
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
     exposeHeadRoutes: false,
     onProtoPoisoning: "error",

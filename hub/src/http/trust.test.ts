@@ -33,6 +33,17 @@ test("[H340] [H341] a node that needs approval is shown as pending, and gets its
   expect((await hub.call("GET", "/v1/nodes/van-7")).body).toMatchObject({ standing: "member", placements: [{}] });
 });
 
+test("[H340] who was frozen before being approved still waits for approval when that ends", async () => {
+  await hub.apply("shop", GLOBAL);
+  const { node }: { node: NodeId } = (await join(true)).body;
+  hub.loop.freeze(node);
+  expect((await hub.call("POST", "/v1/nodes/van-7/unfreeze")).body).toMatchObject({
+    standing: "pending",
+    changed: true,
+  });
+  expect((await hub.call("GET", "/v1/nodes/van-7")).body).toMatchObject({ standing: "pending", placements: [] });
+});
+
 test("[A342] a dry run of a revocation changes nothing, and both name what moves and which secrets it had", async () => {
   await join(false);
   await hub.apply("shop", GLOBAL);

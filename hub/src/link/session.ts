@@ -12,7 +12,7 @@ import { CLOSE, HELLO_DEADLINE_MS, MAX_FRAME_TO_AGENT_BYTES, MISSED_BEATS } from
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
-import { markToGive } from "../core/lineage.ts";
+import { lineageAfter, markToGive } from "../core/lineage.ts";
 import { heartbeatMs, mayRenewLease } from "../core/liveness.ts";
 import * as dispatch from "./dispatch.ts";
 import type { Frame, Hub, InputResult } from "./hub.ts";
@@ -249,6 +249,10 @@ export class Session {
   #onGreeted(hello: Hello, result: InputResult): void {
     if (this.#state.kind !== "greeting" || this.#givenUp(result)) return;
     const { hub, hubVersion, version } = this.#options;
+    // What could not be stored may have been the freeze of this node.
+    const node = hub.world.nodes.get(hello.node);
+    if (result.kind === "lost" && (node === undefined || lineageAfter(node.lineage, hello, "") === null))
+      return this.close(CLOSE.frozen, "somebody holds a newer mark of this node");
     const period = heartbeatMs(hub.world, hello.node);
     const delivery = dispatch.deliveryAt(hub.world, hello.node, hello.have);
     this.#state = { kind: "ready", hello, heartbeatMs: period, delivery };

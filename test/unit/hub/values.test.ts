@@ -115,6 +115,20 @@ describe("setting and using", () => {
     expect((await hub.apply("shop", USES_DB, {}, { token })).status).toBe(200);
   });
 
+  test("[A262] an app that a secret is taken from gets neither its next value nor, by an undo, an earlier one", async () => {
+    await set("db", CANARY, { apps: ["shop"] });
+    await hub.apply("shop", USES_DB);
+    const taken = await set("db", OTHER, { apps: ["till"] });
+    expect(taken).toMatchObject({
+      status: 422,
+      body: { path: "apps", message: expect.stringMatching(/^App shop would get/) },
+    });
+    await hub.apply("shop", web({}, {}));
+    expect((await set("db", OTHER, { apps: ["till"] })).status).toBe(200);
+    const undone = await hub.call("POST", "/v1/apps/shop/rollout/undo", { to: 1 });
+    expect(undone).toMatchObject({ status: 422, body: { message: expect.stringContaining("no longer for this app") } });
+  });
+
   test("[A262] a refusal is the same for one that is not there and one that is not for the app", async () => {
     await set("theirs", CANARY, { apps: ["till"] });
     const refusal = async (name: string) => {

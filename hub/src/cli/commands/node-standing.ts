@@ -15,6 +15,8 @@ export async function turn(io: Io, options: HubOptions & { readonly node: string
   const node = nodeRef(options.node);
   const client = await connect(io, options);
   const turned = await client.call(what, { params: { node }, body: {} });
+  if (turned.changed && turned.standing === "pending")
+    io.err(`${turned.node.name} was not approved before, and is not now: skerry node approve ${turned.node.name}\n`);
   io.out(turned.changed ? `${turned.node.name} is ${WORDS[what]}.\n` : `${turned.node.name} is a member already.\n`);
   return EXIT.done;
 }

@@ -101,7 +101,7 @@ export function refuseInClear(request: FastifyRequest): void {
   throw new HttpError("not-private", "Passwords are not taken over a connection that others can read.");
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   const plain = host.replace(/^\[|\]$/g, "").replace(/^::ffff:/i, "");
   return plain === "localhost" || plain === "::1" || /^127\.\d+\.\d+\.\d+$/.test(plain);
 }

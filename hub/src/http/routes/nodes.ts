@@ -126,7 +126,7 @@ function turnStanding(
       command: { kind, node: node.id },
       answer: (outcome) => {
         assert(outcome.kind === "standing-changed", `${kind} made something else`);
-        return { node: nodeRef(node), standing: "member", changed: outcome.changed, seq };
+        return { node: nodeRef(node), standing: outcome.standing, changed: outcome.changed, seq };
       },
     };
   });

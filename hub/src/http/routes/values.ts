@@ -1,6 +1,7 @@
 // Secrets and configs: set, listed, removed; a config is shown, a secret never is. A new value of one that is used makes a new revision of each
 // app that uses it, at once: the answer names them.
 
+import type { AppName } from "@skerry/shared/model/ids.ts";
 import type { ValueKind } from "@skerry/shared/model/value.ts";
 import { restContext } from "@skerry/shared/model/value-names.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
@@ -45,10 +46,13 @@ export function valueHandlers(deps: HttpDeps): HandlersOf<ValueRoutes> {
   return {
     setSecret: ({ params, body, request }) => setValue(deps, "secret", params.secret, body, request),
     setConfig: ({ params, body, request }) => setValue(deps, "config", params.config, body, request),
-    listSecrets: () => ({ items: listed(deps, "secret", () => true), seq: deps.loop.world.seq }),
+    listSecrets: ({ request }) => ({
+      items: listed(deps, "secret", sightOfCaller(request), () => true),
+      seq: deps.loop.world.seq,
+    }),
     listConfigs: ({ request }) => {
       const sight = sightOfCaller(request);
-      return { items: listed(deps, "config", (value) => seesConfig(sight, value)), seq: deps.loop.world.seq };
+      return { items: listed(deps, "config", sight, (value) => seesConfig(sight, value)), seq: deps.loop.world.seq };
     },
     getConfig: ({ params, query, request }) => {
       const sight = sightOfCaller(request);
@@ -57,7 +61,7 @@ export function valueHandlers(deps: HttpDeps): HandlersOf<ValueRoutes> {
       const ref = value === undefined ? null : currentRef(value);
       const content = ref === null ? null : unlocked(() => contentsOf(deps).read(ref));
       if (value === undefined || content === null) throw notFound("config", params.config);
-      return { ...view(deps, contentsOf(deps), value), value: content.toString("base64") };
+      return { ...view(deps, contentsOf(deps), value, sight), value: content.toString("base64") };
     },
     removeSecret: ({ params, request }) => removeValue(deps, "secret", params.secret, request),
     removeConfig: ({ params, request }) => removeValue(deps, "config", params.config, request),
@@ -106,21 +110,23 @@ function setValue(
   );
 }
 
-function listed(deps: HttpDeps, kind: ValueKind, isSeen: (value: StoredValue) => boolean): ValueView[] {
+function listed(deps: HttpDeps, kind: ValueKind, sight: Sight, isSeen: (value: StoredValue) => boolean): ValueView[] {
   const contents = contentsOf(deps);
   const own = deps.store.values().filter((value) => value.kind === kind && isSeen(value));
-  return own.map((value) => view(deps, contents, value));
+  return own.map((value) => view(deps, contents, value, sight));
 }
 
-function view({ loop }: HttpDeps, contents: Contents, value: StoredValue): ValueView {
+/** Other apps than the caller sees are not named. */
+function view({ loop }: HttpDeps, contents: Contents, value: StoredValue, sight: Sight): ValueView {
+  const isSeen = (of: AppName): boolean => sight.app(of);
   const { name, app, apps } = value;
   const { version = "", bytes = 0, madeAtMs = 0, madeBy = "" } = currentVersion(value) ?? {};
   return {
     ...{ name, app, version, bytes },
-    apps: [...apps],
+    apps: apps.filter(isSeen),
     setAtMs: madeAtMs,
     setBy: madeBy,
-    usedBy: [...usersOf(loop.world, value)],
+    usedBy: usersOf(loop.world, value).filter(isSeen),
     readable: contents.isReadable(value),
   };
 }
