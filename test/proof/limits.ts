@@ -289,7 +289,7 @@ const FOOT = `## Limits that are no number
 | door | limit | where |
 |---|---|---|
 | HTTP | JSON alone, by its exact content type; keys that reach for prototypes and unknown fields are refused | \`hub/src/http/server.ts\`, schemas |
-| HTTP | the number of headers is bounded by their size together; nothing is believed of \`X-Forwarded-*\` | \`hub/src/http/server.ts\` |
+| HTTP | the number of headers is bounded by their size together; \`X-Forwarded-*\` is believed of a proxy on this machine alone, when the hub was told of one | \`hub/src/http/server.ts\` |
 | HTTP | who it is and what he may do is judged before a body is read | \`hub/src/http/door.ts\` |
 | websockets, both sides | no compression: one that is offered is not taken, a compressed frame ends the connection | \`hub/src/link/ws-connection.ts\`, \`agent/src/link/ws-dial.ts\`, \`agent/src/streams/dial.ts\` |
 | websockets, hub | an Origin is refused: browsers have no business there | \`hub/src/link/ws-connection.ts\` |
