@@ -62,6 +62,8 @@ export const MAX_SESSIONS_EACH = 10;
 export const SESSION_IDLE_MS = 24 * 3_600_000;
 /** And however much it is used: a week, after which the password is asked for again. */
 export const SESSION_LIFE_MS = 7 * 24 * 3_600_000;
+/** How long after its login a session may give power that outlives it: as long as somebody who administers is at it. */
+export const RECENT_LOGIN_MS = 15 * 60_000;
 /** Each takes one code's place once; ten are what others give. */
 export const RECOVERY_CODES = 10;
 

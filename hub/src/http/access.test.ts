@@ -19,6 +19,24 @@ import { type Route, type RouteName, routes, sockets } from "./routes.ts";
 const all = Object.entries(routes) as [RouteName, Route][];
 const SPECIAL = ["public", "known", "node:join", "node:connect"];
 
+/** Its address names one node, and it is about the hub: labels say who reaches a node. */
+const WHOLE = "changeNode";
+
+test("[A139] who is bound to nodes by label does not set labels, not even theirs", async () => {
+  const label = { setLabels: { site: "farm" } };
+  const bound = tokens.get("admin-some") ?? "";
+  for (const node of ["pi-in", "pi-out", "pi-ghost"]) {
+    const refused = await hub.call("PATCH", `/v1/nodes/${node}`, label, { token: bound });
+    expect(refused.body).toMatchObject({
+      code: "not-permitted",
+      message: expect.stringMatching(/node:manage on everything/),
+    });
+  }
+  expect((await hub.call("PATCH", "/v1/nodes/pi-in", label, { token: tokens.get("admin-all") ?? "" })).status).toBe(
+    200,
+  );
+});
+
 test("[A110] every route and every socket names a permission of the table, or why it needs none; no permission is idle", () => {
   const named = [...all.map(([, route]) => route.permission), ...Object.values(sockets).map((one) => one.permission)];
   for (const permission of named) expect([...PERMISSIONS, ...SPECIAL]).toContain(permission);
@@ -26,7 +44,7 @@ test("[A110] every route and every socket names a permission of the table, or wh
   // What is about one app or node has it in its address, and the other way round.
   for (const [name, { url, about }] of all) {
     expect([name, url.includes("/:app")]).toEqual([name, about === "app" || about === "new-app"]);
-    expect([name, url.includes("/:node")]).toEqual([name, about === "node"]);
+    expect([name, url.includes("/:node")]).toEqual([name, about === "node" || name === WHOLE]);
   }
 });
 

@@ -1,9 +1,11 @@
 // The door's two questions of a request, for requests that come in and for streams that stay open: who is it, and what may it do now?
 import { assert } from "@skerry/shared/runtime/assert.ts";
+import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { FastifyRequest } from "fastify";
 import type { Access } from "../core/permission.ts";
+import { RECENT_LOGIN_MS } from "../core/user.ts";
 import { type Asked, authorise, rightsOf } from "./access.ts";
-import { authenticate } from "./auth.ts";
+import { authenticate, type Identity } from "./auth.ts";
 import type { HttpDeps } from "./deps.ts";
 import { HttpError } from "./errors.ts";
 import { ApiTokens, firstOf } from "./identity.ts";
@@ -36,12 +38,13 @@ export function createDoor({ store, clock, loop, adminTokenHash }: HttpDeps): Do
   };
   const judge = (request: FastifyRequest): void => {
     const { identity } = request;
-    const { permission, about } = request.routeOptions.config;
+    const { permission, about, lasting } = request.routeOptions.config;
     // Undefined only for addresses that do not exist, which are answered 404.
     if (permission === undefined || about === undefined) return;
     assert(identity !== null, "a request is judged before it is known who it is");
     request.rights = rightsOf(identity, identity.kind === "principal" ? store.roles() : []);
     authorise(identity, request.rights, askedOf(request, permission, about), loop.world);
+    if (lasting === true) refuseOldLogin(identity, clock.wallMs());
   };
   const admit = (request: FastifyRequest): void => {
     identify(request);
@@ -62,6 +65,17 @@ export function createDoor({ store, clock, loop, adminTokenHash }: HttpDeps): Do
       }
     },
   };
+}
+
+/** Throws `login-too-old`. Who finds a browser unlocked, or takes a session's secret, shall not make himself a way in that outlives it. */
+function refuseOldLogin(identity: Identity, wallMs: WallMillis): void {
+  const session = identity.kind === "principal" ? identity.principal.session : null;
+  // By a clock that was set back the login lies ahead.
+  if (session === null || Math.abs(wallMs - session.createdAtMs) <= RECENT_LOGIN_MS) return;
+  throw new HttpError(
+    "login-too-old",
+    "This gives power that lasts, and your login is more than a quarter of an hour old.",
+  );
 }
 
 function askedOf(request: FastifyRequest, access: Access, about: About): Asked {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { TOTP } from "otpauth";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Answer, startTestHub, type TestHub } from "../../../test/unit/http-hub.ts";
+import { RECENT_LOGIN_MS } from "../core/user.ts";
 import { type Store, StoreError } from "../store/store.ts";
 import { MAX_CHANGES_AT_ONCE } from "./change-rate.ts";
 import { type ErrorCode, errorKinds, errorsPage } from "./errors.ts";
@@ -31,8 +32,8 @@ test("[A5] docs/api-errors.md is the catalogue", () => {
 });
 
 const ANNA = { name: "anna", password: "sand under the keel" };
-async function anna(): Promise<{ token: string }> {
-  await hub.call("POST", "/v1/users", { ...ANNA, role: "viewer" });
+async function anna(role = "viewer"): Promise<{ token: string }> {
+  await hub.call("POST", "/v1/users", { ...ANNA, role });
   return (await hub.call("POST", "/v1/session", { ...ANNA, as: "token" }, { token: null })).body;
 }
 
@@ -105,6 +106,11 @@ const raised: Partial<Record<ErrorCode, () => Promise<Answer>>> = {
   "two-credentials": () =>
     hub.call("GET", "/v1/apps", undefined, { headers: { cookie: `skerry=sks1.${"1".repeat(12)}.${"2".repeat(64)}` } }),
   "session-ended": () => hub.call("GET", "/v1/apps", undefined, { token: `sks1.${"1".repeat(12)}.${"2".repeat(64)}` }),
+  "login-too-old": async () => {
+    const { token } = await anna("admin");
+    hub.advance(RECENT_LOGIN_MS + 1);
+    return hub.call("POST", "/v1/api-tokens", { name: "ci", role: "viewer" }, { token });
+  },
   "login-refused": () => hub.call("POST", "/v1/session", ANNA, { token: null }),
   "second-factor-needed": async () => {
     const { token } = await anna();

@@ -66,6 +66,11 @@ export const errorKinds = {
     when: "The caller is known and may not do this: the message names the permission that is missing. A join token can only join.",
     hint: "skerry auth whoami says what you may do. Who holds api-token:manage, as the admin does, gives roles.",
   },
+  "login-too-old": {
+    status: 403,
+    when: "A user's session wants to give power that lasts (tokens, roles, users, passwords), and its login is more than a quarter of an hour old.",
+    hint: "Log in again; with the CLI: skerry login URL --user NAME.",
+  },
   "cross-site-request": {
     status: 403,
     when: "A browser sent it for a page of another site, or with the cookie of a session and no sign that the page was the hub's own.",

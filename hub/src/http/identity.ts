@@ -17,7 +17,7 @@ export interface Principal {
   readonly account: string;
   readonly bindings: readonly Binding[];
   /** Of a login with a password; null: of another kind. */
-  readonly session: { readonly id: string; readonly user: string } | null;
+  readonly session: { readonly id: string; readonly user: string; readonly createdAtMs: WallMillis } | null;
   /** Hub's wall clock. */
   readonly expiresAtMs: WallMillis;
 }

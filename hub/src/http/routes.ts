@@ -26,6 +26,8 @@ export interface Route {
   readonly permission: Access;
   readonly about: About;
   readonly summary: string;
+  /** Gives people or programs power that lasts: a session does that only soon after its login. */
+  readonly lasting?: true;
   /** Answers with other things than JSON: server-sent events or text. */
   readonly raw?: true;
   /** Where it takes `dryRun`, with which it changes nothing. */
@@ -214,7 +216,7 @@ export const routes = {
     method: "PATCH",
     url: "/v1/nodes/:node",
     permission: "node:manage",
-    about: "node",
+    about: "hub",
     summary: "Set and unset labels",
   },
   setAvailability: {
@@ -312,6 +314,7 @@ export const routes = {
     url: "/v1/api-tokens",
     permission: "api-token:manage",
     about: "hub",
+    lasting: true,
     summary: "Make an API token for a person or a program, with one role; the secret is in this answer only",
   },
   listApiTokens: {
@@ -340,6 +343,7 @@ export const routes = {
     url: "/v1/roles/:role",
     permission: "role:manage",
     about: "hub",
+    lasting: true,
     summary: "Make an own role, or give it other permissions",
   },
   removeRole: {
@@ -391,6 +395,7 @@ export const routes = {
     url: "/v1/users",
     permission: "user:manage",
     about: "hub",
+    lasting: true,
     summary: "Add a user: a person with a name, a password and one role",
   },
   listUsers: {
@@ -405,6 +410,7 @@ export const routes = {
     url: "/v1/users/:user/role",
     permission: "user:manage",
     about: "hub",
+    lasting: true,
     summary: "Give a user another role; his sessions end",
   },
   setUserEnabled: {
@@ -419,6 +425,7 @@ export const routes = {
     url: "/v1/users/:user/password",
     permission: "user:manage",
     about: "hub",
+    lasting: true,
     summary: "Give a user a new password; his sessions end",
   },
   resetSecondFactor: {
@@ -426,6 +433,7 @@ export const routes = {
     url: "/v1/users/:user/second-factor",
     permission: "user:manage",
     about: "hub",
+    lasting: true,
     summary: "Take away the second factor of a user who lost it",
   },
   removeUser: {

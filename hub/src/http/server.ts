@@ -59,6 +59,7 @@ declare module "fastify" {
     /** Named by every route; a route without one keeps the server from starting. */
     permission?: Access;
     about?: About;
+    lasting?: boolean;
     name?: RouteName;
   }
   interface FastifyInstance {
@@ -250,7 +251,7 @@ function registerRoutes(app: FastifyInstance, handlers: Handlers, metrics: Metri
     app.route({
       method: route.method,
       url: route.url,
-      config: { permission: route.permission, about: route.about, name },
+      config: { permission: route.permission, about: route.about, lasting: route.lasting === true, name },
       exposeHeadRoute: name === "getHealth",
       ...(SMALL.has(name) ? { bodyLimit: MAX_JOIN_BODY_BYTES } : {}),
       schema: schemaOf(name, route, shapes),

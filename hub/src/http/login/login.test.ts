@@ -5,10 +5,11 @@ import { TOTP } from "otpauth";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Answer, type CallOptions, CHEAP, startTestHub, type TestHub } from "../../../../test/unit/http-hub.ts";
 import { handClock } from "../../../../test/unit/hub/hand-clock.ts";
-import { MAX_SESSIONS_EACH, SESSION_IDLE_MS, SESSION_LIFE_MS } from "../../core/user.ts";
+import { MAX_SESSIONS_EACH, RECENT_LOGIN_MS, SESSION_IDLE_MS, SESSION_LIFE_MS } from "../../core/user.ts";
 import { type Store, StoreError } from "../../store/store.ts";
 import { MAX_CHANGES_AT_ONCE } from "../change-rate.ts";
 import { USE_SAVED_EVERY_MS } from "../identity.ts";
+import { type Route, routes } from "../routes.ts";
 import { MAX_AT_ONCE, MAX_WAITING, PASSWORD_COST, Passwords } from "./passwords.ts";
 import { ACCOUNT_PACE, FREE_TRIES, LONGEST_WAIT_MS, LoginThrottle, MAX_REMEMBERED, placeOf } from "./throttle.ts";
 
@@ -157,6 +158,37 @@ describe("sessions", () => {
       await whoami(busy);
     }
     expect((await whoami(busy)).body.code).toBe("session-ended");
+  });
+
+  test("[A248] a session gives power that lasts only soon after its login, and takes power away at any time", async () => {
+    await add("boss", { role: "admin" });
+    const token = await tokenOf("boss");
+    const gives: [Parameters<TestHub["call"]>[0], string, object | undefined][] = [
+      ["POST", "/v1/api-tokens", { name: "ci", role: "viewer" }],
+      ["PUT", "/v1/roles/reader", { permissions: ["app:read"] }],
+      ["POST", "/v1/users", { name: "eve", password: PASSWORD, role: "viewer" }],
+      ["PUT", "/v1/users/anna/role", { role: "viewer" }],
+      ["PUT", "/v1/users/anna/password", { password: OTHER }],
+      ["DELETE", "/v1/users/anna/second-factor", undefined],
+    ];
+    const lasting = Object.values(routes).filter((route: Route) => route.lasting === true);
+    expect(lasting.length).toBe(gives.length);
+    const give = async ([method, url, body]: (typeof gives)[number], as: string | undefined) =>
+      (await hub.call(method, url, body, as === undefined ? {} : { token: as })).status;
+    // The hub of this test has a clock that goes on by itself.
+    hub.advance(RECENT_LOGIN_MS - 5_000);
+    // Anna has no second factor that could be taken: that is said behind the door.
+    const through = (url: string) => (url.endsWith("second-factor") ? 422 : 200);
+    for (const asked of gives) expect([asked[1], await give(asked, token)]).toEqual([asked[1], through(asked[1])]);
+    hub.advance(5_000);
+    for (const asked of gives) expect([asked[1], await give(asked, token)]).toEqual([asked[1], 403]);
+    expect(await give(["PUT", "/v1/users/anna/enabled", { enabled: false }], token)).toBe(200);
+    expect(await give(["DELETE", "/v1/users/eve", undefined], token)).toBe(200);
+    expect(await give(["DELETE", "/v1/api-tokens/ci", undefined], token)).toBe(200);
+    const anew = await tokenOf("boss");
+    expect(await give(["POST", "/v1/api-tokens", { name: "ci", role: "viewer" }], anew)).toBe(200);
+    // Programs have tokens whose life is their own.
+    expect(await give(["PUT", "/v1/roles/other", { permissions: ["app:read"] }], undefined)).toBe(200);
   });
 
   test("[A226] (H43) logging out, a new password, another role, disabling and removing end sessions at once", async () => {

@@ -41,7 +41,7 @@ export class Sessions implements IdentityProvider {
       credential: `session/${id}`,
       account: `user/${user.name}`,
       bindings: [{ role: user.role, scope: user.scope }],
-      session: { id, user: user.name },
+      session: { id, user: user.name, createdAtMs: session.createdAtMs },
       expiresAtMs: sessionEndMs(session, wallMs),
     };
   }
