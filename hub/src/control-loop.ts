@@ -95,8 +95,8 @@ export interface Preview {
 export interface ControlLoop extends Hub {
   submit(command: Command, context: SubmitContext): Result<Submitted, SubmitRefusal>;
   preview(command: Command, context: Pick<SubmitContext, "actor" | "freshToken">): Result<Preview, CommandRefusal>;
-  /** An entry of the audit log for what did not happen. false: it cannot be stored now. */
-  auditRefused(record: AuditRecord): boolean;
+  /** An entry of the audit log for what is no command, or did not happen. false: it cannot be stored now. */
+  audit(record: AuditRecord): boolean;
   storage(): StorageState;
   /** Inputs waiting for a commit: for metrics. */
   waiting(): number;
@@ -205,7 +205,7 @@ class Loop implements ControlLoop {
     return ok({ outcome, after, changes: [...changes, ...decided] });
   }
 
-  auditRefused(record: AuditRecord): boolean {
+  audit(record: AuditRecord): boolean {
     if (this.#phase !== "running" || this.#storage.kind !== "ok") return false;
     try {
       this.#options.store.appendAudit(record, this.#options.clock.wallMs());

@@ -281,7 +281,7 @@ function ownKey(front: Front, store: Store, link: LinkServer, servers: readonly 
   if (front.kind !== "own") return null;
   const { key } = front;
   return {
-    prepareNext: () => key.prepareNext(),
+    prepareNext: (announce) => key.prepareNext(announce),
     async switchToNext() {
       await key.switchToNext();
       for (const server of servers) changeKey(server, key.credentials());

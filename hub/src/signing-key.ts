@@ -1,12 +1,11 @@
 // The hub's signing key: what nodes apply is signed with it. Made at the first start and kept in a file beside the database, never in it:
 // who reads or edits the database alone commands no node. Its public half is in the store, so that another key is noticed at the start.
-import * as fs from "node:fs";
 import * as path from "node:path";
 import { type PublicKey, publicKeySchema } from "@skerry/shared/model/ids.ts";
+import { readIfThere, writeDurably } from "@skerry/shared/runtime/durable-file.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import { PRIVATE_KEY_BYTES, publicKeyOf, signText } from "@skerry/shared/runtime/signature.ts";
-import { writePrivately } from "./store/private-file.ts";
 import type { Store } from "./store/store.ts";
 
 export const SIGNING_KEY_FILE = "signing-key";
@@ -44,7 +43,7 @@ export function ensureSigningKey(
   }
   const privateKey = random.hex(PRIVATE_KEY_BYTES);
   // The file first: nodes must never be told of a key that is lost.
-  writePrivately(file, `${privateKey}\n`);
+  writeDurably(file, `${privateKey}\n`);
   const key = signingKey(privateKey, file, "made");
   store.setSetting(SETTING, key.publicKey);
   return ok(key);
@@ -61,13 +60,8 @@ export const signingKey = (privateKey: string, file: string, outcome: SigningKey
 type Found = { readonly kind: "none" | "unreadable" } | { readonly kind: "key"; readonly privateKey: string };
 
 function readKey(file: string): Found {
-  let text: string;
-  try {
-    text = fs.readFileSync(file, "utf8").trim();
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return { kind: "none" };
-    throw error;
-  }
+  const text = readIfThere(file)?.trim();
+  if (text === undefined) return { kind: "none" };
   return /^[0-9a-f]{64}$/.test(text) ? { kind: "key", privateKey: text } : { kind: "unreadable" };
 }
 

@@ -48,7 +48,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "agent/src/link/network-failure.ts",
     "shared/src",
   ],
-  "agent/src/values": ["agent/src/core", "agent/src/ledger/durable-file.ts", "shared/src"],
+  "agent/src/values": ["agent/src/core", "shared/src"],
   "agent/src/facts": ["agent/src/core", "agent/src/engine/engine.ts", "shared/src"],
   "agent/src/control": ["agent/src/core", "agent/src/streams/streams.ts", "shared/src"],
   "agent/src": ["agent/src", "shared/src"],

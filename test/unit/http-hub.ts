@@ -126,7 +126,8 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     hubKey: {
       kind: "own",
       own: {
-        prepareNext: () => {
+        prepareNext: (announce) => {
+          if (state.nextPin === null) announce(NEXT_PIN);
           state.nextPin = NEXT_PIN;
           return NEXT_PIN;
         },

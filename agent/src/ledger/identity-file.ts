@@ -1,9 +1,9 @@
 // The node's identity in two small files beside the ledger's database: a damaged database must not cost the node its key, nor
 // give the hub event numbers that it has seen before. Written at joining, and once per ten thousand events.
 import { join } from "node:path";
-import { TwoGenerations } from "./durable-file.ts";
 import type { Identity } from "./ledger.ts";
 import { identityFileSchema } from "./stored.ts";
+import { TwoGenerations } from "./two-generations.ts";
 
 /** Event numbers set aside in one write of the file: a node writes it about once a year. */
 const SEQ_STEP = 10_000;

@@ -14,10 +14,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
+import { syncFolderOf } from "@skerry/shared/runtime/durable-file.ts";
 import Database from "better-sqlite3";
 import { assignmentFault } from "./authentic.ts";
 import { applyChanges, type Touched } from "./content.ts";
-import { fsyncFolder } from "./durable-file.ts";
 import { IdentityFile } from "./identity-file.ts";
 import { type Identity, type Ledger, type LedgerChange, type LedgerContent, LedgerError } from "./ledger.ts";
 import type { OpenedLedger } from "./opened.ts";
@@ -138,7 +138,7 @@ function openStore(
   } catch (error) {
     const damage = damageIn(error);
     if (damage === null) throw error;
-    moveAside(folder, path);
+    moveAside(path);
     const store = new Store(path, maxPages);
     return readOrBegin(store, identityFile, `the ledger was damaged: ${damage}`);
   }
@@ -210,7 +210,7 @@ class Store {
       setFact.run("next-seq", String(lost.nextSeq));
       setFact.run("rebuilt", lost.rebuilt);
     })();
-    fsyncFolder(join(this.#db.name, ".."));
+    syncFolderOf(this.#db.name);
   }
 
   /** `rebuilt` stands until an event that tells of it is durable. */
@@ -320,7 +320,7 @@ function damageIn(error: unknown): string | null {
 }
 
 /** ledger.db → ledger.db.damaged-1; earlier ones move up, the oldest goes. */
-function moveAside(folder: string, path: string): void {
+function moveAside(path: string): void {
   for (const part of ["", "-wal", "-shm", "-journal"]) {
     for (let number = DAMAGED_KEPT; number >= 1; number -= 1) {
       const from = number === 1 ? path + part : `${path}.damaged-${number - 1}${part}`;
@@ -329,7 +329,7 @@ function moveAside(folder: string, path: string): void {
       if (existsSync(from)) renameSync(from, to);
     }
   }
-  fsyncFolder(folder);
+  syncFolderOf(path);
 }
 
 const reservePath = (folder: string): string => join(folder, "reserve");

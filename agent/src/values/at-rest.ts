@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { specHashSchema, workloadIdSchema } from "@skerry/shared/model/ids.ts";
 import { containerFileSchema, type ValueRef, valueRefSchema } from "@skerry/shared/model/value.ts";
 import { valueKey } from "@skerry/shared/model/value-names.ts";
+import { readIfThere, writeDurably } from "@skerry/shared/runtime/durable-file.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import * as z from "zod/mini";
-import { readIfThere, writeDurably } from "../ledger/durable-file.ts";
 
 const boxFileSchema = z.object({ ref: valueRefSchema, boxKey: z.string(), box: z.string() });
 const mountFileSchema = z.object({

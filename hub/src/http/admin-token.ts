@@ -2,9 +2,9 @@
 // The store's hash decides; the file is where a person finds the token. Deleting the file takes nothing away and makes nothing new.
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { readIfThere, writeDurably } from "@skerry/shared/runtime/durable-file.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
-import { writePrivately } from "../store/private-file.ts";
 import type { Store } from "../store/store.ts";
 import { adminToken, isAdminToken } from "./auth.ts";
 
@@ -45,19 +45,13 @@ export function ensureAdminToken(
   }
   const token = adminToken(random.hex(SECRET_BYTES));
   // The file first: a hash without a file would be a hub that nobody can talk to.
-  writePrivately(file, `${token}\n`);
+  writeDurably(file, `${token}\n`);
   const hash = sha256Hex(token);
   store.setSetting(SETTING, hash);
   return { hash, file, outcome: "made" };
 }
 
 function readToken(file: string): string | null {
-  let text: string;
-  try {
-    text = fs.readFileSync(file, "utf8").trim();
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-    throw error;
-  }
+  const text = readIfThere(file)?.trim() ?? "";
   return isAdminToken(text) ? text : null;
 }

@@ -187,7 +187,7 @@ export class RefusedAudit {
   }
 
   #write(tally: Tally, record: AuditRecord): boolean {
-    const isWritten = this.#deps.loop.auditRefused(record);
+    const isWritten = this.#deps.loop.audit(record);
     if (isWritten) tally.writtenToday += 1;
     return isWritten;
   }

@@ -20,8 +20,8 @@ export interface LogSource {
 
 /** A key that the hub made itself. */
 export interface OwnHubKey {
-  /** Its pin; the same one until it was switched to. Durable when this returns. */
-  prepareNext(): string;
+  /** Its pin; the same one until it was switched to. Durable when this returns. `announce` hears of a new one first, and may throw. */
+  prepareNext(announce: (pin: string) => void): string;
   /** New connections meet it when this resolves. */
   switchToNext(): Promise<void>;
   /** The pins to all nodes that are there. */

@@ -1,10 +1,10 @@
 // How the hub is reached: by TLS with a key of its own, with the operator's certificate, behind a proxy, or without TLS on this machine alone.
 // Whoever joins gets the pin of the key that he will meet. A key that nodes were given is never made anew in silence: they would all be cut off.
 import { join } from "node:path";
+import { writeDurably } from "@skerry/shared/runtime/durable-file.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import { ok, type Result } from "@skerry/shared/runtime/result.ts";
-import { writePrivately } from "../store/private-file.ts";
 import type { Store } from "../store/store.ts";
 import { type FileKey, readCertificateFiles } from "./certificate-files.ts";
 import { HubKey, PIN_FILE, PIN_SETTING } from "./hub-key.ts";
@@ -76,7 +76,7 @@ async function openChoice(choice: FrontChoice, parts: FrontParts): Promise<Resul
 
 function notePin(pin: string | null, { dataDir, store, log }: FrontParts): void {
   const before = store.setting(PIN_SETTING);
-  if (pin !== null) writePrivately(join(dataDir, PIN_FILE), `${pin}\n`);
+  if (pin !== null) writeDurably(join(dataDir, PIN_FILE), `${pin}\n`);
   if (pin === null || pin === before) return;
   if (before !== null) {
     log.warn("the hub's key is another one than before: nodes that were not told of it in time need a new join token", {

@@ -4,9 +4,9 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate
 import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pinOf } from "@skerry/shared/protocol/pin.ts";
+import { readIfThere, syncFolderOf, writeDurably } from "@skerry/shared/runtime/durable-file.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
-import { readIfThere, syncFolderOf, writePrivately } from "../store/private-file.ts";
 import type { FrontParts } from "./front.ts";
 
 export const KEY_FILE = "hub-key.pem";
@@ -44,7 +44,7 @@ export class HubKey {
     const keyFile = join(dataDir, KEY_FILE);
     if (renew) {
       rmSync(join(dataDir, NEXT_KEY_FILE), { force: true });
-      writePrivately(keyFile, freshKey().pem);
+      writeDurably(keyFile, freshKey().pem);
     }
     const given = store.setting(PIN_SETTING);
     const found = readIfThere(keyFile);
@@ -53,7 +53,7 @@ export class HubKey {
     if (key === null) {
       // Nobody was given a pin yet: what a crash left half made is of no use to anybody.
       key = freshKey();
-      writePrivately(keyFile, key.pem);
+      writeDurably(keyFile, key.pem);
     }
     const next = parseKey(readIfThere(join(dataDir, NEXT_KEY_FILE)) ?? "");
     const certificate = await certificateFor(dataDir, key, random);
@@ -72,27 +72,38 @@ export class HubKey {
     return { key: this.#key.pem, cert: this.#certificate };
   }
 
-  /** Makes the next key, durable when this returns; the same one as long as it was not switched to. */
-  prepareNext(): string {
+  /**
+   * Makes the next key, durable when this returns; the same one as long as it was not switched to. `announce` is given its pin before it is
+   * kept: when that throws, there is no next key.
+   */
+  prepareNext(announce: (pin: string) => void): string {
     if (this.#next === null) {
       const next = freshKey();
-      writePrivately(join(this.#folder, NEXT_KEY_FILE), next.pem);
+      announce(next.pin);
+      writeDurably(join(this.#folder, NEXT_KEY_FILE), next.pem);
       this.#next = next;
     }
     return this.#next.pin;
   }
 
-  /** From now on the next key is the hub's. One rename: a crash leaves the one or the other, and both are known to who was told. */
+  /**
+   * From now on the next key is the hub's. One rename, of which this object knows last: a crash leaves the one or the other, and both are known
+   * to who was told. Throws what the file system throws, and then nothing has changed.
+   */
   async switchToNext(): Promise<void> {
     const next = this.#next;
     if (next === null) throw new Error("bug: there is no next key to switch to");
+    // Of a key that is not in use yet after a crash: the next start makes the right one again.
+    const certificate = await certificateFor(this.#folder, next, this.#random);
+    // Asked for twice at once, the other one was first.
+    if (this.#next !== next) return;
+    writeDurably(join(this.#folder, PIN_FILE), `${next.pin}\n`);
     const keyFile = join(this.#folder, KEY_FILE);
     renameSync(join(this.#folder, NEXT_KEY_FILE), keyFile);
     syncFolderOf(keyFile);
     this.#key = next;
     this.#next = null;
-    this.#certificate = await certificateFor(this.#folder, next, this.#random);
-    writePrivately(join(this.#folder, PIN_FILE), `${next.pin}\n`);
+    this.#certificate = certificate;
   }
 }
 
@@ -117,7 +128,7 @@ async function certificateFor(folder: string, key: Key, random: Random): Promise
   const { makeCertificate, ownNames } = await import("./certificate.ts");
   // A serial number is positive: its first bit is 0.
   const made = await makeCertificate(key.pem, ownNames(), `4${random.hex(SERIAL_BYTES).slice(1)}`);
-  writePrivately(file, made);
+  writeDurably(file, made);
   return made;
 }
 

@@ -1,7 +1,7 @@
 // The hub's key and certificate on a real disk, and its port with TLS: what lasts, what is made anew, and what is refused at the door.
 import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { type AddressInfo, connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
@@ -111,14 +111,29 @@ test("[A205] the next key outlives a restart, and the switch is one rename", asy
   const front = await opened();
   if (front.kind !== "own") throw new Error("not its own");
   const [first] = pinsOf(front);
-  const next = front.key.prepareNext();
-  expect(front.key.prepareNext()).toBe(next);
+  const silently = () => undefined;
+  const untold = (): void => {
+    throw new Error("cannot be written down");
+  };
+  expect(() => front.key.prepareNext(untold)).toThrow("cannot be written down");
+  expect(front.key.nextPin).toBeNull();
+  const next = front.key.prepareNext(silently);
+  expect(front.key.prepareNext(untold)).toBe(next);
   expect([mode("hub-key-next.pem"), pinsOf(front), pinsOf(await opened())]).toEqual([
     0o600,
     [first, next],
     [first, next],
   ]);
-  await front.key.switchToNext();
+  // A disk that takes nothing more: nothing has changed, in memory and at rest, and it can be tried again.
+  const before = front.key.credentials();
+  rmSync(file("hub-pin"));
+  mkdirSync(file("hub-pin"));
+  await expect(front.key.switchToNext()).rejects.toThrow();
+  expect([pinsOf(front), front.key.credentials()]).toEqual([[first, next], before]);
+  rmSync(file("hub-pin"), { recursive: true });
+  expect(pinsOf(await opened())).toEqual([first, next]);
+  // Asked for twice at once, it is done once.
+  await Promise.all([front.key.switchToNext(), front.key.switchToNext()]);
   expect([pinsOf(front), pinsOf(await opened())]).toEqual([[next], [next]]);
 });
 

@@ -1,10 +1,9 @@
 // What of users must be readable again, the shared secrets of their second factors, is sealed with a key that lies beside the database and
 // not in it: who has the database, or a backup of it, has no second factor. AES-256-GCM by Node's own crypto.
 import { createCipheriv, createDecipheriv } from "node:crypto";
-import * as fs from "node:fs";
 import * as path from "node:path";
+import { readIfThere, writeDurably } from "@skerry/shared/runtime/durable-file.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
-import { writePrivately } from "../../store/private-file.ts";
 
 export const USER_KEY_FILE = "user-key";
 const KEY_BYTES = 32;
@@ -31,10 +30,10 @@ export interface UserKey {
 /** Throws what the file system throws; and for a file that holds no key: it is never replaced. */
 export function ensureUserKey(dataDir: string, random: Random): UserKey {
   const file = path.join(dataDir, USER_KEY_FILE);
-  const found = read(file);
+  const found = readIfThere(file)?.trim() ?? null;
   if (found === null) {
     const key = random.hex(KEY_BYTES);
-    writePrivately(file, `${key}\n`);
+    writeDurably(file, `${key}\n`);
     return { box: secretBox(key, random), file, outcome: "made" };
   }
   if (!/^[0-9a-f]{64}$/.test(found))
@@ -47,15 +46,6 @@ export function ensureUserKey(dataDir: string, random: Random): UserKey {
 /** The message is for the operator: what, and what to do next. */
 export class UserKeyError extends Error {
   override name = "UserKeyError";
-}
-
-function read(file: string): string | null {
-  try {
-    return fs.readFileSync(file, "utf8").trim();
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-    throw error;
-  }
 }
 
 /** `key`: 64 hex digits. */

@@ -1,6 +1,5 @@
 // The hub's key: which it is, making the next one, and changing over to it. Two steps, so that nodes hear of the next key before they meet it.
 import type { FastifyRequest } from "fastify";
-import { StoreError } from "../../store/store.ts";
 import { originOf } from "../audit.ts";
 import { actorOf } from "../auth.ts";
 import type { HttpDeps, OwnHubKey } from "../deps.ts";
@@ -21,8 +20,8 @@ export function hubKeyHandlers(deps: HttpDeps): HandlersOf<"getHubKey" | "prepar
       const before = viewOf(deps).next;
       // Asked for twice, it is the same one.
       if (before === null) refuseIfUnwell(deps);
-      const next = own.prepareNext();
-      audit(deps, request, before, next);
+      own.prepareNext((pin) => audit(deps, request, null, pin));
+      request.isAudited = true;
       own.tell();
       return viewOf(deps);
     },
@@ -86,11 +85,7 @@ function refuseIfUnwell(deps: HttpDeps): void {
 function audit(deps: HttpDeps, request: FastifyRequest, before: string | null, after: string): void {
   const who = { actor: actorOf(identityOf(request)), ...originOf(deps, request) };
   const what = { target: "hub-key", targetId: null, before, after, outcome: "done", code: null, count: 1 } as const;
-  try {
-    deps.store.appendAudit({ ...who, ...what }, deps.clock.wallMs());
-  } catch (error) {
-    if (!(error instanceof StoreError) || error.kind !== "full") throw error;
-    throw new HttpError("storage-full", "There is no space left on the hub's disk. Nothing was changed.");
-  }
-  request.isAudited = true;
+  if (deps.loop.audit({ ...who, ...what })) return;
+  refuseIfUnwell(deps);
+  throw new HttpError("stopping", "The hub is shutting down. Nothing was changed.");
 }

@@ -1,17 +1,8 @@
 // Opens the hub's database, or says in plain words why not. It must never start fresh over something that is there already:
 // a new database is made under another name and renamed when it is whole, so an empty or short file is always damage.
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { syncFolderOf } from "@skerry/shared/runtime/durable-file.ts";
 import Database, { type Database as Db } from "better-sqlite3";
 import { type DatabaseLock, lockDatabase } from "./lock.ts";
 import { APPLICATION_ID, migrate } from "./migrations.ts";
@@ -91,16 +82,7 @@ function createDatabase(path: string, first: FirstStart): void {
     db.close();
   }
   renameSync(fresh, path);
-  fsyncFolder(dirname(path));
-}
-
-function fsyncFolder(path: string): void {
-  const folder = openSync(path, "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  syncFolderOf(path);
 }
 
 function openExisting(path: string): Db {

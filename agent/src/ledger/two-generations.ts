@@ -1,49 +1,6 @@
-// Small files that survive a power cut at any instant: temp, fsync, rename, fsync of the folder; and the pair of two generations, for
-// what must not be lost to one bad sector either. Synchronous: used at joining and at start, never on a beaten path.
+// The pair of two generations of a small file, for what must not be lost to one bad sector either.
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
-import { dirname } from "node:path";
-
-/** Secrets live in these files: for their owner's eyes only. */
-const FILE_MODE = 0o600;
-
-export function fsyncFolder(folder: string): void {
-  const handle = openSync(folder, "r");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
-
-/** When it returns, the file holds `text` whatever happens next; when it throws, it holds what it held before. */
-export function writeDurably(path: string, text: string): void {
-  const temporary = `${path}.new`;
-  try {
-    const handle = openSync(temporary, "w", FILE_MODE);
-    try {
-      writeSync(handle, text);
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-  fsyncFolder(dirname(path));
-}
-
-/** null when it is not there. */
-export function readIfThere(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-    throw error;
-  }
-}
+import { readIfThere, writeDurably } from "@skerry/shared/runtime/durable-file.ts";
 
 /**
  * Two files in turn, each with a generation and a checksum: a write never touches the newest good one.
