@@ -8,7 +8,7 @@ import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Change } from "./change.ts";
 import { comeBackMs, isAfterPause } from "./liveness.ts";
-import { placedOf, serviceAt } from "./lookup.ts";
+import { byText, placedOf, serviceAt } from "./lookup.ts";
 import { gateOf } from "./rollout/slots.ts";
 import { type GateResult, isWishOf, type Rollout, type Wish, wishKey } from "./rollout-state.ts";
 import { afterMs, NO_USAGE, tighter, withoutWorkload, withWorkload } from "./usage.ts";
@@ -207,7 +207,7 @@ export function applyChange(world: World, change: Change): void {
       target.wishes.delete(change.key);
       return;
     case "policy-set":
-      target.policies.set(change.policy.name, change.policy);
+      setInOrder(target.policies, change.policy);
       return;
     case "policy-removed":
       target.policies.delete(change.name);
@@ -567,4 +567,14 @@ function setUnplaced(world: MutableWorld, unplaced: Unplaced): void {
 function clearUnplaced(world: MutableWorld, id: WorkloadId): void {
   world.unplaced.delete(id);
   dropFrom(world.unplacedByApp, workloadParts(id).app, id);
+}
+
+/** Policies are read for each slot on each node, and by name: sorted when one is set, not whenever they are read. */
+function setInOrder(policies: Map<string, Policy>, policy: Policy): void {
+  const after = policies.has(policy.name) ? [] : [...policies].filter(([name]) => byText(name, policy.name) > 0);
+  policies.set(policy.name, policy);
+  for (const [name, other] of after) {
+    policies.delete(name);
+    policies.set(name, other);
+  }
 }

@@ -224,6 +224,7 @@ export interface World {
   /** By `wishKey`. */
   readonly wishes: ReadonlyMap<string, Wish>;
   /** By name. */
+  /** In the order of their names. */
   readonly policies: ReadonlyMap<string, Policy>;
   /** What nodes found out about the placements' present spec hashes; none: open. Leaves with its placement. */
   readonly gates: ReadonlyMap<WorkloadId, GateResult>;

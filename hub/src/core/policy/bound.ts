@@ -6,22 +6,22 @@ import { type Ask, asksOf, type Subject } from "@skerry/shared/policy/asks.ts";
 import { judge, type Violation } from "@skerry/shared/policy/judge.ts";
 import type { Policy, ResolvedPolicy } from "@skerry/shared/policy/policy.ts";
 import { isAboutApp, isAboutNode, resolved, saysSomething } from "@skerry/shared/policy/resolve.ts";
-import { byText, specAt } from "../lookup.ts";
+import { specAt } from "../lookup.ts";
 import type { Node, Placement, Refusal, World } from "../world.ts";
 
 type Policies = Pick<World, "policies">;
 
-/** By name. */
-export const policiesByName = ({ policies }: Policies): readonly Policy[] =>
-  [...policies.values()].sort((a, b) => byText(a.name, b.name));
+/** By name, as the World has them. */
+const policiesOf = ({ policies }: Policies, app: AppName): readonly Policy[] =>
+  [...policies.values()].filter((policy) => isAboutApp(policy, app));
 
-const policiesOf = (world: Policies, app: AppName): readonly Policy[] =>
-  policiesByName(world).filter((policy) => isAboutApp(policy, app));
+/** Those that are about this app on this node, by name. */
+export const boundOn = (world: Policies, app: AppName, { labels }: Pick<Node, "labels">): readonly Policy[] =>
+  policiesOf(world, app).filter((policy) => isAboutNode(policy, labels));
 
 /** What counts for this app on this node. null: no policy is bound, so `restricted`. */
-export function policyOn(world: Policies, app: AppName, { labels }: Pick<Node, "labels">): ResolvedPolicy | null {
-  if (world.policies.size === 0) return null;
-  const bound = policiesOf(world, app).filter((policy) => isAboutNode(policy, labels));
+export function policyOn(world: Policies, app: AppName, node: Pick<Node, "labels">): ResolvedPolicy | null {
+  const bound = boundOn(world, app, node);
   return bound.length === 0 ? null : resolved(bound);
 }
 
@@ -50,7 +50,7 @@ export function policyRefusal(
   const spec = app === undefined ? null : specAt(app, slot.revision);
   if (spec === null || (asksNothing(slot.app, spec, slot.service) && !hasRules(world))) return null;
   const subject = subjectOf(slot.app, spec, slot.service);
-  const bound = policiesOf(world, slot.app).filter((policy) => isAboutNode(policy, node.labels));
+  const bound = boundOn(world, slot.app, node);
   const [first] = judge(subject, resolved(bound));
   if (first === undefined) return null;
   return {
@@ -73,7 +73,7 @@ function elsewhere(
   return other === undefined ? "" : `; policy ${other.name} allows it on nodes with ${other.nodeLabels.join(" or ")}`;
 }
 
-const hasSame = (violations: readonly Violation[], { rule, value, field }: Violation): boolean =>
+export const hasSame = (violations: readonly Violation[], { rule, value, field }: Violation): boolean =>
   violations.some((one) => one.rule === rule && one.value === value && one.field === field);
 
 export interface ServiceViolation {
@@ -116,7 +116,7 @@ export function othersThatAllow(
   if (service === undefined) return [];
   const about = policiesOf(world, app);
   const subject = subjectOf(app, spec, service);
-  return policiesByName(world)
+  return [...world.policies.values()]
     .filter((policy) => !about.includes(policy))
     .filter((policy) => !hasSame(judge(subject, resolved([...about, policy])), violation))
     .map((policy) => policy.name);

@@ -5,7 +5,7 @@ import { judge, type Violation } from "@skerry/shared/policy/judge.ts";
 import { resolved } from "@skerry/shared/policy/resolve.ts";
 import { placedOf, serviceOf, sorted, specAt } from "../lookup.ts";
 import type { App, World } from "../world.ts";
-import { appViolations, auditedViolations, policyOn, subjectOf } from "./bound.ts";
+import { appViolations, auditedViolations, boundOn, hasSame, type ServiceViolation, subjectOf } from "./bound.ts";
 
 export interface Found {
   readonly app: AppName;
@@ -26,28 +26,32 @@ export function checkApps(world: World): readonly Found[] {
   for (const name of sorted(world.apps.keys())) {
     const app = world.apps.get(name);
     if (app === undefined) continue;
-    const everywhere = appViolations(world, name, app.spec);
-    for (const one of everywhere) found.push({ app: name, ...one, node: null, enforced: true });
-    for (const one of auditedViolations(world, name, app.spec))
-      found.push({ app: name, ...one, node: null, enforced: false });
-    const told = new Set(everywhere.map(({ service }) => service));
-    found.push(...standing(world, app, told));
+    const refused = appViolations(world, name, app.spec);
+    const audited = auditedViolations(world, name, app.spec);
+    for (const one of refused) found.push({ app: name, ...one, node: null, enforced: true });
+    for (const one of audited) found.push({ app: name, ...one, node: null, enforced: false });
+    found.push(...ofPlaced(world, app, [...refused, ...audited]));
     if (found.length >= MAX_FOUND) return found.slice(0, MAX_FOUND);
   }
   return found;
 }
 
-/** Copies whose node's own policies refuse them, of services that are not refused everywhere. */
-function standing(world: World, app: App, told: ReadonlySet<ServiceName>): readonly Found[] {
+/** What the policies of the nodes on which copies are placed refuse, or would without audit mode, beside what is told of their services already. */
+function ofPlaced(world: World, app: App, told: readonly ServiceViolation[]): readonly Found[] {
   return sorted(placedOf(world, app.name)).flatMap((id): readonly Found[] => {
     const placement = world.placements.get(id);
     const node = placement === undefined ? undefined : world.nodes.get(placement.node);
     const spec = placement === undefined ? null : specAt(app, placement.revision);
     const service = spec === null || placement === undefined ? null : serviceOf(spec, placement.service);
-    if (node === undefined || spec === null || service === null || told.has(service.name)) return [];
-    const policy = policyOn(world, app.name, node) ?? resolved([]);
-    return judge(subjectOf(app.name, spec, service), policy).map((violation) => ({
-      ...{ app: app.name, service: service.name, node: node.id, violation, enforced: true },
-    }));
+    if (node === undefined || spec === null || service === null) return [];
+    const known = told.filter((one) => one.service === service.name).map(({ violation }) => violation);
+    const subject = subjectOf(app.name, spec, service);
+    const bound = boundOn(world, app.name, node);
+    const refused = judge(subject, resolved(bound));
+    return judge(subject, resolved(bound, true))
+      .filter((violation) => !hasSame(known, violation))
+      .map((violation) => ({
+        ...{ app: app.name, service: service.name, node: node.id, violation, enforced: hasSame(refused, violation) },
+      }));
   });
 }

@@ -129,6 +129,25 @@ test("[P313] audit mode allows, and tells: an event, and what the check says", (
   expect(checkApps(s.world)).toMatchObject([{ app: "meter", enforced: false, violation: { rule: "devices" } }]);
 });
 
+test("[P313] a policy in audit mode on some nodes tells what its rules would refuse of the copies there", () => {
+  const s = new Site();
+  const farm = s.join({ labels: { site: "farm" } });
+  s.meter({}, { replicas: "global" });
+  s.join({ labels: { site: "shop" } });
+  s.set("watch", { mode: "audit", nodeLabels: ["site=farm"], rules: { ...NO_RULES, requireMemoryLimit: true } });
+  s.decide();
+  expect(Object.keys(s.placed())).toHaveLength(2);
+  expect(checkApps(s.world)).toMatchObject([{ app: "meter", node: farm, enforced: false }]);
+  s.set("watch", { mode: "enforce", nodeLabels: ["site=farm"], rules: { ...NO_RULES, requireMemoryLimit: true } });
+  expect(checkApps(s.world)).toMatchObject([{ app: "meter", node: farm, enforced: true }]);
+});
+
+test("[P311] policies are kept in the order of their names, however they were set", () => {
+  const s = new Site();
+  for (const name of ["b", "d", "a", "c", "b"]) s.set(name, name === "b" ? { apps: [appName("x")] } : {});
+  expect([...s.world.policies.keys()]).toEqual(["a", "b", "c", "d"]);
+});
+
 test("[P314] a policy is set over the revision that was looked at, and only then", () => {
   const s = new Site();
   expect(s.set("a", {}, 1)?.code).toBe("conflict");

@@ -3,7 +3,6 @@
 import type { Policy } from "@skerry/shared/policy/policy.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { PolicyCommand } from "../../core/command.ts";
-import { policiesByName } from "../../core/policy/bound.ts";
 import { checkApps } from "../../core/policy/check.ts";
 import type { World } from "../../core/world.ts";
 import type { HttpDeps } from "../deps.ts";
@@ -16,7 +15,7 @@ type PolicyRoutes = "listPolicies" | "getPolicy" | "setPolicy" | "removePolicy" 
 
 export function policyHandlers(deps: HttpDeps): HandlersOf<PolicyRoutes> {
   return {
-    listPolicies: () => ({ items: policiesByName(deps.loop.world).map(policyView) }),
+    listPolicies: () => ({ items: [...deps.loop.world.policies.values()].map(policyView) }),
     getPolicy: ({ params }) => {
       const policy = deps.loop.world.policies.get(params.policy);
       if (policy !== undefined) return policyView(policy);
