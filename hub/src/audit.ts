@@ -12,6 +12,7 @@ import type { ApiToken, Change, JoinToken } from "./core/change.ts";
 import type { Command, CommandContext, People } from "./core/command.ts";
 import { type Role, scopeText } from "./core/permission.ts";
 import { type Rollout, type Wish, wishKey } from "./core/rollout-state.ts";
+import { isAboutUsers } from "./core/user-command.ts";
 import { type StoredValue, sameValue } from "./core/value.ts";
 import type { Node, World } from "./core/world.ts";
 import type { AuditRecord } from "./store/audit-chain.ts";
@@ -30,6 +31,10 @@ export function audited(
 ): Audited {
   const app = (name: AppName, before: string | null, after: string | null): Audited =>
     entry(`app/${name}`, null, before, after);
+  if (isAboutUsers(command)) {
+    const { target, before, after } = userWords(command, changes, people);
+    return entry(target, null, before, after);
+  }
   switch (command.kind) {
     case "apply-app":
       return app(command.spec.name, ...revisions(world, command.spec.name, changes));
@@ -95,20 +100,6 @@ export function audited(
     }
     case "remove-role":
       return entry(`role/${command.name}`, null, roleWords(people, command.name), null);
-    case "add-user":
-    case "set-user-role":
-    case "set-user-enabled":
-    case "set-password":
-    case "remove-user":
-    case "open-session":
-    case "close-sessions":
-    case "begin-second-factor":
-    case "confirm-second-factor":
-    case "renew-recovery-codes":
-    case "remove-second-factor": {
-      const { target, before, after } = userWords(command, changes, people);
-      return entry(target, null, before, after);
-    }
     case "set-value":
     case "remove-value": {
       const { kind, name } = command.value;

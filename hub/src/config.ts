@@ -1,7 +1,9 @@
 // The hub's configuration: flags before environment before defaults, checked here and nowhere else.
+
 import * as path from "node:path";
 import { readPin } from "@skerry/shared/protocol/pin.ts";
 import { MAX_PINS } from "@skerry/shared/protocol/version.ts";
+import { isLoopback } from "@skerry/shared/runtime/loopback.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import * as z from "zod";
 import type { FrontChoice } from "./tls/front.ts";
@@ -141,8 +143,6 @@ function readFiles(flags: HubFlags, env: Env, nextPin: string | undefined): Resu
 /** undefined: not given, or left empty by a shell or a unit file. */
 const said = (flag: string | undefined, env: Env, variable: string): string | undefined =>
   flag ?? (env[variable] === "" ? undefined : env[variable]);
-
-export const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.");
 
 function read<T>(
   flag: string,

@@ -285,10 +285,12 @@ class Loop implements ControlLoop {
     const { store } = this.#options;
     const isAboutUser = isAboutUsers(command);
     if (!isAboutUser && !isAboutPeople(command)) return null;
+    // A login must not read all users.
+    const user = isAboutUser && command.kind !== "add-user" ? store.user(command.user) : null;
     return {
       tokens: isAboutUser ? [] : store.apiTokens(),
       roles: store.roles(),
-      users: store.users(),
+      users: user === null ? store.users() : [user],
       sessions: isAboutUser ? store.sessionsOf(command.user) : [],
     };
   }

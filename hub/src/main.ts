@@ -1,5 +1,6 @@
 // Builds the real hub: clock, chance, disk, network. Starts it, says in plain words what a person does next, and stops it in order.
 // A start that cannot succeed ends with one message that names the next step, and changes nothing.
+
 import { mkdirSync, statSync } from "node:fs";
 import type { Server } from "node:http";
 import * as path from "node:path";
@@ -7,10 +8,11 @@ import type { InstallationId } from "@skerry/shared/model/ids.ts";
 import { valueWords } from "@skerry/shared/model/value-names.ts";
 import { type Clock, sleep, systemClock } from "@skerry/shared/runtime/clock.ts";
 import { jsonLog, type Log, type LogLevel } from "@skerry/shared/runtime/log.ts";
+import { isLoopback } from "@skerry/shared/runtime/loopback.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
-import { type HubConfig, isLoopback } from "./config.ts";
+import type { HubConfig } from "./config.ts";
 import { type ControlLoop, createControlLoop } from "./control-loop.ts";
 import { DEFAULT_SETTINGS } from "./core/decide.ts";
 import { usersOf } from "./core/value.ts";

@@ -285,7 +285,7 @@ export const DECODERS: readonly Fuzzed[] = [
   }),
   law("idempotency keys", fc.string({ unit: "binary", maxLength: 200 }), (text) => {
     try {
-      idempotencyKey(text, "admin", { method: "PUT", url: "/", body: null });
+      idempotencyKey(text, "admin", { method: "PUT", url: "/", body: null, authorization: "Bearer x" });
     } catch (error) {
       expectTrue(error instanceof HttpError && error.status === 400, `threw ${String(error)}`);
     }

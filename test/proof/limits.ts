@@ -39,7 +39,7 @@ const DOORS: readonly Door[] = [
       "hub/src/http/event-stream.ts",
       "hub/src/http/watch.ts",
       "hub/src/http/logs.ts",
-      "hub/src/http/standing.ts",
+      "hub/src/http/open-streams.ts",
     ],
   },
   {

@@ -1,5 +1,6 @@
 // handle: what becomes of a command. Pure: looks at the World, returns changes, or refuses with what to do instead.
 // Everything that is random, stored elsewhere or read from a clock comes in through the context.
+
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId, NodeName, Revision } from "@skerry/shared/model/ids.ts";
@@ -7,27 +8,29 @@ import { workloadParts } from "@skerry/shared/model/names.ts";
 import { valueWords } from "@skerry/shared/model/value-names.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
-import { err, ok } from "@skerry/shared/runtime/result.ts";
+import { ok } from "@skerry/shared/runtime/result.ts";
 import type { Change, JoinToken } from "./change.ts";
-import type { Command, CommandContext, HandleResult, RefusalCode } from "./command.ts";
+import type { Command, CommandContext, HandleResult } from "./command.ts";
 import { availabilityChanged, drainProblem } from "./drain-command.ts";
 import { NEW_LINEAGE } from "./lineage.ts";
 import { placedOf } from "./lookup.ts";
 import { handlePeople } from "./people-command.ts";
 import { appRefusal, auditEvents, handlePolicy } from "./policy/commands.ts";
+import { refuse } from "./refuse.ts";
 import { beginRollout, keptRevisions } from "./rollout/begin.ts";
 import { failedBefore, failedBeforeRefusal, handleRollout, hasFailedCopies } from "./rollout/commands.ts";
 import { activeRollout } from "./rollout/policy.ts";
 import { gateOf } from "./rollout/slots.ts";
 import type { FailedSpec } from "./rollout-state.ts";
 import { handleStanding, keyRevoked, revokedRefusal } from "./standing-command.ts";
-import { handleUsers } from "./user-command.ts";
+import { handleUsers, isAboutUsers } from "./user-command.ts";
 import { handleValue, missingValue, ownValueChanges, ownValuesRemoved } from "./value-command.ts";
 import { handleWish, reasonProblem, scaled } from "./wish-command.ts";
 import type { App, Node, World } from "./world.ts";
 
 /** Nothing changes in the World until the caller has committed and applied the changes. */
 export function handle(world: World, command: Command, context: CommandContext): HandleResult {
+  if (isAboutUsers(command)) return handleUsers(command, context);
   switch (command.kind) {
     case "apply-app":
       return applyApp(world, command, context);
@@ -68,18 +71,6 @@ export function handle(world: World, command: Command, context: CommandContext):
     case "set-policy":
     case "remove-policy":
       return handlePolicy(world, command, context);
-    case "add-user":
-    case "set-user-role":
-    case "set-user-enabled":
-    case "set-password":
-    case "remove-user":
-    case "open-session":
-    case "close-sessions":
-    case "begin-second-factor":
-    case "confirm-second-factor":
-    case "renew-recovery-codes":
-    case "remove-second-factor":
-      return handleUsers(command, context);
     case "set-value":
     case "remove-value":
     case "rewrap-values":
@@ -102,9 +93,6 @@ const LABEL_KEY = /^[a-zA-Z0-9](?:[a-zA-Z0-9._/-]*[a-zA-Z0-9])?$/;
 const MAX_TOKEN_USES = 10_000;
 /** A year: whoever needs longer has forgotten the token by then. */
 const MAX_TOKEN_LIFE_MS = 366 * 24 * 3_600_000;
-
-const refuse = (code: RefusalCode, message: string, hint: string, path: string | null = null): HandleResult =>
-  err({ code, message, hint, path });
 
 type CommandOf<K extends Command["kind"]> = Extract<Command, { readonly kind: K }>;
 

@@ -1,10 +1,12 @@
 // API tokens and own roles: what becomes of the commands about them. Pure. Whether the caller may give so much is judged at the door.
+
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
-import { err, ok } from "@skerry/shared/runtime/result.ts";
+import { ok } from "@skerry/shared/runtime/result.ts";
 import type { ApiToken } from "./change.ts";
-import type { Command, CommandContext, HandleResult, People, PeopleCommand, RefusalCode } from "./command.ts";
+import type { Command, CommandContext, HandleResult, People, PeopleCommand } from "./command.ts";
 import { byText, sorted } from "./lookup.ts";
 import { isBuiltinRole, isPermission, type Role } from "./permission.ts";
+import { refuse } from "./refuse.ts";
 
 /** A token for each person and each program of a large company; all are read when one is made. */
 export const MAX_API_TOKENS = 1_000;
@@ -27,9 +29,6 @@ const PEOPLE: ReadonlySet<Command["kind"]> = new Set<PeopleCommand["kind"]>([
   "remove-role",
 ]);
 export const isAboutPeople = (command: Command): command is PeopleCommand => PEOPLE.has(command.kind);
-
-const refuse = (code: RefusalCode, message: string, hint: string, path: string | null = null): HandleResult =>
-  err({ code, message, hint, path });
 
 export function handlePeople(command: PeopleCommand, context: CommandContext): HandleResult {
   const { people } = context;

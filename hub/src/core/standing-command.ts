@@ -2,10 +2,11 @@
 
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
-import { err, ok } from "@skerry/shared/runtime/result.ts";
+import { ok } from "@skerry/shared/runtime/result.ts";
 import type { Change, RevokedKey } from "./change.ts";
 import type { CommandContext, HandleResult, StandingCommand } from "./command.ts";
 import { NEW_LINEAGE } from "./lineage.ts";
+import { refuse } from "./refuse.ts";
 import { durationInWords } from "./why/words.ts";
 import type { Node, World } from "./world.ts";
 
@@ -69,12 +70,3 @@ export const revokedRefusal = ({ name, revokedAtMs, revokedBy }: RevokedKey, wal
     "if the machine is yours, remove its agent's data folder and join anew: it then makes another key",
     "publicKey",
   );
-
-function refuse(
-  code: "not-found" | "invalid" | "key-revoked",
-  message: string,
-  hint: string,
-  path: string | null,
-): HandleResult {
-  return err({ code, message, hint, path });
-}

@@ -1,12 +1,14 @@
 // Users and sessions: what becomes of the commands about them. Pure. Passwords and codes were checked before, and whether the caller may give
 // so much at the door; what may have changed meanwhile is looked at again here.
+
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
-import { err, ok } from "@skerry/shared/runtime/result.ts";
+import { ok } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
-import type { Command, CommandContext, CommandOutcome, HandleResult, People, RefusalCode } from "./command.ts";
+import type { Command, CommandContext, CommandOutcome, HandleResult, People } from "./command.ts";
 import { sorted } from "./lookup.ts";
 import { MAX_SCOPE, NAME, NAME_RULE } from "./people-command.ts";
 import { type Binding, isBuiltinRole, scopeText } from "./permission.ts";
+import { refuse } from "./refuse.ts";
 import {
   MAX_SESSIONS_EACH,
   MAX_USERS,
@@ -84,23 +86,20 @@ export type UserOutcome =
   | { readonly kind: "session-opened"; readonly session: Session; readonly user: User }
   | { readonly kind: "sessions-closed"; readonly count: number };
 
-const refuse = (code: RefusalCode, message: string, hint: string, path: string | null = null): HandleResult =>
-  err({ code, message, hint, path });
-
-const ABOUT_USERS: ReadonlySet<Command["kind"]> = new Set<UserCommand["kind"]>([
-  "add-user",
-  "set-user-role",
-  "set-user-enabled",
-  "set-password",
-  "remove-user",
-  "open-session",
-  "close-sessions",
-  "begin-second-factor",
-  "confirm-second-factor",
-  "renew-recovery-codes",
-  "remove-second-factor",
-]);
-export const isAboutUsers = (command: Command): command is UserCommand => ABOUT_USERS.has(command.kind);
+const ABOUT_USERS: Readonly<Record<UserCommand["kind"], true>> = {
+  "add-user": true,
+  "set-user-role": true,
+  "set-user-enabled": true,
+  "set-password": true,
+  "remove-user": true,
+  "open-session": true,
+  "close-sessions": true,
+  "begin-second-factor": true,
+  "confirm-second-factor": true,
+  "renew-recovery-codes": true,
+  "remove-second-factor": true,
+};
+export const isAboutUsers = (command: Command): command is UserCommand => Object.hasOwn(ABOUT_USERS, command.kind);
 
 export function handleUsers(command: UserCommand, context: CommandContext): HandleResult {
   const { people } = context;

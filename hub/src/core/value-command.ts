@@ -1,13 +1,15 @@
 // Secrets and configs: what becomes of the commands about them, and of those that apps bring with their files. Pure: contents come sealed,
 // versions are made up by the caller. A new version is a new spec of each app that uses the value, and rolls out like any change.
+
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { AppName } from "@skerry/shared/model/ids.ts";
 import type { ValueRef } from "@skerry/shared/model/value.ts";
 import { valueKey, valueWords } from "@skerry/shared/model/value-names.ts";
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
-import { err, ok } from "@skerry/shared/runtime/result.ts";
+import { ok } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
-import type { Command, CommandContext, HandleResult, RefusalCode, ValueCommand } from "./command.ts";
+import type { Command, CommandContext, HandleResult, ValueCommand } from "./command.ts";
+import { refuse } from "./refuse.ts";
 import {
   currentVersion,
   type FreshVersion,
@@ -38,9 +40,6 @@ const ABOUT_VALUES: ReadonlySet<Command["kind"]> = new Set<Command["kind"]>([
 ]);
 /** Whether its handler is told of the values that are stored. */
 export const needsValues = (command: Command): boolean => ABOUT_VALUES.has(command.kind);
-
-const refuse = (code: RefusalCode, message: string, hint: string, path: string | null = null): HandleResult =>
-  err({ code, message, hint, path });
 
 /** Makes a new revision of an app with this spec, the file's text as it was. */
 export type Revise = (spec: AppSpec, reason: string) => HandleResult;

@@ -1,12 +1,14 @@
 // Commands by which operators say what they want beside the file: stop, start, restart, pause, scale. Pure.
 // Each leaves a wish or a new revision behind, never a one-off call: so it survives reboots and reaches nodes that are away.
+
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { AppName, ServiceName } from "@skerry/shared/model/ids.ts";
 import { workloadId } from "@skerry/shared/model/names.ts";
-import { err, ok } from "@skerry/shared/runtime/result.ts";
+import { ok } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
 import type { CommandContext, HandleResult, WishCommand } from "./command.ts";
 import { placedOf, serviceOf, sorted } from "./lookup.ts";
+import { refuse } from "./refuse.ts";
 import { type Said, type Wish, wishKey } from "./rollout-state.ts";
 import { stopOfService, type WishTarget, wishesOf } from "./wishes.ts";
 import type { World } from "./world.ts";
@@ -24,13 +26,6 @@ export function reasonProblem(reason: string): HandleResult | null {
     "reason",
   );
 }
-
-const refuse = (
-  code: "not-found" | "invalid",
-  message: string,
-  hint: string,
-  path: string | null = null,
-): HandleResult => err({ code, message, hint, path });
 
 export function handleWish(world: World, command: WishCommand, context: CommandContext): HandleResult {
   const target = command.kind === "set-paused" ? wholeApp(command.app) : command.target;

@@ -4,6 +4,7 @@ import type * as z from "zod";
 import type { RouteName } from "./routes.ts";
 import * as apps from "./schemas/apps.ts";
 import * as audit from "./schemas/audit.ts";
+import { noBodySchema } from "./schemas/common.ts";
 import * as diffs from "./schemas/diff.ts";
 import * as events from "./schemas/events.ts";
 import * as hubKey from "./schemas/hub-key.ts";
@@ -85,7 +86,7 @@ export const api = {
   getLogs: { params: apps.appParams, query: logs.logsQuery, errors: [422, 429] },
 
   getHubKey: { response: hubKey.hubKeySchema },
-  prepareHubKey: { body: nodes.noBodySchema, response: hubKey.hubKeySchema, errors: [422, 507] },
+  prepareHubKey: { body: noBodySchema, response: hubKey.hubKeySchema, errors: [422, 507] },
   switchHubKey: { body: hubKey.switchHubKeyBodySchema, response: hubKey.hubKeySchema, errors: [413, 415, 422, 507] },
 
   listWorkloads: { query: workloads.listWorkloadsQuery, response: workloads.workloadPageSchema },
@@ -112,19 +113,19 @@ export const api = {
   },
   approveNode: {
     params: nodes.nodeParams,
-    body: nodes.noBodySchema,
+    body: noBodySchema,
     response: nodes.standingViewSchema,
     errors: [422, 507],
   },
   unfreezeNode: {
     params: nodes.nodeParams,
-    body: nodes.noBodySchema,
+    body: noBodySchema,
     response: nodes.standingViewSchema,
     errors: [422, 507],
   },
   revokeNode: {
     params: nodes.nodeParams,
-    body: nodes.noBodySchema,
+    body: noBodySchema,
     query: nodes.removeNodeQuery,
     response: nodes.revokedNodeSchema,
     errors: [422, 507],
@@ -225,7 +226,7 @@ export const api = {
   },
   listSecrets: { response: values.valueListSchema },
   removeSecret: { params: values.secretParams, response: values.removedValueSchema, errors: [422, 507] },
-  rotateSecretKeys: { body: nodes.noBodySchema, response: values.rotatedSchema, errors: [422, 507] },
+  rotateSecretKeys: { body: noBodySchema, response: values.rotatedSchema, errors: [422, 507] },
   setConfig: {
     params: values.configParams,
     body: values.setValueBodySchema,

@@ -1,7 +1,9 @@
 // Idempotency-Key: a write that is repeated under the same key is answered as the first time and done once. The answer is stored in the
 // transaction of the change itself, so there is no moment in which one is there without the other. It must never hold a secret.
+import { createHmac } from "node:crypto";
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
-import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import { assert } from "@skerry/shared/runtime/assert.ts";
+import type { FastifyRequest } from "fastify";
 import { HttpError, quoted } from "./errors.ts";
 
 /** A UUID has 36. */
@@ -22,8 +24,7 @@ export interface IdempotencyKey {
 export function idempotencyKey(
   header: string | string[] | undefined,
   credential: string,
-  request: { readonly method: string; readonly url: string; readonly body: unknown },
-  hash: (text: string) => string = sha256Hex,
+  request: Pick<FastifyRequest, "method" | "url" | "body" | "authorization">,
 ): IdempotencyKey | null {
   if (header === undefined) return null;
   if (typeof header !== "string" || !KEY.test(header)) {
@@ -31,9 +32,12 @@ export function idempotencyKey(
       path: "Idempotency-Key",
     });
   }
+  // Keyed by the caller's own token, which is not stored: a small secret in the body cannot be guessed from the hash.
+  assert(request.authorization !== null, "a write of somebody who is not known");
+  const text = `${request.method} ${request.url}\n${canonicalJson(request.body ?? null)}`;
   return {
     key: `${credential} ${header}`,
-    requestHash: hash(`${request.method} ${request.url}\n${canonicalJson(request.body ?? null)}`),
+    requestHash: createHmac("sha256", request.authorization).update(text).digest("hex"),
   };
 }
 

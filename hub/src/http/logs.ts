@@ -11,8 +11,8 @@ import type { CheckedOf } from "./api.ts";
 import type { HttpDeps } from "./deps.ts";
 import { HttpError, quoted } from "./errors.ts";
 import { findApp } from "./lookup.ts";
+import type { OpenStreams } from "./open-streams.ts";
 import type { LogNews } from "./schemas/logs.ts";
-import type { Standing } from "./standing.ts";
 import { workloadsOf } from "./views/apps.ts";
 
 /** Each costs a socket here and a stream for each workload. */
@@ -35,7 +35,7 @@ export interface Logs {
 
 type Query = CheckedOf<"getLogs">["query"];
 
-export function createLogs(deps: HttpDeps, standing: Standing): Logs {
+export function createLogs(deps: HttpDeps, streams: OpenStreams): Logs {
   const readers = new Set<Reader>();
   let stopped = false;
   return {
@@ -54,7 +54,7 @@ export function createLogs(deps: HttpDeps, standing: Standing): Logs {
       findApp(deps.loop.world, app);
       refuseUnfit(wanted(deps.loop.world).length, app, query);
       reply.hijack();
-      const forget = standing.add(request, () => reader.end());
+      const forget = streams.add(request, () => reader.end());
       const reader = new Reader(deps, reply, query, wanted, () => {
         readers.delete(reader);
         forget();

@@ -13,7 +13,7 @@ import { type Store, StoreError } from "../store/store.ts";
 import { MAX_REFUSED_PER_DAY } from "./audit.ts";
 import { CHANGES_PER_MINUTE, ChangeRate, MAX_CHANGES_AT_ONCE } from "./change-rate.ts";
 import { USE_SAVED_EVERY_MS } from "./identity.ts";
-import { createStanding, LOOK_MS } from "./standing.ts";
+import { createOpenStreams, LOOK_MS } from "./open-streams.ts";
 
 const WEB = "services:\n  web:\n    image: web:1\n    deploy:\n      mode: global\n";
 const PORT = `services:\n  web:\n    image: web:1\n    ports: ["80:80"]\n    deploy: { replicas: 3 }\n`;
@@ -634,11 +634,11 @@ describe("streams", () => {
     const clock = handClock();
     let isLetIn = true;
     const door = { stillOpen: () => isLetIn };
-    const standing = createStanding({ loop: hub.loop, clock, log: silentLog }, door);
+    const streams = createOpenStreams({ loop: hub.loop, clock, log: silentLog }, door);
     let ended = 0;
     // Only known by which one it is.
     const one = {} as FastifyRequest;
-    const forget = standing.add(one, () => {
+    const forget = streams.add(one, () => {
       ended += 1;
     });
     clock.run(LOOK_MS);
@@ -651,6 +651,6 @@ describe("streams", () => {
     forget();
     clock.run(LOOK_MS);
     expect(ended).toBe(1);
-    standing.stop();
+    streams.stop();
   });
 });

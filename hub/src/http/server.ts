@@ -1,9 +1,11 @@
 // The HTTP server: limits, the door, validation, errors. Registers the route table and nothing else; every route is authenticated
 // before its body is read. It must never answer with a stack, a secret, or a caller's words outside of JSON.
+
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import swagger from "@fastify/swagger";
 import { type Millis, sleep } from "@skerry/shared/runtime/clock.ts";
+import { isLoopback } from "@skerry/shared/runtime/loopback.ts";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { createSerializerCompiler, jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zod";
 import type { Access } from "../core/permission.ts";
@@ -19,14 +21,13 @@ import { HttpError, quoted } from "./errors.ts";
 import type { HandlerRequest, Handlers } from "./handler.ts";
 import { jsonHandlers } from "./handlers.ts";
 import { createAccounts } from "./login/accounts.ts";
-import { isLoopback } from "./login/browser.ts";
 import { SETUP_CSS, SETUP_HTML, SETUP_JS, SETUP_PAGE_POLICY } from "./login/setup-page.ts";
 import { createLogs, type Logs } from "./logs.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import { createOpenStreams } from "./open-streams.ts";
 import { MAX_REFUSALS, Refusals } from "./refusals.ts";
 import { type About, type Route, type RouteName, routes } from "./routes.ts";
 import { errorSchema } from "./schemas/common.ts";
-import { createStanding } from "./standing.ts";
 import { createWatch, type Watch } from "./watch.ts";
 
 /** A Compose file with its env files; the largest real ones are a tenth of it. */
@@ -132,9 +133,9 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   addAuditCheck(app);
   addObservers(app, deps, metrics);
   await app.register(swagger, openapiOptions(deps.version));
-  const standing = createStanding(deps, door);
-  const watch = createWatch(deps, standing);
-  const logs = createLogs(deps, standing);
+  const streams = createOpenStreams(deps, door);
+  const watch = createWatch(deps, streams);
+  const logs = createLogs(deps, streams);
   const accounts = createAccounts(deps, door.admit);
   registerRoutes(app, jsonHandlers(deps, accounts), metrics, watch, logs);
   await app.ready();
@@ -147,7 +148,7 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
     stop: async () => {
       watch.stop();
       logs.stop();
-      standing.stop();
+      streams.stop();
       const closed = app.close();
       app.server.closeIdleConnections();
       await Promise.race([closed, sleep(deps.clock, DRAIN_MS)]);

@@ -13,9 +13,9 @@ import { findSeenNode, sightOfCaller } from "./caller.ts";
 import type { HttpDeps } from "./deps.ts";
 import { HttpError } from "./errors.ts";
 import { EventStream, message, parsePosition, type StreamSource, type WatchPosition } from "./event-stream.ts";
+import type { OpenStreams } from "./open-streams.ts";
 import type { WatchNews } from "./schemas/events.ts";
 import { seenWorld, seesEvent } from "./seen.ts";
-import type { Standing } from "./standing.ts";
 import { nodeRef } from "./views/node-ref.ts";
 import { reachabilityView } from "./views/nodes.ts";
 import { workloadView } from "./views/workloads.ts";
@@ -54,7 +54,7 @@ interface Unsaid {
   readonly nodes: Set<NodeId>;
 }
 
-export function createWatch(deps: HttpDeps, standing: Standing): Watch {
+export function createWatch(deps: HttpDeps, streams: OpenStreams): Watch {
   const watchers = new Set<Watcher>();
   let stopped = false;
   let timer: { readonly delayMs: number; readonly handle: Timer } | null = null;
@@ -91,7 +91,7 @@ export function createWatch(deps: HttpDeps, standing: Standing): Watch {
       const filter = filterOf(deps, request);
       reply.hijack();
       const watcher = openStream(deps, reply, start, filter, watchers);
-      const forget = standing.add(request, () => watcher.stream.end());
+      const forget = streams.add(request, () => watcher.stream.end());
       reply.raw.once("close", forget);
     },
     size: () => watchers.size,

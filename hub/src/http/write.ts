@@ -1,7 +1,6 @@
 // Carries a command to the control loop and its outcome back: who asks, under which idempotency key, and which error a refusal becomes.
 // Every change that the API makes goes through here, and into the audit log with it.
 import { assert, assertNever } from "@skerry/shared/runtime/assert.ts";
-import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import type { FastifyRequest } from "fastify";
 import type { SubmitContext, SubmitRefusal } from "../control-loop.ts";
 import type { Command, CommandOutcome, CommandRefusal } from "../core/command.ts";
@@ -37,12 +36,7 @@ export function write<T>(
   const key =
     replayed === "never"
       ? null
-      : idempotencyKey(
-          request.headers["idempotency-key"],
-          credentialOf(identity, deps.adminTokenHash),
-          request,
-          hashFor(deps, request),
-        );
+      : idempotencyKey(request.headers["idempotency-key"], credentialOf(identity, deps.adminTokenHash), request);
   const before = key === null ? null : replay(key, deps.store.idempotent(key.key));
   // What is stored under a key is what `answer` of the same request made: the request's hash was compared.
   if (before !== null) {
@@ -93,14 +87,6 @@ export function writeAs(
   if (who.account !== null && submitted.value.isChange) changeRate.count(who.account);
   return submitted.value.outcome;
 }
-
-/** Of a request that brings a secret no plain hash is kept: what is small could be guessed from it. */
-function hashFor({ keyring }: HttpDeps, { body }: FastifyRequest): (text: string) => string {
-  const brings = typeof body === "object" && body !== null && ("value" in body || hasSome(body));
-  return brings ? (text) => keyring.mac(text) : sha256Hex;
-}
-const hasSome = (body: object): boolean =>
-  "values" in body && typeof body.values === "object" && body.values !== null && Object.keys(body.values).length > 0;
 
 function refuseTooFast(waitMs: number): void {
   if (waitMs === 0) return;

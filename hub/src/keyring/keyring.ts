@@ -2,7 +2,7 @@
 // encryption (AES-256-GCM): each content has a random key of its own, which is wrapped by the current key of the ring; so a rotation wraps
 // small keys anew and touches no content. Whoever has the database alone has nothing. It must never make a new file over a lost or damaged one by
 // itself: that happens with the first content that is sealed anew.
-import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
+import { createCipheriv, createDecipheriv } from "node:crypto";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import { type KeyFile, type RingKey, readKeys, writeKeys } from "./key-file.ts";
 
@@ -37,8 +37,6 @@ export interface Keyring {
   rotate(): void;
   /** Forgets older keys that are not among those in use. The number forgotten. */
   retire(inUse: ReadonlySet<string>): number;
-  /** A keyed hash, so that what is small cannot be guessed from it. Throws KeyringError. */
-  mac(text: string): string;
   /** How many keys; null: there is no file yet, or it is lost. */
   size(): number | null;
 }
@@ -107,10 +105,6 @@ class FileKeyring implements Keyring {
     const kept = keys.filter(({ id }, at) => at === keys.length - 1 || inUse.has(id));
     if (kept.length < keys.length) this.#write(kept);
     return keys.length - kept.length;
-  }
-
-  mac(text: string): string {
-    return createHmac("sha256", this.#current().secret).update(`mac\n${text}`).digest("hex");
   }
 
   #keys(): readonly RingKey[] {

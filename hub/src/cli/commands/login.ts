@@ -1,7 +1,9 @@
 // `skerry login URL`: asks for the token, or with --user for the password, tries it, and keeps what lets one in. Neither is ever an argument:
 // others could read it there.
+
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { isLoopback } from "@skerry/shared/runtime/loopback.ts";
 import { createClient } from "../client.ts";
 import { hubUrl, pinKept, readContexts, writeContexts } from "../contexts.ts";
 import { CliFailure, EXIT, type ExitCode, usage } from "../failure.ts";
@@ -37,7 +39,7 @@ export async function run(io: Io, options: Options): Promise<ExitCode> {
     contexts: { ...before.contexts, [name]: { url, token, pin } },
   });
   io.out(`Logged in to ${url} (Skerry ${hub.version}, installation ${hub.installation}). Kept in ${path}.\n`);
-  if (url.startsWith("http://") && !isLocal(new URL(url).hostname)) {
+  if (url.startsWith("http://") && !isLoopback(new URL(url).hostname)) {
     io.err(
       "skerry: warning: this address is not encrypted: the token crosses the network as it is. Use it on networks you trust.\n",
     );
@@ -59,10 +61,6 @@ async function sessionOf(io: Io, url: string, pin: string | null, name: string):
   if (token === null)
     throw new CliFailure("The hub gave no session.", { hint: "Install the hub's version of skerry." });
   return token;
-}
-
-function isLocal(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || host.startsWith("127.");
 }
 
 async function readToken(io: Io, { tokenFile }: Options): Promise<string> {

@@ -1,11 +1,13 @@
 // Policies: what becomes of the commands about them, and of an app that they refuse. Pure. A policy never stops what runs: it is asked
 // when something is to change.
+
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import { canonicalJson } from "@skerry/shared/model/canonical.ts";
 import type { Policy } from "@skerry/shared/policy/policy.ts";
-import { err, ok } from "@skerry/shared/runtime/result.ts";
+import { ok } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "../change.ts";
-import type { CommandContext, HandleResult, PolicyCommand, RefusalCode } from "../command.ts";
+import type { CommandContext, HandleResult, PolicyCommand } from "../command.ts";
+import { refuse } from "../refuse.ts";
 import type { World } from "../world.ts";
 import { appViolations, auditedViolations, othersThatAllow, type ServiceViolation } from "./bound.ts";
 
@@ -13,9 +15,6 @@ import { appViolations, auditedViolations, othersThatAllow, type ServiceViolatio
 export const MAX_POLICIES = 100;
 /** One sentence with more mistakes than this is not read. */
 const MAX_TOLD = 5;
-
-const refuse = (code: RefusalCode, message: string, hint: string, path: string | null = null): HandleResult =>
-  err({ code, message, hint, path });
 
 export function handlePolicy(world: World, command: PolicyCommand, context: CommandContext): HandleResult {
   const before = world.policies.get(command.name);

@@ -1,19 +1,18 @@
 // What operators ask of rollouts: pause, resume (which also promotes canaries), undo. And what apply refuses because it failed before. Pure.
+
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { AppName, Revision } from "@skerry/shared/model/ids.ts";
-import { err, ok } from "@skerry/shared/runtime/result.ts";
+import { ok } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "../change.ts";
-import type { CommandContext, HandleResult, RefusalCode, RolloutCommand } from "../command.ts";
+import type { CommandContext, HandleResult, RolloutCommand } from "../command.ts";
 import { copiesOf } from "../lookup.ts";
 import { appRefusal } from "../policy/commands.ts";
+import { refuse } from "../refuse.ts";
 import type { FailedSpec, Rollout, ServiceRollout } from "../rollout-state.ts";
 import type { App, Placement, World } from "../world.ts";
 import { beginRollout, keptRevisions } from "./begin.ts";
 import { activeRollout } from "./policy.ts";
 import { gateOf } from "./slots.ts";
-
-const refuse = (code: RefusalCode, message: string, hint: string, path: string | null = null): HandleResult =>
-  err({ code, message, hint, path });
 
 export function handleRollout(world: World, command: RolloutCommand, context: CommandContext): HandleResult {
   const app = world.apps.get(command.app);

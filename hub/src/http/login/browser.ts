@@ -1,5 +1,6 @@
 // What is asked of requests that a browser may have sent for a page that is not ours: cookies go along by themselves, bearer tokens do not.
 // The cookie cannot be read by scripts, is sent to this host alone and, over TLS, was set by it alone (__Host-).
+import { isLoopback } from "@skerry/shared/runtime/loopback.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { HttpError, quoted } from "../errors.ts";
 import { COOKIE_LIFE_SECONDS, isSessionToken } from "./sessions.ts";
@@ -99,9 +100,4 @@ const foreign = (why: string): HttpError =>
 export function refuseInClear(request: FastifyRequest): void {
   if (isTls(request) || (isLoopback(request.ip) && isLoopback(request.hostname))) return;
   throw new HttpError("not-private", "Passwords are not taken over a connection that others can read.");
-}
-
-export function isLoopback(host: string): boolean {
-  const plain = host.replace(/^\[|\]$/g, "").replace(/^::ffff:/i, "");
-  return plain === "localhost" || plain === "::1" || /^127\.\d+\.\d+\.\d+$/.test(plain);
 }

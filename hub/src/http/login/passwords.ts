@@ -1,6 +1,8 @@
 // Passwords: hashed and checked with scrypt, as many at once as the machine bears. Without a bound, whoever sends logins would fill the memory
 // and keep all of Node's few threads from the disk. It must never log, keep or compare a password in clear.
+
 import { type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
+import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import type { PasswordHash } from "../../core/user.ts";
 import { HttpError } from "../errors.ts";
@@ -40,7 +42,8 @@ export class Passwords {
   async hash(password: string): Promise<PasswordHash> {
     const salt = this.#random.hex(SALT_BYTES);
     const key = await this.#derive(password, { ...this.#cost, salt });
-    return { kind: "scrypt", ...this.#cost, salt, hash: key?.toString("hex") ?? "" };
+    assert(key !== null, "our own cost of a password is more than we bear");
+    return { kind: "scrypt", ...this.#cost, salt, hash: key.toString("hex") };
   }
 
   /** `stored` null: no such user; the same work, and false. Throws `overloaded`. */

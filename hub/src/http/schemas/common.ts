@@ -72,3 +72,6 @@ export const MAX_LABELS = 64;
 export const labelsSchema = z
   .record(labelKeySchema, labelValueSchema)
   .refine((labels) => Object.keys(labels).length <= MAX_LABELS, `at most ${MAX_LABELS} labels`);
+
+/** Of a change that its address says whole. */
+export const noBodySchema = z.nullish(z.strictObject({}));

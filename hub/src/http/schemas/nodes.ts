@@ -104,9 +104,6 @@ export const changeNodeBodySchema = z.strictObject({
   unsetLabels: z.array(labelKeySchema).max(MAX_LABELS).default([]),
 });
 /** A request of its own, as it is another permission: labels decide what runs where, and who may see it. */
-/** Of a change that its address says whole. */
-export const noBodySchema = z.nullish(z.strictObject({}));
-
 export const setAvailabilityBodySchema = z.strictObject({
   /** cordoned: takes nothing new and keeps what it has. draining: what may move is moved elsewhere, too. */
   availability: availabilitySchema,

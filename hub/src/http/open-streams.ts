@@ -9,7 +9,7 @@ import type { Door } from "./door.ts";
 /** The beat of the streams themselves: nobody sees it sooner. */
 export const LOOK_MS = 15_000;
 
-export interface Standing {
+export interface OpenStreams {
   /** `end` is called once, when the request would no longer be let in. Returns what forgets it. */
   add(request: FastifyRequest, end: () => void): () => void;
   stop(): void;
@@ -24,10 +24,10 @@ const LETTING_IN: ReadonlySet<Change["kind"]> = new Set<Change["kind"]>([
   "session-removed",
 ]);
 
-export function createStanding(
+export function createOpenStreams(
   { loop, clock, log }: Pick<HttpDeps, "loop" | "clock" | "log">,
   door: Pick<Door, "stillOpen">,
-): Standing {
+): OpenStreams {
   const open = new Map<FastifyRequest, () => void>();
   let timer: Timer | null = null;
   const look = (): void => {
