@@ -70,7 +70,11 @@ export function onlyShipped(sbom: Sbom, lock: Lock): Sbom {
 
 export async function makeSbom(lock: Lock): Promise<Sbom> {
   const words = ["sbom", "--sbom-format", "cyclonedx", "--package-lock-only"];
-  const { stdout } = await promisify(execFile)("npm", words, { cwd: ROOT, maxBuffer: MAX_OUTPUT_BYTES });
+  const { stdout } = await promisify(execFile)("npm", words, {
+    ...{ cwd: ROOT, maxBuffer: MAX_OUTPUT_BYTES },
+    // Node would leave compiled code in the folder for what is temporary.
+    env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: "1" },
+  });
   return onlyShipped(JSON.parse(stdout) as Sbom, lock);
 }
 

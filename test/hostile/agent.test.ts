@@ -89,9 +89,6 @@ test("(H26) with another node's folder a machine is that node and no more; it ca
   mixed.say(await helloOf(mixed, { ...right, privateKey: left.privateKey }));
   expect((await mixed.ended()).code).toBe(4401);
   expect(link.closed()).toBeNull();
-  // A ledger of another node: what it holds is not for this one.
-  const theirs = at(7, ["a"], { node: "n00000000000000ff" as NodeId });
-  expect(offer(null, whole(theirs))).toMatchObject({ kind: "refuse", reason: "foreign" });
 });
 
 test("(H70) the ledger and the node's key are for their owner alone", () => {

@@ -502,6 +502,8 @@ test("[A124] what cannot be stored is counted until it can, and what was counted
     ["removeApp", 1],
     [null, 4],
   ]);
+  // What is checked after each test asks a hub that answers.
+  await hub.close();
   hub = await startTestHub();
 });
 

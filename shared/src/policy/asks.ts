@@ -154,8 +154,9 @@ export const isRoot = (user: string): boolean => /^(?:root|[+-]?0+)(?::|$)/.test
 
 function identity(spec: ContainerSpec): readonly Ask[] {
   const { user, workingDir, runtime, isolation, cgroupParent } = spec;
-  // A way out of a container through a file that the runtime had open: runc's CVE-2024-21626.
-  const intoProc = workingDir !== null && /^\/+(?:\.\/+)*proc(?:\/|$)/.test(workingDir);
+  // A way out of a container through a file that the runtime had open: runc's CVE-2024-21626. What goes up may lead there as well.
+  const steps = (workingDir ?? "").split("/").filter((step) => step !== "" && step !== ".");
+  const intoProc = workingDir !== null && (steps[0] === "proc" || steps.includes(".."));
   return [
     ...(user !== null && isRoot(user) ? [ask("user", "run-as-non-root", user, "baseline")] : []),
     ...(intoProc ? [ask("working_dir", "proc-mount", workingDir, "never")] : []),
@@ -288,15 +289,20 @@ function networkOptions({ external, driver, driverOptions }: AppNetwork): readon
 /** They write to the node's own disk or journal; others send to an address from the engine itself, past every network. */
 const LOG_DRIVERS = new Set(["json-file", "local", "journald", "none"]);
 
+/** What the engine takes where the file is silent (Docker's documentation of its logging drivers). null: no bound. */
+const ENGINE_LOGS = {
+  local: { size: "20m", files: "5" },
+  "json-file": { size: null, files: "1" },
+} as const;
+
 function logging({ logging: { driver, options } }: ContainerSpec): readonly Ask[] {
   if (!LOG_DRIVERS.has(driver)) return [ask("logging", "log-driver", driver, "baseline")];
   if (driver === "journald" || driver === "none") return [];
-  // An engine's own default for `local` is bounded, for `json-file` it is not.
-  const size = options["max-size"];
-  const bytes = size === undefined ? (driver === "local" ? 0 : Number.POSITIVE_INFINITY) : sizeBytes(size);
-  const files = Number(options["max-file"] ?? 1);
-  if (bytes * files <= MOST_LOG_BYTES) return [];
-  return [ask("logging", "log-size", `${size ?? "no max-size"} × ${options["max-file"] ?? 1}`, "baseline")];
+  const { size, files } = ENGINE_LOGS[driver === "local" ? "local" : "json-file"];
+  const [maxSize, maxFiles] = [options["max-size"] ?? size, options["max-file"] ?? files];
+  const bytes = maxSize === null ? Number.POSITIVE_INFINITY : sizeBytes(maxSize) * Number(maxFiles);
+  if (bytes <= MOST_LOG_BYTES) return [];
+  return [ask("logging", "log-size", `${maxSize ?? "no max-size"} × ${maxFiles}`, "baseline")];
 }
 
 /** "10m" as engines read it; infinite for what has no bound or is not understood. */

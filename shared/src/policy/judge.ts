@@ -104,11 +104,14 @@ function askViolation({ field, rule, value, needs, grant }: Ask, { profile }: Re
 function imageParts(image: string): { readonly path: string; readonly tag: string | null; readonly digest: boolean } {
   const [named = "", digest] = image.split("@", 2);
   const first = named.split("/", 1)[0] ?? "";
-  const hasRegistry = named.includes("/") && (/[.:]/.test(first) || first === "localhost");
+  // As engines tell a registry from a folder of docker.io, which has no capitals.
+  const isHost = /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
+  const hasRegistry = named.includes("/") && isHost;
   const tagAt = named.lastIndexOf(":");
   const tagged = tagAt > named.lastIndexOf("/");
   const bare = tagged ? named.slice(0, tagAt) : named;
-  const path = hasRegistry ? bare : bare.includes("/") ? `docker.io/${bare}` : `docker.io/library/${bare}`;
+  const full = hasRegistry ? bare.replace(/^index\.docker\.io\//, "docker.io/") : `docker.io/${bare}`;
+  const path = full.replace(/^docker\.io\/([^/]+)$/, "docker.io/library/$1");
   return { path, tag: tagged ? named.slice(tagAt + 1) : null, digest: digest !== undefined };
 }
 

@@ -1,9 +1,9 @@
 // One open two-way text channel: a websocket in production, a simulated wire in the simulator. Both ends see the same shape.
 
 export interface Connection {
-  /** Queues a frame. Never throws; on a closed connection it does nothing. */
   /** What binds a signature to this very connection, see binding.ts. Absent where TLS does not end at both sides. */
   readonly binding?: string;
+  /** Queues a frame. Never throws; on a closed connection it does nothing. */
   send(text: string): void;
   /** Bytes queued and not yet handed to the system: for cutting off a peer that does not read. */
   bufferedBytes(): number;
