@@ -6,9 +6,13 @@ import { join } from "node:path";
 import { readCommand } from "@skerry/agent/config.ts";
 import { IdentityFile } from "@skerry/agent/ledger/identity-file.ts";
 import { parseAssignment, parseBoots, parseEvent, parseIdentity, parseMemory } from "@skerry/agent/ledger/stored.ts";
+import { policyFieldsSchema } from "@skerry/shared/policy/policy.ts";
 import { decodeToAgent, decodeToHub, encodeToAgent, encodeToHub } from "@skerry/shared/protocol/codec.ts";
+import { readJoinToken, writeJoinToken } from "@skerry/shared/protocol/join-token.ts";
 import { logAskSchema, logItemSchema } from "@skerry/shared/protocol/streams.ts";
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
+import { systemRandom } from "@skerry/shared/runtime/random.ts";
+import { boxPublicKeyOf, openBox, sealBox } from "@skerry/shared/runtime/sealed-box.ts";
 import fc from "fast-check";
 import { runWords } from "../../hub/src/cli/testing.ts";
 import { compileCompose } from "../../hub/src/compose/compile.ts";
@@ -18,6 +22,7 @@ import { HttpError } from "../../hub/src/http/errors.ts";
 import { idempotencyKey } from "../../hub/src/http/idempotency.ts";
 import { anAssignment, anIdentity, aWorkloadMemory } from "../contract/ledger-samples.ts";
 import { startTestHub } from "../unit/http-hub.ts";
+import { HASH, TO_AGENT, TO_HUB } from "./samples.ts";
 
 export interface Budget {
   readonly seed: number;
@@ -84,62 +89,6 @@ const law = <T>(name: string, arbitrary: fc.Arbitrary<T>, holds: (value: T) => v
   run: async (budget) => fc.assert(fc.property(arbitrary, holds), params(budget)),
 });
 
-const HASH = "a".repeat(64);
-const position = { epoch: 1, generation: 2 };
-const TO_HUB = [
-  {
-    type: "hello",
-    protocol: 3,
-    protocolMinimum: 3,
-    node: "n0123456789abcdef",
-    signature: "0".repeat(128),
-    bootId: "b",
-    runId: "r",
-    agentVersion: "v",
-    have: { position, hash: HASH },
-  },
-  { type: "beat", n: 1 },
-  { type: "accepted", position, hash: HASH },
-  { type: "refused", position, reason: "stale", message: "m", have: null },
-  { type: "need-whole", have: null },
-  {
-    type: "report",
-    report: {
-      ...{ whole: true, observed: position, gone: ["a/b/1"], facts: null, figures: null, conditions: null },
-      ports: [],
-      workloads: [
-        {
-          id: "a/b/1",
-          revision: 1,
-          specHash: HASH,
-          state: { kind: "waiting", reason: "r" },
-          forMs: 1,
-          containerId: null,
-          imageId: null,
-          restarts: 0,
-        },
-      ],
-    },
-  },
-  { type: "events", items: [{ seq: 1, bootId: "b", ageMs: 0, event: { kind: "engine-lost", reason: "r" } }] },
-];
-const TO_AGENT = [
-  { type: "challenge", nonce: HASH },
-  {
-    type: "welcome",
-    protocol: 3,
-    installation: "i0123456789abcdef",
-    hubVersion: "v",
-    heartbeatMs: 20_000,
-    eventsAcked: 0,
-  },
-  { type: "pace", heartbeatMs: 1_000 },
-  { type: "beat-ack", n: 1 },
-  { type: "assign", assignment: anAssignment(3) },
-  { type: "events-ack", seq: 1 },
-  { type: "goodbye", reason: "r", reconnectWithinMs: 5 },
-  { type: "open-stream", ticket: "t" },
-];
 const ITEMS = [
   { kind: "line", stream: "stdout", at: "2026-11-21T10:00:00.5Z", text: "t", more: false },
   { kind: "skipped", lines: 3 },
@@ -152,12 +101,26 @@ const header = fc.oneof(
   fc
     .tuple(
       fc.constantFrom("Bearer ", "bearer  ", "Basic ", ""),
-      fc.constantFrom("ska1.", "skt1.", "skj1.", "skj1.0123456789ab."),
+      fc.constantFrom("ska1.", "skt1.", "skj1.", `skj1.${HASH}.0123456789ab.`, "skj1.plain."),
       fc.string({ unit: fc.constantFrom(..."0123456789abcdef.-_ \t\n"), maxLength: 90 }),
     )
     .map((parts) => parts.join("")),
 );
 const NOBODY = { adminTokenHash: HASH, joinToken: () => null, provider: { identify: () => null }, wallMs: () => 0 };
+
+const BOX_KEY = "5".repeat(64);
+const BOX = sealBox(boxPublicKeyOf(BOX_KEY), "here", Buffer.from("a secret"), systemRandom) ?? "";
+const BOX_BYTES = Buffer.from(BOX, "base64");
+/** With one character of it changed, or cut. */
+const nearlyBox = fc
+  .tuple(fc.nat(BOX.length - 1), fc.constantFrom(..."ABab01+/="), fc.boolean())
+  .map(([at, put, isCut]) => (isCut ? BOX.slice(0, at) : BOX.slice(0, at) + put + BOX.slice(at + 1)));
+
+const POLICY = {
+  ...{ profile: "restricted", mode: "enforce", apps: ["shop"], nodeLabels: ["a=b"] },
+  grants: { devices: ["/dev/ttyUSB*"], hostPaths: [{ path: "/srv", readOnly: true }], capabilities: ["NET_RAW"] },
+  rules: { registries: ["docker.io"], forbidLatest: true },
+};
 
 const COMPOSE = [
   "services:\n",
@@ -282,6 +245,19 @@ export const DECODERS: readonly Fuzzed[] = [
         "a refusal repeats the token",
       );
     }
+  }),
+  law("join tokens", header, (text) => {
+    const token = readJoinToken(text.replace("Bearer ", ""));
+    if (token !== null) expectTrue(text.includes(writeJoinToken(token)), "what was taken is not what was said");
+  }),
+  law("sealed boxes", fc.oneof(fc.base64String({ maxLength: 400 }), nearlyBox), (box) => {
+    expectTrue(
+      openBox(BOX_KEY, "here", box) === null || Buffer.from(box, "base64").equals(BOX_BYTES),
+      "a box that is not the one was opened",
+    );
+  }),
+  law("policies", nearly([POLICY]), (text) => {
+    refusesByError(() => policyFieldsSchema.parse(JSON.parse(text)));
   }),
   law("idempotency keys", fc.string({ unit: "binary", maxLength: 200 }), (text) => {
     try {
