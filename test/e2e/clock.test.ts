@@ -192,3 +192,19 @@ test("[I8] [I9] [I24] without the hub, agents start again in other years, touch 
   await untilGood(fleet(), "healed");
   expect(await fingerprints(fleet(), "still")).toEqual(rebooted);
 });
+
+test("[I24] (H24) a revoked node stays revoked, wherever its clock is set", async () => {
+  const node = fleet().node(2);
+  const failure = async (): Promise<string> => (await node.status()).link.failure?.kind ?? "";
+  const running = await runningOn(node, "still");
+  await fleet().skerry(["node", "revoke", node.name, "--yes"]);
+  for (const offset of ["-56y", "-1y", "+70y"]) {
+    await node.killAgent();
+    jump(offset);
+    node.startAgent();
+    await until(`it is refused at ${offset}`, async () => (await failure()) === "revoked", SOON_MS);
+    expect((await fleet().hub.call("GET", `/v1/nodes/${node.name}`)).status).toBe(404);
+  }
+  // It is nobody's enemy that its containers run on.
+  expect(await runningOn(node, "still")).toEqual(running);
+});

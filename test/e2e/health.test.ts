@@ -122,7 +122,7 @@ describe("probes", () => {
 });
 
 describe("run history", () => {
-  test("[N193] at the memory limit: killed by the kernel, with the limit and the last lines", async () => {
+  test("[N193] (H55) at the memory limit: killed by the kernel, with the limit and the last lines", async () => {
     const hog = "echo loading the map; exec awk 'BEGIN { while (1) text = text text \"0123456789abcdef\" }'";
     const limits = { deploy: { resources: { limits: { memory: "32M" } } } };
     await fleet().apply("hog", compose({ web: shell(hog, limits) }));

@@ -111,7 +111,7 @@ test("[L71] [A93] followed logs go on after a restart of the container and of th
   expect(numbers).toEqual(numbers.map((_, at) => (numbers[0] ?? 0) + at));
 });
 
-test("[L72] a container that writes as fast as it can delays no heartbeat, also while a reader stands still", async () => {
+test("[L72] (H55) a container that writes as fast as it can delays no heartbeat, also while a reader stands still", async () => {
   // One that may be replaced after 6 s makes its node beat every two seconds.
   const urgent = { ...script("sleep 3600"), ...one, "x-skerry": { disconnect: { policy: "replace", after: "6s" } } };
   await fleet().apply("urgent", compose({ web: urgent }));

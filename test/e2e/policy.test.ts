@@ -2,8 +2,8 @@
 import { mkdir, realpath, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { until } from "../lab/wait.ts";
-import { compose, fleetForThisFile, removeApp, SOON_MS, service, untilGood } from "./site.ts";
+import { stays, until } from "../lab/wait.ts";
+import { compose, fingerprints, fleetForThisFile, removeApp, SOON_MS, service, untilGood } from "./site.ts";
 
 const fleet = fleetForThisFile({ nodes: 1 });
 const api = () => fleet().node(1).engine.api;
@@ -24,6 +24,23 @@ test("[P307] (H55) a silent container has no new privileges, few capabilities, a
   expect(HostConfig).toMatchObject({ PidsLimit: 1_024, Privileged: false, CapDrop: ["ALL"] });
   expect(HostConfig["SecurityOpt"]).toContain("no-new-privileges");
   await removeApp(fleet(), "quiet");
+});
+
+/** Each process starts two more, for ever. */
+const BOMB = "bomb() { bomb | bomb & }; bomb; sleep 3600";
+
+test("(H55) a fork bomb fills its own limit of processes and nothing else: the node answers, and it is removed", async () => {
+  await fleet().apply("bomb", compose({ web: service({ command: ["sh", "-c", BOMB], stop_grace_period: "0s" }) }));
+  await fleet().apply("beside", compose({ web: service() }));
+  const processes = () => api().processes("bomb-web-1");
+  await until("it has all that it is given", async () => (await processes()) >= 1_000, SOON_MS);
+  await untilGood(fleet(), "beside");
+  const before = await fingerprints(fleet(), "beside");
+  await stays("it gets no more", async () => (await processes()) <= 1_024, 3_000);
+  await untilGood(fleet(), "beside");
+  await removeApp(fleet(), "bomb");
+  expect(await fingerprints(fleet(), "beside")).toEqual(before);
+  await removeApp(fleet(), "beside");
 });
 
 test("[P309] (H47) (H48) (H50) what is not granted is refused; a device and a host path that a policy grants are there", async () => {

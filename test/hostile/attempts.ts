@@ -27,6 +27,9 @@ const agent = "test/hostile/agent.test.ts";
 const fuzz = "test/fuzz/fuzz.test.ts";
 const lock = "test/proof/lock.test.ts";
 const login = "hub/src/http/login/login.test.ts";
+const clock = "test/e2e/clock.test.ts";
+const logs = "test/e2e/logs.test.ts";
+const health = "test/e2e/health.test.ts";
 const hubKey = "test/e2e/hub-key.test.ts";
 const trust = "test/unit/trust.test.ts";
 const agentTrust = "test/unit/agent/trust.test.ts";
@@ -201,10 +204,7 @@ export const ATTEMPTS: readonly Attempt[] = [
     "A3",
     "Setting a clock back to revive what has expired",
     "Nothing that keeps a node working expires; tokens go by the hub's clock",
-    partly(
-      "Shown of the hub's certificate, whose dates count for nothing; no test sets a node's clock. Whoever sets the hub's own clock is root there.",
-      trust,
-    ),
+    by(trust, clock),
   ),
   attempt(
     "H25",
@@ -332,9 +332,8 @@ export const ATTEMPTS: readonly Attempt[] = [
     "Fork bomb, log flood, memory and file hogs",
     "Held to the limits",
     partly(
-      "That a file cannot take the limits of processes and logs away, and that the engine is told of them; no test runs a fork bomb or a flood.",
-      policy,
-      policyE2e,
+      "Files are not limited in number: a container that opens too many meets the kernel's own limit. Logs are bounded by the engine, as it is told.",
+      ...[policy, policyE2e, logs, health],
     ),
   ),
   attempt(
@@ -393,7 +392,7 @@ export const ATTEMPTS: readonly Attempt[] = [
     "A9",
     "A backup on another machine, without the key",
     "Refused",
-    none("There is no backup command. A copied database opens no secret without the key file beside it (rule A264)."),
+    partly("There is no backup command: shown of a copy of the database, started without the files beside it.", people),
   ),
   attempt("H67", "A9", "Hashes and public keys out of the database, used as tokens", "401", by(people)),
 

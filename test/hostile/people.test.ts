@@ -1,15 +1,19 @@
 // People and programs with some rights, and thieves of what the hub keeps: other people's things by guessing, rights that were not given, words that
 // are more than words. Against the hub's API over HTTP, in process, so that its clock can be moved and its database be read.
-import { readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { routes } from "../../hub/src/http/routes.ts";
+import { filesWith } from "../unit/canary.ts";
 import { PIN, startTestHub, type TestHub } from "../unit/http-hub.ts";
 import { joinAs } from "./rogue.ts";
 import { startTarget, type Target } from "./target.ts";
 
 const WEB = "services:\n  web:\n    image: web:1\n";
 type Method = Parameters<TestHub["call"]>[0];
+
+/** Four hubs, one after the other. */
+const MANY_STARTS_MS = 240_000;
 
 let hub: TestHub;
 let deployer: string;
@@ -345,3 +349,33 @@ test("(H65) no secret that the hub was told or gave away stands in a file of its
     }
   }
 });
+
+test(
+  "(H66) a database without the files beside it starts no hub; forced to start, it opens no secret and is no hub to any node",
+  async () => {
+    await using target = await startTarget();
+    const canary = "canary-9f31c1-of-the-till";
+    const value = Buffer.from(canary).toString("base64");
+    expect((await target.call("PUT", "/v1/secrets/db", { value })).status).toBe(200);
+    const admin = await target.hub.token();
+    const pin = await target.hub.pin();
+    const signingKey = readFileSync(join(target.hub.dataDir, "signing-key"), "utf8");
+    await target.hub.stop();
+    const alone = async (dataDir: string): Promise<void> => {
+      mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+      for (const name of readdirSync(target.hub.dataDir).filter((each) => each.startsWith("hub.db")))
+        copyFileSync(join(target.hub.dataDir, name), join(dataDir, name));
+      expect(filesWith([canary], dataDir)).toEqual([]);
+    };
+    await expect(startTarget([], alone)).rejects.toThrow(/hub-key\.pem is gone.*Put it back from a backup/s);
+    await expect(startTarget(["--new-hub-key"], alone)).rejects.toThrow(/signing-key is gone/);
+    await using stolen = await startTarget(["--new-hub-key", "--new-signing-key"], alone);
+    // The thief has no token: the database holds its hash alone. What its owner's token would show him is that the secret cannot be read.
+    const { status, body } = await stolen.call("GET", "/v1/secrets", undefined, admin);
+    expect([status, body.items]).toMatchObject([200, [{ name: "db", readable: false }]]);
+    // Nodes go by these two.
+    expect(await stolen.hub.pin()).not.toBe(pin);
+    expect(readFileSync(join(stolen.hub.dataDir, "signing-key"), "utf8")).not.toBe(signingKey);
+  },
+  MANY_STARTS_MS,
+);

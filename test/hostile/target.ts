@@ -36,17 +36,22 @@ export interface Heard {
   readonly status: number;
 }
 
-export async function startTarget(): Promise<Target> {
+/** `prepare`: what is done with the hub's data folder, which is empty, before it starts. `words`: of its command line. */
+export async function startTarget(
+  words: readonly string[] = [],
+  prepare: (dataDir: string) => Promise<void> = async () => undefined,
+): Promise<Target> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "skerry-hostile-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const port = await freePort(ADDRESS);
   const spawn = (options: ConstructorParameters<typeof Process>[0]): Process => stack.use(new Process(options));
-  const hub = new FleetHub({ folder, hubAddress: ADDRESS, spawn }, port);
+  const hub = new FleetHub({ folder, hubAddress: ADDRESS, spawn }, port, words);
   // A test that ran out of time never comes to its end; its hub must not outlive the run.
   const end = (): void => hub.process?.signal("SIGKILL");
   process.once("exit", end);
   stack.defer(() => void process.off("exit", end));
+  await prepare(hub.dataDir);
   await hub.start();
   const dial = async (): Promise<Socket> => {
     const socket = connect({ port, host: ADDRESS, rejectUnauthorized: false });

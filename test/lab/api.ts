@@ -161,6 +161,15 @@ export class EngineApi {
     await this.call("POST", `/containers/${container}/kill?signal=${signal}`);
   }
 
+  /** That it has now, by the kernel's count. */
+  async processes(container: string): Promise<number> {
+    const { pids_stats: pids } = await this.call<{ readonly pids_stats: { readonly current?: number } }>(
+      "GET",
+      `/containers/${container}/stats?stream=false&one-shot=true`,
+    );
+    return pids.current ?? 0;
+  }
+
   async stop(container: string, graceSeconds = 0): Promise<void> {
     await this.call("POST", `/containers/${container}/stop?t=${graceSeconds}`);
   }
