@@ -12,6 +12,8 @@ const SIM_TIMEOUT_MS = 120_000;
 const HOSTILE_TIMEOUT_MS = 120_000;
 /** Left alone, vitest keeps one core of two for itself. */
 const THREADS = 2;
+/** Attempts mostly wait for a hub's deadlines. */
+const ATTEMPTS_AT_ONCE = 4;
 /** Tests on real engines mostly wait. Two files at once keep two cores busy; a third makes all of them late. */
 const LABS_AT_ONCE = 2;
 /** A real engine on a busy machine takes seconds to start or to stop. */
@@ -65,6 +67,8 @@ export default defineConfig({
           name: "hostile",
           include: ["test/{hostile,fuzz}/**/*.test.ts"],
           exclude: NEVER,
+          maxWorkers: ATTEMPTS_AT_ONCE,
+          sequence: { groupOrder: 3 },
           testTimeout: HOSTILE_TIMEOUT_MS,
           hookTimeout: HOSTILE_TIMEOUT_MS,
         },

@@ -20,6 +20,8 @@ export type Shown =
   | { readonly by: "none"; readonly why: string };
 
 const door = "test/hostile/door.test.ts";
+const slow = "test/hostile/slow.test.ts";
+const idle = "test/hostile/idle.test.ts";
 const frames = "test/hostile/frames.test.ts";
 const people = "test/hostile/people.test.ts";
 const words = "test/hostile/words.test.ts";
@@ -60,7 +62,7 @@ export const ATTEMPTS: readonly Attempt[] = [
     "A1",
     "Headers, a body, or nothing at all, dribbled",
     "Headers and silence are cut off after 10 s, a body after 35 s",
-    by(door),
+    by(slow),
   ),
   attempt(
     "H03",
@@ -69,7 +71,7 @@ export const ATTEMPTS: readonly Attempt[] = [
     "All are cut off in seconds; others are served; one address holds at most 500 links without a hello",
     partly(
       "A stranger with many addresses can still hold the 13,000 connections that there are, for ten seconds at a time; that takes 64 KB of the hub's memory each, 830 MB in all.",
-      door,
+      idle,
       frames,
     ),
   ),

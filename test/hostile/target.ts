@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
+import { expect } from "vitest";
 import { type Answer, FleetHub } from "../lab/fleet.ts";
 import { Process } from "../lab/process.ts";
 import { freePort } from "../lab/registry.ts";
@@ -23,6 +24,8 @@ export interface Target extends AsyncDisposable {
   raw(bytes: string | Buffer, withinMs?: number): Promise<Heard>;
   dial(): Promise<Socket>;
   rssMb(): Promise<number>;
+  /** When it had just started. */
+  readonly restMb: number;
   /** Asks a plain question as the admin and gives the milliseconds to its answer; throws when the hub is not well. */
   well(): Promise<number>;
 }
@@ -72,6 +75,7 @@ export async function startTarget(
       return hear(socket, withinMs);
     },
     rssMb: async () => rssMb(hub.process?.pid ?? 0),
+    restMb: await rssMb(hub.process?.pid ?? 0),
     well: async () => {
       const from = performance.now();
       const { status } = await call("GET", "/v1/nodes?limit=1");
@@ -82,6 +86,15 @@ export async function startTarget(
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+/** What a refused attempt may leave behind: garbage that is not collected yet. */
+const MAY_GROW_MB = 160;
+
+/** It answers as before, and weighs about as much as it did (MB). */
+export async function unharmed(target: Target, restMb = target.restMb): Promise<void> {
+  await target.well();
+  expect((await target.rssMb()) - restMb).toBeLessThan(MAY_GROW_MB);
 }
 
 export async function hear(socket: Socket, withinMs: number): Promise<Heard> {
@@ -123,3 +136,24 @@ export const requestText = (
     "",
     body,
   ].join("\r\n");
+
+const over = new WeakSet<Socket>();
+/** It ended, or was cut off, and `dribble` or the socket itself saw it. */
+export const isOver = (socket: Socket): boolean => over.has(socket) || socket.destroyed || socket.readableEnded;
+
+/** A connection that sends `first`, and `more` every half second for ever. */
+export async function dribble(target: Target, first: string, more: string): Promise<Socket> {
+  const socket = await target.dial();
+  socket.resume();
+  if (first !== "") socket.write(first);
+  const timer = setInterval(() => {
+    if (more !== "" && socket.writable) socket.write(more);
+  }, 500);
+  for (const event of ["end", "close"]) {
+    socket.once(event, () => {
+      over.add(socket);
+      clearInterval(timer);
+    });
+  }
+  return socket;
+}
