@@ -301,8 +301,9 @@ function openSession(
   assert(context.freshToken !== null, "open-session without a fresh token");
   const { id, secretHash } = context.freshToken;
   const session: Session = { id, user: user.name, secretHash, createdAtMs: context.wallMs };
+  // By its age alone: when it was last used is kept elsewhere.
   const isOver = (one: Session): boolean =>
-    one.id === replaces || one.createdAtMs + sessionSpanMs(one) <= context.wallMs;
+    one.id === replaces || sessionEndMs(one, Number.POSITIVE_INFINITY) <= context.wallMs;
   const newestFirst = sessions.filter((one) => !isOver(one)).sort((a, b) => b.createdAtMs - a.createdAtMs);
   const changes: Change[] = [
     ...closing([...sessions.filter(isOver), ...newestFirst.slice(MAX_SESSIONS_EACH - 1)]),
@@ -311,10 +312,6 @@ function openSession(
   ];
   return ok({ changes, outcome: { kind: "session-opened", session, user } });
 }
-
-/** By its age alone: when it was last used is kept elsewhere. */
-const sessionSpanMs = (session: Session): number =>
-  sessionEndMs(session, Number.POSITIVE_INFINITY) - session.createdAtMs;
 
 const closing = (sessions: readonly Session[]): Change[] =>
   sessions.map(({ id }): Change => ({ kind: "session-removed", id }));

@@ -100,7 +100,7 @@ const raised: Partial<Record<ErrorCode, () => Promise<Answer>>> = {
   },
   "too-many-changes": async () => {
     const { id, token } = (await hub.call("POST", "/v1/api-tokens", { name: "ci", role: "deployer" })).body;
-    for (let count = 0; count < MAX_CHANGES_AT_ONCE; count += 1) hub.http.app.changeRate.count(`api-token/${id}`);
+    for (let count = 0; count < MAX_CHANGES_AT_ONCE; count += 1) hub.http.app.changeRate.take(`api-token/${id}`);
     return hub.call("PUT", "/v1/apps/shop", { compose: WEB }, { token });
   },
   "two-credentials": () =>

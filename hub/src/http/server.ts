@@ -13,18 +13,19 @@ import type { Rights } from "./access.ts";
 import { api, type RouteShapes } from "./api.ts";
 import { addAuditCheck, RefusedAudit } from "./audit.ts";
 import type { Identity } from "./auth.ts";
-import { ChangeRate } from "./change-rate.ts";
+import { createChangeRate } from "./change-rate.ts";
 import type { HttpDeps } from "./deps.ts";
 import { createDoor, type Door } from "./door.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { HttpError, quoted } from "./errors.ts";
-import type { HandlerRequest, Handlers } from "./handler.ts";
+import type { HandlerRequest, Handlers, RawHandlers, RawRouteName } from "./handler.ts";
 import { jsonHandlers } from "./handlers.ts";
 import { createAccounts } from "./login/accounts.ts";
 import { SETUP_CSS, SETUP_HTML, SETUP_JS, SETUP_PAGE_POLICY } from "./login/setup-page.ts";
 import { createLogs, type Logs } from "./logs.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createOpenStreams } from "./open-streams.ts";
+import type { Pace } from "./pace.ts";
 import { MAX_REFUSALS, Refusals } from "./refusals.ts";
 import { type About, type Route, type RouteName, routes } from "./routes.ts";
 import { errorSchema } from "./schemas/common.ts";
@@ -64,7 +65,7 @@ declare module "fastify" {
     name?: RouteName;
   }
   interface FastifyInstance {
-    changeRate: ChangeRate;
+    changeRate: Pace;
   }
   interface FastifyRequest {
     identity: Identity | null;
@@ -121,7 +122,7 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   app.setNotFoundHandler((request) => {
     throw new HttpError("route-not-found", `There is no ${request.method} ${quoted(request.url)}.`);
   });
-  app.decorate("changeRate", new ChangeRate(deps.clock));
+  app.decorate("changeRate", createChangeRate(deps.clock));
   app.decorateRequest("identity", null);
   app.decorateRequest("authorization", null);
   app.decorateRequest("rights", null);
@@ -232,7 +233,7 @@ function addObservers(app: FastifyInstance, deps: HttpDeps, metrics: Metrics): v
 const SMALL: ReadonlySet<RouteName> = new Set<RouteName>(["joinNode", "logIn", "setUp"]);
 
 function registerRoutes(app: FastifyInstance, handlers: Handlers, metrics: Metrics, watch: Watch, logs: Logs): void {
-  const raw: Readonly<Record<string, (request: FastifyRequest, reply: FastifyReply) => unknown>> = {
+  const raw: RawHandlers = {
     getMetrics: async (_request, reply) => {
       reply.type("text/plain; version=0.0.4; charset=utf-8");
       return metrics.text();
@@ -256,7 +257,8 @@ function registerRoutes(app: FastifyInstance, handlers: Handlers, metrics: Metri
       exposeHeadRoute: name === "getHealth",
       ...(SMALL.has(name) ? { bodyLimit: MAX_JOIN_BODY_BYTES } : {}),
       schema: schemaOf(name, route, shapes),
-      handler: raw[name] ?? jsonHandler(handlers, name),
+      // Exhaustive by its type, as the JSON handlers are by theirs.
+      handler: route.raw === true ? raw[name as RawRouteName] : jsonHandler(handlers, name),
     });
   }
 }

@@ -65,7 +65,7 @@ export function write<T>(
   });
   if (!submitted.ok) throw submitError(deps, command, submitted.error, key);
   request.isAudited = true;
-  if (identity.kind === "principal" && submitted.value.isChange) changeRate.count(identity.principal.account);
+  if (identity.kind === "principal" && submitted.value.isChange) changeRate.take(identity.principal.account);
   return body ?? answer(submitted.value.outcome);
 }
 
@@ -84,7 +84,7 @@ export function writeAs(
   const submitted = deps.loop.submit(command, { actor: who.actor, freshToken, origin, idempotency: null });
   if (!submitted.ok) throw submitError(deps, command, submitted.error, null);
   request.isAudited = true;
-  if (who.account !== null && submitted.value.isChange) changeRate.count(who.account);
+  if (who.account !== null && submitted.value.isChange) changeRate.take(who.account);
   return submitted.value.outcome;
 }
 

@@ -1,7 +1,7 @@
 // All that logging in needs, made once for a server: passwords, their throttle, the provider of people, the set-up link; and the check of name,
 // password and code in which they come together.
 import type { FastifyRequest } from "fastify";
-import type { Proof, SecondFactor } from "../../core/user.ts";
+import { type PasswordHash, type Proof, passwordProblem, type SecondFactor } from "../../core/user.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
 import { refuseForeign, refuseInClear } from "./browser.ts";
@@ -51,11 +51,7 @@ export async function prove(
 ): Promise<Proven> {
   refuseForeign(request, "body");
   refuseInClear(request);
-  const waitMs = throttle.take(name, request.ip);
-  if (waitMs > 0)
-    throw new HttpError("too-many-logins", "Too many passwords or codes were tried.", {
-      retryAfterSeconds: Math.ceil(waitMs / 1_000),
-    });
+  takeTry(throttle, name, request);
   const person = await provider.check(name, password);
   if (person === null) throw loginRefused();
   const proof = await proofOf(deps, name, person.secondFactor, code);
@@ -66,6 +62,26 @@ export async function prove(
   if (proof === null) throw loginRefused();
   throttle.right(name, request.ip);
   return { person, proof };
+}
+
+/** It counts as a mistake until the throttle is told otherwise. Throws `too-many-logins`. */
+export function takeTry(throttle: LoginThrottle, name: string, request: FastifyRequest): void {
+  const waitMs = throttle.take(name, request.ip);
+  if (waitMs === 0) return;
+  throw new HttpError("too-many-logins", "Too many passwords or codes were tried.", {
+    retryAfterSeconds: Math.ceil(waitMs / 1_000),
+  });
+}
+
+/** Throws `change-refused` for a password that will not do, and `overloaded`. */
+export async function hashOf({ passwords }: Accounts, password: string, name: string): Promise<PasswordHash> {
+  const problem = passwordProblem(password, name);
+  if (problem !== null)
+    throw new HttpError("change-refused", `This password will not do: ${problem}.`, {
+      path: "password",
+      hint: "Take a longer one: a few words that do not belong together.",
+    });
+  return await passwords.hash(password);
 }
 
 export const loginRefused = (): HttpError =>

@@ -26,12 +26,10 @@ export class Sessions implements IdentityProvider {
   }
 
   identify(bearer: string, wallMs: WallMillis): Principal | null {
-    const [, id, secret] = SESSION_TOKEN.exec(bearer) ?? [];
-    if (id === undefined || secret === undefined) return null;
-    const session = this.#store.session(id);
-    // Hashed in either case, so that the time taken says nothing about which ids exist.
-    const hash = secretHash(secret);
-    if (session === null || !sameHash(hash, session.secretHash)) throw ended();
+    if (!isSessionToken(bearer)) return null;
+    const session = sessionShown(this.#store, bearer);
+    if (session === null) throw ended();
+    const { id } = session;
     const user = this.#store.user(session.user);
     if (user === null || user.disabled) throw ended();
     if (sessionEndMs(session, this.#lastUsedAtMs(session)) <= wallMs) throw ended();
@@ -64,6 +62,15 @@ export class Sessions implements IdentityProvider {
       if (!(error instanceof StoreError)) throw error;
     }
   }
+}
+
+/** Whose secret the token has, over or not; null: none. */
+export function sessionShown(store: Pick<Store, "session">, token: string): Session | null {
+  const [, id = "", secret = ""] = SESSION_TOKEN.exec(token) ?? [];
+  const session = store.session(id);
+  // Hashed in either case, so that the time taken says nothing about which ids exist.
+  const hash = secretHash(secret);
+  return session !== null && sameHash(hash, session.secretHash) ? session : null;
 }
 
 /** The same for one that never was: who asks learns nothing. */

@@ -3,6 +3,7 @@
 // he logged in before, a user is held by nothing but his own mistakes. Names that do not exist are treated like those that do.
 // In memory, of fixed size, by the monotonic clock: a restart forgives, and no file grows.
 import type { Clock, Millis } from "@skerry/shared/runtime/clock.ts";
+import { Pace, type PaceLimit, remember } from "../pace.ts";
 
 /** Mistakes of one account at one address that cost nothing: people mistype. */
 export const FREE_TRIES = 5;
@@ -17,17 +18,12 @@ const KNOWN_MS = 30 * 24 * 3_600_000;
 /** Accounts at addresses that are remembered, and addresses, and accounts; the one used longest ago goes. About 2 MB together. */
 export const MAX_REMEMBERED = 10_000;
 
-/** So many at once, and then one in so long. */
-interface Pace {
-  readonly burst: number;
-  readonly eachMs: number;
-}
 /** From wherever: 2,880 a day. With the password known, so many guesses at a code of six digits are right once in four months. */
-export const ACCOUNT_PACE: Pace = { burst: 20, eachMs: 30_000 };
+export const ACCOUNT_PACE: PaceLimit = { burst: 20, eachMs: 30_000 };
 /** An office or a proxy is one address: fifty people may mistype in the same morning. */
-export const ADDRESS_PACE: Pace = { burst: 50, eachMs: 10_000 };
+export const ADDRESS_PACE: PaceLimit = { burst: 50, eachMs: 10_000 };
 /** All together: what two cores check in a quarter of their time. */
-export const GLOBAL_PACE: Pace = { burst: 200, eachMs: 200 };
+export const GLOBAL_PACE: PaceLimit = { burst: 200, eachMs: 200 };
 
 interface Pair {
   readonly mistakes: number;
@@ -39,12 +35,15 @@ interface Pair {
 export class LoginThrottle {
   readonly #clock: Clock;
   readonly #pairs = new Map<string, Pair>();
-  readonly #accounts = new Buckets(ACCOUNT_PACE);
-  readonly #addresses = new Buckets(ADDRESS_PACE);
-  readonly #all = new Buckets(GLOBAL_PACE);
+  readonly #accounts: Pace;
+  readonly #addresses: Pace;
+  readonly #all: Pace;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#accounts = new Pace(clock, ACCOUNT_PACE, MAX_REMEMBERED);
+    this.#addresses = new Pace(clock, ADDRESS_PACE, MAX_REMEMBERED);
+    this.#all = new Pace(clock, GLOBAL_PACE, 1);
   }
 
   /** Milliseconds to wait; 0: try, and it counts as a mistake until `right` or `noGuess` says that it was none. */
@@ -54,10 +53,10 @@ export class LoginThrottle {
     const pair = this.#pair(key, now);
     const waitMs = Math.max(waitOf(pair, now), ...this.#heldBy(pair, account, place, now));
     if (waitMs > 0) return Math.ceil(waitMs);
-    remember(this.#pairs, key, { ...pair, mistakes: pair.mistakes + 1, lastMs: now });
-    this.#accounts.take(account, now);
-    this.#addresses.take(place, now);
-    this.#all.take("", now);
+    remember(this.#pairs, key, { ...pair, mistakes: pair.mistakes + 1, lastMs: now }, MAX_REMEMBERED);
+    this.#accounts.take(account);
+    this.#addresses.take(place);
+    this.#all.take("");
     return 0;
   }
 
@@ -65,7 +64,7 @@ export class LoginThrottle {
   right(account: string, address: string): void {
     const now = this.#clock.monotonicMs();
     const [key, place] = keysOf(account, address);
-    remember(this.#pairs, key, { mistakes: 0, lastMs: now, rightMs: now });
+    remember(this.#pairs, key, { mistakes: 0, lastMs: now, rightMs: now }, MAX_REMEMBERED);
     this.#giveBack(account, place);
   }
 
@@ -74,7 +73,7 @@ export class LoginThrottle {
     const now = this.#clock.monotonicMs();
     const [key, place] = keysOf(account, address);
     const pair = this.#pair(key, now);
-    remember(this.#pairs, key, { ...pair, mistakes: Math.max(0, pair.mistakes - 1) });
+    remember(this.#pairs, key, { ...pair, mistakes: Math.max(0, pair.mistakes - 1) }, MAX_REMEMBERED);
     this.#giveBack(account, place);
   }
 
@@ -85,7 +84,7 @@ export class LoginThrottle {
 
   #heldBy(pair: Pair, account: string, place: string, now: Millis): number[] {
     if (pair.rightMs !== null && now - pair.rightMs < KNOWN_MS) return [];
-    return [this.#accounts.waitMs(account, now), this.#addresses.waitMs(place, now), this.#all.waitMs("", now)];
+    return [this.#accounts.waitMs(account), this.#addresses.waitMs(place), this.#all.waitMs("")];
   }
 
   #giveBack(account: string, place: string): void {
@@ -103,38 +102,6 @@ export class LoginThrottle {
 function waitOf({ mistakes, lastMs }: Pair, now: Millis): number {
   if (mistakes < FREE_TRIES) return 0;
   return lastMs + Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (mistakes - FREE_TRIES)) - now;
-}
-
-/** By when each is worn off, as in ChangeRate. */
-class Buckets {
-  readonly #pace: Pace;
-  readonly #wornOffAtMs = new Map<string, Millis>();
-  constructor(pace: Pace) {
-    this.#pace = pace;
-  }
-  get size(): number {
-    return this.#wornOffAtMs.size;
-  }
-  waitMs(key: string, now: Millis): number {
-    const { burst, eachMs } = this.#pace;
-    return Math.max(0, (this.#wornOffAtMs.get(key) ?? now) - now - (burst - 1) * eachMs);
-  }
-  take(key: string, now: Millis): void {
-    remember(this.#wornOffAtMs, key, Math.max(now, this.#wornOffAtMs.get(key) ?? now) + this.#pace.eachMs);
-  }
-  giveBack(key: string): void {
-    const atMs = this.#wornOffAtMs.get(key);
-    if (atMs !== undefined) this.#wornOffAtMs.set(key, atMs - this.#pace.eachMs);
-  }
-}
-
-/** The one set longest ago goes. */
-function remember<V>(table: Map<string, V>, key: string, value: V): void {
-  table.delete(key);
-  table.set(key, value);
-  if (table.size <= MAX_REMEMBERED) return;
-  const [oldest] = table.keys();
-  if (oldest !== undefined) table.delete(oldest);
 }
 
 /** A name holds no line break that counts here: the address comes first, and has none. */

@@ -10,12 +10,11 @@ import { HttpError } from "../errors.ts";
 import { freshTokenId, secretHash } from "../fresh-secret.ts";
 import type { HandlersOf } from "../handler.ts";
 import type { Principal } from "../identity.ts";
-import { type Accounts, loginRefused, type Proven, prove, stepOf, totpOf } from "../login/accounts.ts";
+import { type Accounts, hashOf, loginRefused, type Proven, prove, stepOf, takeTry, totpOf } from "../login/accounts.ts";
 import { giveCookie, replacedToken, takeCookie } from "../login/browser.ts";
-import { Sessions, sessionToken } from "../login/sessions.ts";
+import { sessionShown, sessionToken } from "../login/sessions.ts";
 import { freshRecoveryCodes, freshTotpSecret, otpauthUri, recoveryHash } from "../login/totp.ts";
 import { identityOf, write, writeAs } from "../write.ts";
-import { hashOf } from "./users.ts";
 
 const SECRET_BYTES = 32;
 
@@ -120,17 +119,11 @@ async function logIn(
   return { name, token: as === "token" ? token : null, expiresInMs: sessionEndMs(session, null) - session.createdAtMs };
 }
 
-/** null too for one that is over, or somebody else's: that ends by itself. */
-function replacedSession({ store, clock }: HttpDeps, request: FastifyRequest, name: string): string | null {
+/** null too for one that is somebody else's: that ends by itself. */
+function replacedSession({ store }: HttpDeps, request: FastifyRequest, name: string): string | null {
   const token = replacedToken(request);
-  if (token === null) return null;
-  try {
-    const session = new Sessions(store).identify(token, clock.wallMs())?.session;
-    return session?.user === name ? session.id : null;
-  } catch (error) {
-    if (error instanceof HttpError) return null;
-    throw error;
-  }
+  const session = token === null ? null : sessionShown(store, token);
+  return session?.user === name ? session.id : null;
 }
 
 /** A wrong code is a mistake like a wrong password. */
@@ -146,11 +139,7 @@ async function confirm(
     throw new HttpError("change-refused", "No second factor waits for its first code.", {
       hint: "Begin with: skerry user totp enable.",
     });
-  const waitMs = accounts.throttle.take(name, request.ip);
-  if (waitMs > 0)
-    throw new HttpError("too-many-logins", "Too many codes were tried.", {
-      retryAfterSeconds: Math.ceil(waitMs / 1_000),
-    });
+  takeTry(accounts.throttle, name, request);
   const step = await stepOf(deps, name, factor.sealedSecret, code);
   if (step === null) throw loginRefused();
   accounts.throttle.right(name, request.ip);

@@ -3,10 +3,9 @@ import { EVERYTHING } from "../../core/permission.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError } from "../errors.ts";
 import type { HandlersOf } from "../handler.ts";
-import type { Accounts } from "../login/accounts.ts";
+import { type Accounts, hashOf } from "../login/accounts.ts";
 import { refuseForeign, refuseInClear } from "../login/browser.ts";
 import { writeAs } from "../write.ts";
-import { hashOf } from "./users.ts";
 
 const ROLE = "admin";
 

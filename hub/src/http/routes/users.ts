@@ -3,12 +3,12 @@
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { FastifyRequest } from "fastify";
 import { permissionsOf } from "../../core/permission.ts";
-import { passwordProblem, sessionEndMs, type User } from "../../core/user.ts";
+import { sessionEndMs, type User } from "../../core/user.ts";
 import type { UserCommand } from "../../core/user-command.ts";
 import type { HttpDeps } from "../deps.ts";
 import { HttpError, quoted } from "../errors.ts";
 import type { HandlersOf } from "../handler.ts";
-import type { Accounts } from "../login/accounts.ts";
+import { type Accounts, hashOf } from "../login/accounts.ts";
 import { refuseInClear } from "../login/browser.ts";
 import { byCodeUnits, pageOfKeys } from "../paging.ts";
 import type { UserView } from "../schemas/users.ts";
@@ -97,17 +97,6 @@ function refuseToTouch({ store }: HttpDeps, request: FastifyRequest, name: strin
   const user = store.user(name);
   if (user === null) throw new HttpError("user-not-found", `There is no user ${quoted(name)}.`, { path: "user" });
   refuseToGive(request, permissionsOf(user.role, store.roles()));
-}
-
-/** Throws `change-refused` for a password that will not do, and `overloaded`. */
-export async function hashOf({ passwords }: Accounts, password: string, name: string) {
-  const problem = passwordProblem(password, name);
-  if (problem !== null)
-    throw new HttpError("change-refused", `This password will not do: ${problem}.`, {
-      path: "password",
-      hint: "Take a longer one: a few words that do not belong together.",
-    });
-  return await passwords.hash(password);
 }
 
 function userView({ store, clock }: HttpDeps, user: User): UserView {

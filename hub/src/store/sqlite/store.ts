@@ -11,11 +11,11 @@ import { prepareAuditReads, prepareAuditWrites, type WriteAudit } from "./audit.
 import { behind } from "./behind.ts";
 import { loadAll } from "./load.ts";
 import { errorCode, type FirstStart, openDatabase } from "./open.ts";
-import { type OnUnreadable, type PeopleRows, preparePeople } from "./people.ts";
+import { type OnUnreadable, preparePeople } from "./people.ts";
 import { prepareReads } from "./read.ts";
 import { prepareTrim } from "./trim.ts";
-import { prepareUsers, type UserRows } from "./users.ts";
-import { prepareValueReads, type ValueRows } from "./values.ts";
+import { prepareUsers } from "./users.ts";
+import { prepareValueReads } from "./values.ts";
 import { prepareLog, prepareWatch } from "./watch.ts";
 import { prepareWrites } from "./write.ts";
 
@@ -66,9 +66,9 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     revokedKey: (key) => guard(() => reads.revokedKey(key)),
     revokedKeyOf: (node) => guard(() => reads.revokedKeyOf(node)),
     tokens: () => guard(() => reads.tokens()),
-    ...guardedPeople(preparePeople(db, options.onUnreadable ?? (() => {})), guard),
-    ...guardedUsers(prepareUsers(db, options.onUnreadable ?? (() => {})), guard),
-    ...guardedValues(prepareValueReads(db), guard),
+    ...guarded(preparePeople(db, options.onUnreadable ?? (() => {})), guard),
+    ...guarded(prepareUsers(db, options.onUnreadable ?? (() => {})), guard),
+    ...guarded(prepareValueReads(db), guard),
     idempotent: (key) => guard(() => reads.idempotent(key)),
     setting: (name) => guard(() => reads.setting(name)),
     close() {
@@ -112,28 +112,15 @@ export function prepareObserved(db: Database): (node: NodeId, workloads: readonl
 
 type Guard = <T>(work: () => T) => T;
 
-const guardedPeople = (people: PeopleRows, guard: Guard): PeopleRows => ({
-  apiToken: (id) => guard(() => people.apiToken(id)),
-  apiTokens: () => guard(() => people.apiTokens()),
-  apiTokenUses: () => guard(() => people.apiTokenUses()),
-  roles: () => guard(() => people.roles()),
-  saveApiTokenUse: (id, atMs) => guard(() => people.saveApiTokenUse(id, atMs)),
-});
-
-const guardedUsers = (users: UserRows, guard: Guard): UserRows => ({
-  user: (name) => guard(() => users.user(name)),
-  users: () => guard(() => users.users()),
-  session: (id) => guard(() => users.session(id)),
-  sessionsOf: (user) => guard(() => users.sessionsOf(user)),
-  sessionUses: (user) => guard(() => users.sessionUses(user)),
-  saveSessionUse: (id, atMs) => guard(() => users.saveSessionUse(id, atMs)),
-});
-
-const guardedValues = (rows: ValueRows, guard: Guard): ValueRows => ({
-  values: () => guard(() => rows.values()),
-  sealedValue: (ref) => guard(() => rows.sealedValue(ref)),
-  valueKeys: () => guard(() => rows.valueKeys()),
-});
+/** The same rows, each of whose functions is guarded. */
+function guarded<T extends object>(rows: T, guard: Guard): T {
+  const entries = Object.entries(rows).map(([name, read]: [string, (...words: readonly unknown[]) => unknown]) => [
+    name,
+    (...words: readonly unknown[]) => guard(() => read(...words)),
+  ]);
+  // Each name has the function of that name, with the same parameters and answer.
+  return Object.fromEntries(entries) as T;
+}
 
 /** SQLite's errors as the two kinds that a caller can act on; bugs pass through. */
 function prepareGuard(folder: string): Guard {
