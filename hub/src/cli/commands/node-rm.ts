@@ -1,5 +1,7 @@
 // `skerry node rm NODE`: the hub forgets it. What runs there is not touched; says first what moves, and what stays on the machine.
+import type { NodeId, NodeName } from "@skerry/shared/model/ids.ts";
 import type { RemovedNode } from "../../http/schemas/nodes.ts";
+import type { Client } from "../client.ts";
 import { confirmByName } from "../confirm.ts";
 import { safeJson, visible } from "../escape.ts";
 import { EXIT, type ExitCode } from "../failure.ts";
@@ -9,26 +11,46 @@ import { nodeRef } from "../refs.ts";
 import { wrap } from "../render.ts";
 import { shortId } from "../states.ts";
 
-interface Options extends HubOptions {
+export interface Options extends HubOptions {
   readonly node: string;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
 
-export async function run(io: Io, options: Options): Promise<ExitCode> {
-  const name = nodeRef(options.node);
+/** What is said of forgetting a node in one way or the other, and what asks the hub for it. */
+export interface Forgetting<T extends RemovedNode> {
+  ask(client: Client, node: NodeId | NodeName, dryRun: boolean): Promise<T>;
+  /** "The hub will forget NAME.": before it is done, and of a dry run. */
+  will(name: string): string;
+  /** All that follows from it, line by line. */
+  follows(answer: T, width: number | null): string;
+  did(answer: T, width: number | null): string;
+}
+
+const REMOVING: Forgetting<RemovedNode> = {
+  ask: (client, node, dryRun) =>
+    client.call("removeNode", { params: { node }, query: dryRun ? { dryRun: "true" } : {} }),
+  will: (name) => `The hub will forget the node ${name}. What runs on it is not touched.`,
+  follows: consequences,
+  did: removedText,
+};
+
+export const run = (io: Io, options: Options): Promise<ExitCode> => forget(io, options, REMOVING);
+
+/** Says what follows, asks for the node's name, and does it. */
+export async function forget<T extends RemovedNode>(io: Io, options: Options, way: Forgetting<T>): Promise<ExitCode> {
   const client = await connect(io, options);
-  const planned = await client.call("removeNode", { params: { node: name }, query: { dryRun: "true" } });
+  const planned = await way.ask(client, nodeRef(options.node), true);
+  const { name, id } = planned.node;
+  const plan = `${way.will(name)}\n${way.follows(planned, io.columns)}`;
   if (options.dryRun === true) {
-    const text = `${planned.node.name} would be forgotten. What runs on it is not touched.\n${consequences(planned, io.columns)}Nothing was changed.\n`;
-    io.out(options.json === true ? `${safeJson(planned)}\n` : text);
+    io.out(options.json === true ? `${safeJson(planned)}\n` : `${plan}Nothing was changed.\n`);
     return EXIT.done;
   }
-  const what = `The hub will forget the node ${planned.node.name}. What runs on it is not touched.`;
-  await confirmByName(io, planned.node.name, `${what}\n${consequences(planned, io.columns)}`.trimEnd(), options.yes);
-  const removed = await client.call("removeNode", { params: { node: planned.node.id }, query: {} });
-  io.out(options.json === true ? `${safeJson(removed)}\n` : removedText(removed, io.columns));
+  await confirmByName(io, name, plan.trimEnd(), options.yes);
+  const done = await way.ask(client, id, false);
+  io.out(options.json === true ? `${safeJson(done)}\n` : way.did(done, io.columns));
   return EXIT.done;
 }
 
