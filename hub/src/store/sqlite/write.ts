@@ -29,6 +29,13 @@ export function prepareWrites(db: Database): WriteChange {
   const revokeKey = db.prepare(
     "INSERT INTO revoked_key (public_key, node, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
   );
+  const joinTokens = documents(db, "join_token", "id");
+  const apiTokens = documents(db, "api_token", "id");
+  const roles = documents(db, "role", "name");
+  const users = documents(db, "user", "name");
+  const wishes = documents(db, "wish", "key");
+  const gates = documents(db, "gate", "workload");
+  const policies = documents(db, "policy", "name");
   const removePlacement = db.prepare("DELETE FROM placement WHERE workload = ?");
   const setTombstone = db.prepare(
     "INSERT INTO tombstone (node, workload, generation, reason, silent_run_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET " +
@@ -38,41 +45,13 @@ export function prepareWrites(db: Database): WriteChange {
   const setFencing = db.prepare(
     "INSERT INTO fencing_token (workload, token) VALUES (?, ?) ON CONFLICT DO UPDATE SET token = excluded.token",
   );
-  const setToken = db.prepare(
-    "INSERT INTO join_token (id, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
-  );
-  const removeToken = db.prepare("DELETE FROM join_token WHERE id = ?");
 
-  const setApiToken = db.prepare(
-    "INSERT INTO api_token (id, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
-  );
-  const removeApiToken = db.prepare("DELETE FROM api_token WHERE id = ?");
-  const setRole = db.prepare(
-    "INSERT INTO role (name, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
-  );
-  const removeRole = db.prepare("DELETE FROM role WHERE name = ?");
-  const setUser = db.prepare(
-    "INSERT INTO user (name, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
-  );
-  const removeUser = db.prepare("DELETE FROM user WHERE name = ?");
   const setSession = db.prepare("INSERT OR REPLACE INTO session (id, user, body) VALUES (?, ?, ?)");
   const removeSession = db.prepare("DELETE FROM session WHERE id = ?");
   const setRollout = db.prepare(
     "INSERT INTO rollout (app, revision, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
   );
-  const setWish = db.prepare(
-    "INSERT INTO wish (key, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
-  );
-  const removeWish = db.prepare("DELETE FROM wish WHERE key = ?");
   const removeWishes = db.prepare("DELETE FROM wish WHERE key = ? OR instr(key, ? || '/') = 1");
-  const setGate = db.prepare(
-    "INSERT INTO gate (workload, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
-  );
-  const setPolicy = db.prepare(
-    "INSERT INTO policy (name, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
-  );
-  const removePolicy = db.prepare("DELETE FROM policy WHERE name = ?");
-  const removeGate = db.prepare("DELETE FROM gate WHERE workload = ?");
 
   return (change, wallMs) => {
     switch (change.kind) {
@@ -100,7 +79,7 @@ export function prepareWrites(db: Database): WriteChange {
         return 0;
       case "placement-removed":
         removePlacement.run(change.workload);
-        removeGate.run(change.workload);
+        gates.remove(change.workload);
         return 0;
       case "tombstone-set": {
         const { node, workload, generation, reason, silentRunMs } = change.tombstone;
@@ -116,49 +95,49 @@ export function prepareWrites(db: Database): WriteChange {
         return 0;
       }
       case "wish-set":
-        setWish.run(wishKey(change.wish), JSON.stringify(change.wish));
+        wishes.set(wishKey(change.wish), change.wish);
         return 0;
       case "wish-removed":
-        removeWish.run(change.key);
+        wishes.remove(change.key);
         return 0;
       case "gate-set":
-        setGate.run(change.gate.workload, JSON.stringify(change.gate));
+        gates.set(change.gate.workload, change.gate);
         return 0;
       case "gate-removed":
-        removeGate.run(change.workload);
+        gates.remove(change.workload);
         return 0;
       case "fencing-token-set":
         setFencing.run(change.workload, change.token);
         return 0;
       case "token-set":
-        setToken.run(change.token.id, JSON.stringify(change.token));
+        joinTokens.set(change.token.id, change.token);
         return 0;
       case "token-removed":
-        removeToken.run(change.id);
+        joinTokens.remove(change.id);
         return 0;
       case "api-token-set":
-        setApiToken.run(change.token.id, JSON.stringify(change.token));
+        apiTokens.set(change.token.id, change.token);
         return 0;
       case "api-token-removed":
-        removeApiToken.run(change.id);
+        apiTokens.remove(change.id);
         return 0;
       case "role-set":
-        setRole.run(change.role.name, JSON.stringify(change.role));
+        roles.set(change.role.name, change.role);
         return 0;
       case "role-removed":
-        removeRole.run(change.name);
+        roles.remove(change.name);
         return 0;
       case "policy-set":
-        setPolicy.run(change.policy.name, JSON.stringify(change.policy));
+        policies.set(change.policy.name, change.policy);
         return 0;
       case "policy-removed":
-        removePolicy.run(change.name);
+        policies.remove(change.name);
         return 0;
       case "user-set":
-        setUser.run(change.user.name, JSON.stringify(change.user));
+        users.set(change.user.name, change.user);
         return 0;
       case "user-removed":
-        removeUser.run(change.name);
+        users.remove(change.name);
         return 0;
       case "session-set":
         setSession.run(change.session.id, change.session.user, JSON.stringify(change.session));
@@ -179,6 +158,18 @@ export function prepareWrites(db: Database): WriteChange {
       default:
         return assertNever(change, "durable change");
     }
+  };
+}
+
+/** A table of whole objects as JSON, each under one key. */
+function documents(db: Database, table: string, key: string) {
+  const set = db.prepare(
+    `INSERT INTO ${table} (${key}, body) VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body`,
+  );
+  const remove = db.prepare(`DELETE FROM ${table} WHERE ${key} = ?`);
+  return {
+    set: (under: string, value: object): void => void set.run(under, JSON.stringify(value)),
+    remove: (under: string): void => void remove.run(under),
   };
 }
 
