@@ -226,11 +226,16 @@ async function haveIdentity(
     log.info("joined", { node: identity.node, name: identity.name, installation: identity.installation });
     return;
   }
-  const token = readJoinToken(tokenIfThere(config));
+  const given = tokenIfThere(config);
+  const token = readJoinToken(given);
+  if (token === null && given !== "")
+    log.warn("what was given as a token is no join token: the node goes on without it");
   const identity = fitToken({ ...known, hubUrl: config.hubUrl ?? known.hubUrl }, token);
   if (identity.hubUrl !== known.hubUrl) {
     log.info("the hub has a new address", { before: known.hubUrl, now: identity.hubUrl });
   }
+  if (token !== null && !identity.tokens.includes(token.id))
+    log.warn("the join token is of another hub than the address, and is not taken", { hub: identity.hubUrl });
   if (identity.pins !== known.pins)
     log.info("the hub's key is taken from the new join token", { pins: identity.pins.join(",") });
   if (JSON.stringify(identity) !== JSON.stringify(known)) keepIdentity(ledger, identity);

@@ -155,10 +155,19 @@ describe("the hub's key", () => {
   });
 
   test("[K205] a new join token brings the pin and nothing else; one that was taken before says nothing new", () => {
-    const node = { ...anIdentity, pins: [PIN], binding: "tls-exporter", tokens: ["aaaaaaaa"] } as const;
+    const hubUrl = "https://hub.example:7443";
+    const node = { ...anIdentity, hubUrl, pins: [PIN], binding: "tls-exporter", tokens: ["aaaaaaaa"] } as const;
     expect(fitToken(node, null)).toBe(node);
     expect(fitToken(node, { pin: OTHER_PIN, id: "aaaaaaaa" })).toBe(node);
-    expect(fitToken(node, { pin: PIN, id: "bbbbbbbb" })).toEqual({ ...node, tokens: ["aaaaaaaa", "bbbbbbbb"] });
+    // A proxy may have taken the hub's own key over: then signatures can be bound to connections no more.
+    const tokens = ["aaaaaaaa", "bbbbbbbb"];
+    expect(fitToken(node, { pin: PIN, id: "bbbbbbbb" })).toEqual({ ...node, binding: "none", tokens });
+    // With it nobody could be dialled any more, and the good one before would not count again.
+    expect(fitToken(node, { pin: null, id: "bbbbbbbb" })).toBe(node);
+    expect(fitToken({ ...node, hubUrl: "http://127.0.0.1:7443" }, { pin: null, id: "bbbbbbbb" })).toMatchObject({
+      pins: [],
+      tokens,
+    });
     const moved = fitToken(node, { pin: OTHER_PIN, id: "bbbbbbbb" });
     expect(moved).toEqual({ ...node, pins: [OTHER_PIN], binding: "none", tokens: ["aaaaaaaa", "bbbbbbbb"] });
     expect(fitToken(moved, { pin: PIN, id: "aaaaaaaa" })).toBe(moved);
