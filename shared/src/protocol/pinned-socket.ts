@@ -46,24 +46,27 @@ export function connectPinned(
     rejectUnauthorized: false,
   });
   return new Promise((resolve, reject) => {
+    // Node's own listeners stay: one of them frees what TLS holds.
+    const letGo = (): void => {
+      socket.off("error", fail).off("close", closed).off("timeout", late).off("secureConnect", shaken);
+      socket.setTimeout(0);
+    };
     const fail = (error: Error): void => {
-      socket.removeAllListeners();
+      letGo();
       socket.on("error", () => undefined);
       socket.destroy();
       reject(error);
     };
-    socket.setTimeout(deadlineMs, () => fail(new Error("the handshake timed out")));
-    socket.once("error", fail);
-    socket.once("close", () => fail(new Error("the connection was closed in the handshake")));
-    socket.once("secureConnect", () => {
+    const late = (): void => fail(new Error("the handshake timed out"));
+    const closed = (): void => fail(new Error("the connection was closed in the handshake"));
+    const shaken = (): void => {
       const pin = pinOfPeer(socket);
       if (!pins.includes(pin)) return fail(new WrongKeyError(pin));
-      socket.removeAllListeners("error");
-      socket.removeAllListeners("close");
-      socket.removeAllListeners("timeout");
-      socket.setTimeout(0);
+      letGo();
       resolve({ socket, pin });
-    });
+    };
+    socket.setTimeout(deadlineMs);
+    socket.once("error", fail).once("close", closed).once("timeout", late).once("secureConnect", shaken);
   });
 }
 
