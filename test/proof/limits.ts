@@ -67,6 +67,7 @@ const DOORS: readonly Door[] = [
     title: "The agent's link, streams and joining, at the node",
     says: "What a node takes from whatever answers at the hub's address.",
     files: [
+      "agent/src/link/ws-options.ts",
       "agent/src/link/ws-dial.ts",
       "agent/src/link/session.ts",
       "agent/src/link/join.ts",
@@ -291,9 +292,9 @@ const FOOT = `## Limits that are no number
 | HTTP | JSON alone, by its exact content type; keys that reach for prototypes and unknown fields are refused | \`hub/src/http/server.ts\`, schemas |
 | HTTP | the number of headers is bounded by their size together; \`X-Forwarded-*\` is believed of a proxy on this machine alone, when the hub was told of one | \`hub/src/http/server.ts\` |
 | HTTP | who it is and what he may do is judged before a body is read | \`hub/src/http/door.ts\` |
-| websockets, both sides | no compression: one that is offered is not taken, a compressed frame ends the connection | \`hub/src/link/ws-connection.ts\`, \`agent/src/link/ws-dial.ts\`, \`agent/src/streams/dial.ts\` |
+| websockets, both sides | no compression: one that is offered is not taken, a compressed frame ends the connection | \`hub/src/link/ws-connection.ts\`, \`agent/src/link/ws-options.ts\` |
 | websockets, hub | an Origin is refused: browsers have no business there | \`hub/src/link/ws-connection.ts\` |
-| websockets, agent | redirects are not followed | \`agent/src/link/ws-dial.ts\`, \`agent/src/streams/dial.ts\` |
+| websockets, agent | redirects are not followed | \`agent/src/link/ws-options.ts\` |
 | JSON | depth has no limit of its own: what is parsed is bounded by its size, and no schema is recursive | \`shared/src/protocol/codec.ts\` |
 | counters | at most 2^48, so that no peer can push one to where adding stops | \`shared/src/model/ids.ts\` |
 | addresses | HTTP connections are bounded in all and not for each address: fleets stand behind one. Links without a hello are bounded for each | \`hub/src/link/limits.ts\` |

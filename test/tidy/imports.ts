@@ -46,6 +46,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
     "agent/src/engine",
     "agent/src/ledger",
     "agent/src/link/network-failure.ts",
+    "agent/src/link/ws-options.ts",
     "shared/src",
   ],
   "agent/src/values": ["agent/src/core", "shared/src"],

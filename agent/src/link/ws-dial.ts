@@ -1,37 +1,23 @@
-// A real websocket behind Dial. No compression (it costs 250 KB a connection), small limits, a deadline on the handshake, and plain
-// words for each way in which a far-out network fails. Credentials are not sent here: hello carries them, once the server has
-// answered as a hub's websocket does.
+// A real websocket behind Dial, with plain words for each way in which a far-out network fails. Credentials are not sent here: hello carries
+// them, once the server has answered as a hub's websocket does.
 import type { Connection, ConnectionHandlers } from "@skerry/shared/protocol/connection.ts";
 import { MAX_FRAME_TO_AGENT_BYTES } from "@skerry/shared/protocol/version.ts";
-import { type ClientOptions, WebSocket } from "ws";
+import { WebSocket } from "ws";
 import { DialError, type LinkFailure } from "./failure.ts";
 import type { HubAddress, OpenHubSocket } from "./hub-socket.ts";
 import { agentUrl, networkFailure, wrongServer } from "./network-failure.ts";
+import { webSocketOptions } from "./ws-options.ts";
 
 /** Name, TCP and TLS over a satellite with losses. */
 const HANDSHAKE_DEADLINE_MS = 20_000;
-/** How long a close may wait for the other side's answer; the session has ended by then anyway. */
-const CLOSE_DEADLINE_MS = 5_000;
-/** A frame of 4 MiB in pieces of 64 KiB; more pieces are an attack on memory. */
-const MAX_FRAGMENTS = 64;
-/** Pieces of the wire that wait for the rest of their frame: 4 MiB in packets of 256 bytes. Each costs as much again beside its bytes. */
+/** Pieces of the wire that wait for the rest of their frame: 4 MiB in packets of 256 bytes. */
 const MAX_BUFFERED_CHUNKS = 16_384;
 
-/** The published types are of ws 8.18 and do not know the newest limits. */
-const OPTIONS: ClientOptions & {
-  readonly maxFragments: number;
-  readonly maxBufferedChunks: number;
-  readonly closeTimeout: number;
-} = {
-  perMessageDeflate: false,
+const OPTIONS = webSocketOptions({
   maxPayload: MAX_FRAME_TO_AGENT_BYTES,
-  maxFragments: MAX_FRAGMENTS,
   maxBufferedChunks: MAX_BUFFERED_CHUNKS,
   handshakeTimeout: HANDSHAKE_DEADLINE_MS,
-  closeTimeout: CLOSE_DEADLINE_MS,
-  // A redirect would carry the node to a server that nobody named: captive portals do just that.
-  followRedirects: false,
-};
+});
 
 export async function dialWebSocket(open: OpenHubSocket, hub: HubAddress): Promise<Connection> {
   const { hubUrl } = hub;

@@ -11,36 +11,23 @@ import {
 } from "@skerry/shared/protocol/streams.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import { signText } from "@skerry/shared/runtime/signature.ts";
-import { type ClientOptions, WebSocket } from "ws";
+import { WebSocket } from "ws";
 import type { Identity } from "../ledger/ledger.ts";
 import type { OpenHubSocket } from "../link/hub-socket.ts";
 import { agentUrl } from "../link/network-failure.ts";
+import { webSocketOptions } from "../link/ws-options.ts";
 import type { LogParts } from "./logs.ts";
 import { serveStreams } from "./router.ts";
 
-/** A close waits no longer for the other side's answer. */
-const CLOSE_DEADLINE_MS = 5_000;
-
-/** HTTP/2 is written in messages of one piece; more pieces are an attack on memory. */
-const MAX_FRAGMENTS = 64;
 /** Pieces of the wire that wait for the rest of their message: 1 MiB in packets of 256 bytes. */
 const MAX_BUFFERED_CHUNKS = 4_096;
 
-/** The published types are of ws 8.18 and do not know the newest limits. */
-const OPTIONS: ClientOptions & {
-  readonly maxFragments: number;
-  readonly maxBufferedChunks: number;
-  readonly closeTimeout: number;
-} = {
-  perMessageDeflate: false,
+/** HTTP/2 is written in messages of one piece. */
+const OPTIONS = webSocketOptions({
   maxPayload: MAX_STREAM_MESSAGE_BYTES,
-  maxFragments: MAX_FRAGMENTS,
   maxBufferedChunks: MAX_BUFFERED_CHUNKS,
   handshakeTimeout: TICKET_LIFE_MS,
-  closeTimeout: CLOSE_DEADLINE_MS,
-  // A redirect would carry the proof to a server that nobody named.
-  followRedirects: false,
-};
+});
 
 export interface DialParts extends LogParts {
   readonly log: Log;
