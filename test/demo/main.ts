@@ -39,7 +39,10 @@ async function main(): Promise<void> {
   });
   const told: Told[] = [{ step: "start", seconds: seconds(startedAt), ok: true }];
   try {
-    screen.passed(`a hub and ${fleet.nodes.length} nodes that joined it with one token`, seconds(startedAt));
+    screen.passed(
+      `a hub and ${fleet.nodes.length} nodes that joined it with one token, over TLS, and take orders from its key alone`,
+      seconds(startedAt),
+    );
     const drawing = new AbortController();
     const drawn = keepDrawing(fleet, screen, drawing.signal);
     told.push(...(await tell(fleet, screen, ended)));
