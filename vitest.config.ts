@@ -14,7 +14,7 @@ const HOSTILE_TIMEOUT_MS = 120_000;
 const THREADS = 2;
 /** Attempts mostly wait for a hub's deadlines. */
 const ATTEMPTS_AT_ONCE = 4;
-/** Tests on real engines mostly wait. Two files at once keep two cores busy; a third makes all of them late. */
+/** Tests on real engines mostly wait: a file takes half a core, measured over all of them. Three at once leave two cores a quarter to spare. */
 const LABS_AT_ONCE = 3;
 /** A real engine on a busy machine takes seconds to start or to stop. */
 const E2E_TIMEOUT_MS = 180_000;
