@@ -20,7 +20,7 @@ import { labelKey } from "./engine/labels.ts";
 import { clockSynchronised } from "./facts/figures.ts";
 import { modelByInventory, printInventory } from "./facts/inventory.ts";
 import { type NodeFactsReader, nodeFacts } from "./facts/node-facts.ts";
-import { type Identity, LedgerError } from "./ledger/ledger.ts";
+import { commitIfPossible, type Identity, LedgerError } from "./ledger/ledger.ts";
 import type { OpenedLedger } from "./ledger/opened.ts";
 import { openSqliteLedger } from "./ledger/sqlite.ts";
 import { addressProblem, hubSockets, type OpenHubSocket } from "./link/hub-socket.ts";
@@ -169,7 +169,6 @@ function buildAgent(
   paths: HostPaths,
 ): Agent {
   const { identity } = ledger.content();
-  const { dataDir, runDir } = config;
   return createAgent({
     ...{ clock, log, ledger, engine, facts },
     random: systemRandom,
@@ -182,7 +181,7 @@ function buildAgent(
     }),
     streams,
     hostPaths: paths,
-    ...(identity === null ? {} : { values: new Values({ clock, log, identity, dataDir, runDir }) }),
+    ...(identity === null ? {} : { values: valuesOf({ config, clock, log }, ledger, identity) }),
     ask: lazyAsk(engine),
     leases: leaseFile(config.runDir, identity?.node ?? "", log),
     bootId: bootId(),
@@ -190,6 +189,21 @@ function buildAgent(
     runId: systemRandom.hex(8),
     version: SKERRY_VERSION,
     config: { metered: config.metered },
+  });
+}
+
+function valuesOf(
+  { config, clock, log }: Pick<Machine, "config" | "clock" | "log">,
+  ledger: OpenedLedger["ledger"],
+  identity: Identity,
+): Values {
+  const now = (): Identity => ledger.content().identity ?? identity;
+  const { dataDir, runDir } = config;
+  return new Values({
+    ...{ clock, log, dataDir, runDir },
+    identity: now,
+    keepBoxKeys: (formerBoxKeys) =>
+      commitIfPossible(ledger, log, [{ kind: "identity", identity: { ...now(), formerBoxKeys } }]),
   });
 }
 

@@ -66,6 +66,10 @@ export function audited(
       const after = command.kind === "revoke-node" ? "revoked" : (lastOf(changes, "node-set")?.node.standing ?? null);
       return entry(`node/${node?.name ?? command.node}`, command.node, node?.standing ?? null, after);
     }
+    case "roll-node-key": {
+      const node = world.nodes.get(command.node);
+      return entry(`node/${node?.name ?? command.node}`, command.node, "its key", "another key asked for");
+    }
     case "join-node": {
       const node = lastOf(changes, "node-set")?.node;
       const waits = node?.standing === "pending" ? ", waits for approval" : "";

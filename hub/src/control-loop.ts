@@ -1,6 +1,6 @@
 // The only writer of the hub: input → pure handler → one durable commit → World → answer, watchers, nodes; then the same for what `decide` adds.
 // Nothing is acknowledged, sent or shown before it is durable. It must never await, queue without a bound, or write to the World elsewhere.
-import type { AppName, NodeId, Revision } from "@skerry/shared/model/ids.ts";
+import type { AppName, NodeId, PublicKey, Revision } from "@skerry/shared/model/ids.ts";
 import type { Report } from "@skerry/shared/model/report.ts";
 import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
@@ -15,6 +15,7 @@ import type { Command, CommandContext, CommandOutcome, CommandRefusal } from "./
 import { decide, type Settings } from "./core/decide.ts";
 import { type DrainEnds, drainEnds, nextDrainEndMs, overdueDrains } from "./core/drain.ts";
 import { handle } from "./core/handle.ts";
+import { keysTaken, namedBy, PRESENT_KEY, type ShownKey } from "./core/key-roll.ts";
 import { frozen, MARK_BYTES } from "./core/lineage.ts";
 import { isAboutPeople } from "./core/people-command.ts";
 import { disconnected, greeted, received } from "./core/received.ts";
@@ -110,6 +111,7 @@ type Input =
       readonly kind: "hello";
       readonly node: NodeId;
       readonly hello: Hello;
+      readonly key: PublicKey;
       readonly hashMatches: HashMatches;
       readonly done: (result: InputResult) => void;
     }
@@ -216,8 +218,8 @@ class Loop implements ControlLoop {
     return true;
   }
 
-  greet(hello: Hello, hashMatches: HashMatches, done: (result: InputResult) => void): void {
-    this.#take({ kind: "hello", node: hello.node, hello, hashMatches, done });
+  greet(hello: Hello, key: PublicKey, hashMatches: HashMatches, done: (result: InputResult) => void): void {
+    this.#take({ kind: "hello", node: hello.node, hello, key, hashMatches, done });
   }
 
   receive(node: NodeId, frame: Frame, done: (result: InputResult) => void): void {
@@ -271,7 +273,10 @@ class Loop implements ControlLoop {
       token: tokenId === null ? null : (store.tokens().find(({ id }) => id === tokenId) ?? null),
       revoked: command.kind === "join-node" ? store.revokedKey(command.publicKey) : null,
       nodeKey: command.kind === "revoke-node" ? store.publicKey(command.node) : null,
-      keyHolder: command.kind === "join-node" ? store.keyHolder(command.publicKey) : null,
+      keyHolder:
+        command.kind === "join-node"
+          ? (store.keyHolder(command.publicKey) ?? namedBy(this.world, command.publicKey))
+          : null,
       // `n` and 16 hex digits are a node id by its schema.
       freshNodeId: command.kind === "join-node" ? (`n${random.hex(8)}` as NodeId) : null,
       freshToken: context.freshToken,
@@ -336,10 +341,34 @@ class Loop implements ControlLoop {
   }
 
   #handled(input: Input): Result<readonly Change[], string> {
-    const now = this.#options.clock.monotonicMs();
-    return input.kind === "hello"
-      ? greeted(this.world, input.hello, input.hashMatches(this.world), now, this.#options.random.hex(MARK_BYTES))
-      : received(this.world, input.node, input.frame, now);
+    const { clock, random } = this.#options;
+    const now = clock.monotonicMs();
+    if (input.kind === "frame") {
+      const { node, frame } = input;
+      const problem = frame.type === "next-key" ? this.#nextKeyProblem(frame.publicKey) : null;
+      return problem === null ? received(this.world, node, frame, now) : err(problem);
+    }
+    const { hello, key, hashMatches } = input;
+    const shown = this.#shownKey(hello.node, key);
+    if (!shown.ok) return shown;
+    return greeted(this.world, hello, hashMatches(this.world), now, random.hex(MARK_BYTES), shown.value);
+  }
+
+  /** Looked at anew: since its hello was checked the node's keys may have moved on. */
+  #shownKey(node: NodeId, key: PublicKey): Result<ShownKey, string> {
+    const { store, clock } = this.#options;
+    const former = store.publicKey(node);
+    if (former === null || former === key) return ok(PRESENT_KEY);
+    if (keysTaken(this.world.nodes.get(node), null).includes(key) && store.keyHolder(key) === null)
+      return ok({ kind: "next", former, wallMs: clock.wallMs() });
+    return err("this key is the node's no more");
+  }
+
+  /** A key has one node, and one that was given up is no key again. */
+  #nextKeyProblem(key: PublicKey): string | null {
+    const { store } = this.#options;
+    const isHad = store.keyHolder(key) !== null || store.revokedKey(key) !== null;
+    return isHad ? "it named a key that a node has or had" : null;
   }
 
   #turnSoon(): void {

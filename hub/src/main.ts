@@ -4,7 +4,7 @@
 import { mkdirSync, statSync } from "node:fs";
 import type { Server } from "node:http";
 import * as path from "node:path";
-import type { InstallationId } from "@skerry/shared/model/ids.ts";
+import type { InstallationId, NodeId, PublicKey } from "@skerry/shared/model/ids.ts";
 import { valueWords } from "@skerry/shared/model/value-names.ts";
 import { type Clock, sleep, systemClock } from "@skerry/shared/runtime/clock.ts";
 import { jsonLog, type Log, type LogLevel } from "@skerry/shared/runtime/log.ts";
@@ -15,6 +15,7 @@ import { SKERRY_VERSION } from "@skerry/shared/runtime/version.ts";
 import type { HubConfig } from "./config.ts";
 import { type ControlLoop, createControlLoop } from "./control-loop.ts";
 import { DEFAULT_SETTINGS } from "./core/decide.ts";
+import { keysTaken } from "./core/key-roll.ts";
 import { usersOf } from "./core/value.ts";
 import { type AdminToken, ensureAdminToken } from "./http/admin-token.ts";
 import type { HttpDeps, HubKeyControl, OwnHubKey } from "./http/deps.ts";
@@ -201,15 +202,16 @@ async function buildParts(
   const contents = new Contents({ installation: world.installation, store, keyring: keys.ring, random });
   warnOfLostKeys(log, store, contents, loop);
   const book = new PinBook();
+  const publicKeys = (node: NodeId): readonly PublicKey[] => keysTaken(world.nodes.get(node), store.publicKey(node));
   /** One for each address that the host's name has. */
   const servers: Server[] = [];
   const link = createLinkServer({
     ...{ clock, random, log },
     hub: loop,
     publicKey: (node) => store.publicKey(node),
-    revokedKey: (node) => store.revokedKeyOf(node)?.publicKey ?? null,
+    revokedKeys: (node) => store.revokedKeysOf(node),
     sign: keys.signing.sign,
-    values: giveValues({ ...{ world, contents, random, log }, publicKey: (node) => store.publicKey(node) }),
+    values: giveValues({ ...{ world, contents, random, log, publicKeys }, sign: keys.signing.sign }),
     hubVersion: SKERRY_VERSION,
     pins: () => pinsOf(front),
     onPinsKept: (node, pins) => book.note(node, pins),
@@ -218,7 +220,7 @@ async function buildParts(
   const streams: NodeStreams = new NodeStreams({
     ...{ clock, random, log },
     installation: loop.world.installation,
-    publicKey: (node) => store.publicKey(node),
+    publicKeys,
     ask: (node, ticket) => link.openStream(node, ticket),
   });
   const state = { stopping: false };

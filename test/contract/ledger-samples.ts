@@ -17,6 +17,7 @@ export const anIdentity: Identity = {
   hubKey: null,
   mark: null,
   pins: [],
+  ...{ nextKey: null, keyStep: 0, labelSecret: null, formerBoxKeys: [] },
   binding: "none",
   tokens: [],
 };

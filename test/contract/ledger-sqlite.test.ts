@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import type { Identity } from "@skerry/agent/ledger/ledger.ts";
 import type { OpenedLedger } from "@skerry/agent/ledger/opened.ts";
 import { openSqliteLedger } from "@skerry/agent/ledger/sqlite.ts";
 import Database from "better-sqlite3";
@@ -142,6 +143,80 @@ describe("ledger: files", () => {
     const kept = readdirSync(disk.folder).filter((name) => name.includes("damaged"));
     expect(kept.sort()).toEqual(["ledger.db.damaged-1", "ledger.db.damaged-2", "ledger.db.damaged-3"]);
     expect(readFileSync(join(disk.folder, "ledger.db.damaged-1"), "utf8")).toContain("damage 4");
+  });
+
+  /** One whose key has gone all the way, with the steps between. */
+  const steps = (): readonly [Identity, Identity, Identity, Identity] => {
+    const next = { ...anIdentity, nextKey: "d".repeat(64), keyStep: 1 };
+    const rolled = { ...next, privateKey: "d".repeat(64), nextKey: null, keyStep: 2, labelSecret: "1".repeat(64) };
+    return [anIdentity, next, { ...rolled, formerBoxKeys: ["b0".repeat(32)] }, rolled];
+  };
+
+  test("[G350] whichever of its files a power cut leaves behind at a step of its key, the newest key is read", () => {
+    const order = steps();
+    for (let at = 1; at < order.length; at += 1)
+      for (const old of ["ledger.db", "identity"]) {
+        const folder = join(disk.folder, `${old} ${at}`);
+        const commit = (identity: Identity | undefined): void => {
+          const { ledger } = openSqliteLedger({ folder });
+          if (identity !== undefined) ledger.commit([{ kind: "identity", identity }]);
+          ledger.close();
+        };
+        commit(order[at - 1]);
+        const kept = readdirSync(folder).filter((name) => name.startsWith(old));
+        const copies = kept.map((name) => [name, readFileSync(join(folder, name))] as const);
+        commit(order[at]);
+        for (const name of readdirSync(folder)) if (name.startsWith(old)) unlinkSync(join(folder, name));
+        for (const [name, bytes] of copies) writeFileSync(join(folder, name), bytes, { mode: 0o600 });
+        const { ledger } = openSqliteLedger({ folder });
+        // That a former key is forgotten is no step: it may come back, and is forgotten again.
+        expect(ledger.content().identity?.privateKey, `${old} of before step ${at}`).toBe(order[at]?.privateKey);
+        expect(ledger.content().identity?.nextKey).toBe(order[at]?.nextKey);
+        ledger.close();
+      }
+  });
+
+  test("[G350] a key that was given up is in none of its files", () => {
+    const { ledger } = joined();
+    const found = (key: string): readonly string[] =>
+      readdirSync(disk.folder).filter((name) => readFileSync(join(disk.folder, name)).includes(key));
+    const [first, next, rolled, forgotten] = steps();
+    expect(found(first.privateKey)).not.toEqual([]);
+    for (const identity of [next, rolled]) ledger.commit([{ kind: "identity", identity }]);
+    expect(found(first.privateKey)).toEqual([]);
+    expect(found("b0".repeat(32))).not.toEqual([]);
+    ledger.commit([{ kind: "identity", identity: forgotten }]);
+    expect(found("b0".repeat(32))).toEqual([]);
+    expect(found(forgotten.privateKey)).not.toEqual([]);
+  });
+
+  test.each([
+    ["the database is behind", (name: string) => name.startsWith("ledger.db")],
+    ["one identity file is behind", (name: string) => name === "identity.a"],
+    ["the other identity file is behind", (name: string) => name === "identity.b"],
+  ])("[G350] nor after a power cut between its writes, where %s", (_what, isBehind) => {
+    const [first, next, rolled] = steps();
+    // An odd and an even number of writes before, for the two files take turns.
+    for (const more of [0, 1]) {
+      const folder = join(disk.folder, String(more));
+      const commit = (...identities: readonly Identity[]): void => {
+        const { ledger } = openSqliteLedger({ folder });
+        for (const identity of identities) ledger.commit([{ kind: "identity", identity }]);
+        ledger.close();
+      };
+      const mark = { count: 1, value: "0".repeat(32) };
+      commit(...(more === 1 ? [{ ...first, mark }] : []), first, next);
+      const behind = readdirSync(folder).filter(isBehind);
+      const copies = behind.map((name) => [name, readFileSync(join(folder, name))] as const);
+      commit(rolled);
+      for (const [name, bytes] of copies) writeFileSync(join(folder, name), bytes, { mode: 0o600 });
+      commit();
+      for (const name of readdirSync(folder))
+        expect([name, readFileSync(join(folder, name)).includes(first.privateKey)]).toEqual([name, false]);
+      const { ledger } = openSqliteLedger({ folder });
+      expect(ledger.content().identity).toEqual(rolled);
+      ledger.close();
+    }
   });
 
   test("[G16] one bad identity file of the two costs nothing", () => {

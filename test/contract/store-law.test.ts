@@ -14,6 +14,7 @@ import { type ControlLoop, createControlLoop } from "../../hub/src/control-loop.
 import { worldFrom } from "../../hub/src/core/apply-change.ts";
 import type { Command } from "../../hub/src/core/command.ts";
 import { DEFAULT_SETTINGS } from "../../hub/src/core/decide.ts";
+import { keysTaken } from "../../hub/src/core/key-roll.ts";
 import type { World } from "../../hub/src/core/world.ts";
 import { createMemoryDisk, openMemoryStore } from "../../hub/src/store/memory.ts";
 import { openSqliteStore } from "../../hub/src/store/sqlite/store.ts";
@@ -36,6 +37,7 @@ type Step =
       readonly fence: boolean;
     }
   | { readonly kind: "remove-app" | "remove-node" | "greet" | "accept" | "label"; readonly which: number }
+  | { readonly kind: "roll-key" | "next-key"; readonly which: number }
   | { readonly kind: "cordon"; readonly which: number; readonly on: boolean }
   | { readonly kind: "events"; readonly which: number; readonly count: number }
   | { readonly kind: "wait"; readonly ms: number }
@@ -52,6 +54,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
   fc.record({ kind: fc.constantFrom("remove-app" as const, "remove-node" as const, "label" as const), which }),
   fc.record({ kind: fc.constantFrom("greet" as const, "accept" as const), which }),
+  fc.record({ kind: fc.constantFrom("roll-key" as const, "next-key" as const), which }),
   fc.record({ kind: fc.constant("cordon" as const), which, on: fc.boolean() }),
   fc.record({ kind: fc.constant("events" as const), which, count: fc.integer({ min: 1, max: 5 }) }),
   fc.record({ kind: fc.constant("wait" as const), ms: fc.constantFrom(10, 5_000, 60_000, 400_000) }),
@@ -60,6 +63,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 interface Run {
   readonly loop: ControlLoop;
+  readonly store: Store;
   readonly clock: HandClock;
   readonly submit: (command: Command) => void;
 }
@@ -71,7 +75,7 @@ function spec({ app, replicas, image, fence }: Extract<Step, { kind: "apply" }>)
   return appSpec(`app${app}`, { name: "web", replicas, image: `web:${image}`, disconnect });
 }
 
-function take({ loop, clock, submit }: Run, at: Step, count: number): void {
+function take({ loop, store, clock, submit }: Run, at: Step, count: number): void {
   const node = (index: number): NodeId | undefined => [...loop.world.nodes.keys()].sort()[index];
   const target = "which" in at ? node(at.which) : undefined;
   switch (at.kind) {
@@ -99,11 +103,15 @@ function take({ loop, clock, submit }: Run, at: Step, count: number): void {
     case "wait":
       return clock.run(at.ms);
     default:
-      if (target !== undefined) takeOn({ loop, clock, submit }, at, target);
+      if (target !== undefined) takeOn({ loop, store, clock, submit }, at, target);
   }
 }
 
-function takeOn({ loop, submit }: Run, at: Exclude<Step, { kind: "apply" | "join" | "wait" }>, node: NodeId): void {
+function takeOn(
+  { loop, store, submit }: Run,
+  at: Exclude<Step, { kind: "apply" | "join" | "wait" }>,
+  node: NodeId,
+): void {
   const state = loop.world.nodes.get(node);
   if (state === undefined) return;
   switch (at.kind) {
@@ -122,9 +130,19 @@ function takeOn({ loop, submit }: Run, at: Exclude<Step, { kind: "apply" | "join
     case "greet":
       return loop.greet(
         { ...HELLO, node },
+        // The next one, once it is named; nobody's, of a node that is gone.
+        keysTaken(state, store.publicKey(node)).at(-1) ?? ("0".repeat(64) as PublicKey),
         () => null,
         () => {},
       );
+    case "roll-key":
+      return submit({ kind: "roll-node-key", node });
+    case "next-key": {
+      // Signatures are checked before the loop. Several nodes that name one key are to be seen, too.
+      const publicKey = sha256Hex(`next ${at.which % 2}`) as PublicKey;
+      const signatures = { byPresent: "0".repeat(128), byNext: "0".repeat(128) };
+      return loop.receive(node, { type: "next-key", publicKey, ...signatures }, () => {});
+    }
     case "accept":
       // Only the position is looked at by the loop.
       return loop.receive(
@@ -205,7 +223,7 @@ function obeysTheLaw(open: () => Store, steps: readonly Step[]): void {
     loop.start();
     submit({ kind: "create-token", uses: 1_000, expiresInMs: 1e9, labels: {}, approval: false });
     for (const [index, at] of part.entries()) {
-      take({ loop, clock, submit }, at, index);
+      take({ loop, store, clock, submit }, at, index);
       clock.run(0);
       expect(loop.storage()).toEqual({ kind: "ok" });
     }

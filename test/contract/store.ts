@@ -22,6 +22,7 @@ import { NO_GRANTS, NO_RULES } from "@skerry/shared/policy/profiles.ts";
 import { resolved } from "@skerry/shared/policy/resolve.ts";
 import { expect, test } from "vitest";
 import type { ApiToken, DurableChange, JoinToken } from "../../hub/src/core/change.ts";
+import { NO_KEY_ROLL } from "../../hub/src/core/key-roll.ts";
 import { NEW_LINEAGE } from "../../hub/src/core/lineage.ts";
 import type { Role } from "../../hub/src/core/permission.ts";
 import type { GateResult, Rollout } from "../../hub/src/core/rollout-state.ts";
@@ -109,6 +110,7 @@ export function node(number: number, fields: Partial<Node> = {}): Node {
     drainOverMs: null,
     standing: "member",
     lineage: NEW_LINEAGE,
+    keyRoll: NO_KEY_ROLL,
     ...fields,
   };
 }

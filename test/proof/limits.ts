@@ -70,6 +70,7 @@ const DOORS: readonly Door[] = [
       "agent/src/link/ws-options.ts",
       "agent/src/link/ws-dial.ts",
       "agent/src/link/session.ts",
+      "agent/src/link/roll-key.ts",
       "agent/src/link/join.ts",
       "agent/src/streams/dial.ts",
       "agent/src/streams/router.ts",

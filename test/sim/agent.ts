@@ -164,6 +164,7 @@ async function askHub(start: AgentStart, privateKey: string): Promise<Identity |
   if (outcome === null) return null;
   const { node: id, name, installation } = outcome;
   const tls = { pins: [], binding: "none", tokens: [] } as const;
+  const keys = { nextKey: null, keyStep: 0, labelSecret: null, formerBoxKeys: [] };
   return {
     node: id,
     name,
@@ -173,6 +174,7 @@ async function askHub(start: AgentStart, privateKey: string): Promise<Identity |
     hubKey: SIGNING_KEY.publicKey,
     mark: null,
     ...tls,
+    ...keys,
   };
 }
 

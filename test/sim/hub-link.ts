@@ -31,7 +31,7 @@ export function startLinkServer(
     hub: loop,
     random,
     publicKey: (node) => store.publicKey(node),
-    revokedKey: (node) => store.revokedKeyOf(node)?.publicKey ?? null,
+    revokedKeys: (node) => store.revokedKeysOf(node),
     sign,
     hubVersion: "0.1.0-sim",
   });

@@ -216,6 +216,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
       new Promise<void>((resolve) => {
         loop.greet(
           hello(node),
+          store.publicKey(node) ?? publicKeyOf("00".repeat(32)),
           () => null,
           () => resolve(),
         );

@@ -90,6 +90,7 @@ function identity(hubUrl: string) {
     ...{ node: NODE, name: "pi-1" as never, privateKey: KEY, hubUrl },
     hubKey: null,
     mark: null,
+    ...{ nextKey: null, keyStep: 0, labelSecret: null, formerBoxKeys: [] },
     ...({ installation: INSTALLATION, pins: [], binding: "none", tokens: [] } as const),
   };
 }
@@ -126,7 +127,7 @@ beforeEach(async () => {
   streams = new NodeStreams({
     ...{ clock: held, random: systemRandom, log: silentLog },
     installation: INSTALLATION,
-    publicKey: (node) => (node === NODE ? publicKeyOf(KEY) : null),
+    publicKeys: (node) => (node === NODE ? [publicKeyOf(KEY)] : []),
     ask(_node, ticket) {
       tickets.push(ticket);
       if (answers) agent.open(ticket);

@@ -18,6 +18,7 @@ const KEY = labelKey({
   installation: "i0123456789abcdef" as never,
   node: "n0123456789abcdef" as never,
   privateKey: "c".repeat(64),
+  labelSecret: null,
 });
 
 let folder: string;

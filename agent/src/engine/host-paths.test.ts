@@ -42,7 +42,7 @@ async function made(source: string, readOnly = false): Promise<string> {
       ...{
         clock: systemClock,
         engine,
-        labelKey: labelKey({ installation: INSTALLATION, node: NODE, privateKey: "c0".repeat(32) }),
+        labelKey: labelKey({ installation: INSTALLATION, node: NODE, privateKey: "c0".repeat(32), labelSecret: null }),
       },
       ...{ hostPaths: await hostPaths([join(folder, "agent")]), desired: () => assignment([wanted]) },
     },

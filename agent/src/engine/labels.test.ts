@@ -8,6 +8,7 @@ import type {
   SpecHash,
   WorkloadId,
 } from "@skerry/shared/model/ids.ts";
+import { labelSecretOf } from "@skerry/shared/runtime/label-secret.ts";
 import { describe, expect, test } from "vitest";
 import { containerLabels, LABEL, labelKey, objectLabels, readContainerLabels, readObjectLabels } from "./labels.ts";
 
@@ -16,6 +17,7 @@ const identity = {
   installation: "i0123456789abcdef" as InstallationId,
   node: "n0123456789abcdef" as NodeId,
   privateKey: "secret",
+  labelSecret: null,
 };
 const key = labelKey(identity);
 const workload = {
@@ -25,6 +27,14 @@ const workload = {
 const labels = containerLabels(key, workload, "shop-web-1", "memory=0");
 
 describe("labels", () => {
+  test("[N351] what was sealed under the node's first key is read under any that came after it, and the other way round", () => {
+    const after = labelKey({ ...identity, privateKey: "other", labelSecret: labelSecretOf(identity.privateKey) });
+    expect(readContainerLabels(after, labels).kind).toBe("ours");
+    const made = containerLabels(after, workload, "shop-web-1", "memory=0");
+    expect(readContainerLabels(key, made).kind).toBe("ours");
+    expect(readContainerLabels(labelKey({ ...identity, privateKey: "other" }), labels).kind).toBe("forged");
+  });
+
   test("[E41] what was sealed is read back whole, whatever other labels stand beside", () => {
     expect(readContainerLabels(key, { ...labels, "com.example.other": "x" })).toEqual({
       kind: "ours",

@@ -4,6 +4,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { AppName, InstallationId, NodeId, ServiceName, Slot, WorkloadId } from "@skerry/shared/model/ids.ts";
+import { labelSecretOf } from "@skerry/shared/runtime/label-secret.ts";
 
 export const LABEL = {
   installation: "io.skerry.installation",
@@ -52,13 +53,14 @@ export type ContainerLabelReading =
   | { readonly kind: "forged" }
   | { readonly kind: "ours"; readonly own: OwnLabels };
 
-/** The seal's key is derived from the node's: it lives as long as the node's identity, and says nothing about it. */
+/** The seal's key is derived from the node's first: it lives as long as the node's identity, whatever key that has, and says nothing about either. */
 export function labelKey(identity: {
   readonly installation: InstallationId;
   readonly node: NodeId;
   readonly privateKey: string;
+  readonly labelSecret: string | null;
 }): LabelKey {
-  const secret = createHmac("sha256", identity.privateKey).update("skerry label seal 1").digest();
+  const secret = Buffer.from(identity.labelSecret ?? labelSecretOf(identity.privateKey), "hex");
   return { installation: identity.installation, node: identity.node, secret };
 }
 

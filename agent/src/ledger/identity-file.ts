@@ -8,6 +8,15 @@ import { TwoGenerations } from "./two-generations.ts";
 /** Event numbers set aside in one write of the file: a node writes it about once a year. */
 const SEQ_STEP = 10_000;
 
+/** A private key of `before` is none of `after`. */
+export function givesUpKeys(before: Identity | null, after: Identity | null): boolean {
+  const kept = new Set(keysOf(after));
+  return keysOf(before).some((key) => !kept.has(key));
+}
+
+const keysOf = (identity: Identity | null): readonly string[] =>
+  identity === null ? [] : [identity.privateKey, ...identity.formerBoxKeys];
+
 export class IdentityFile {
   readonly #files: TwoGenerations;
   #identity: Identity | null = null;
@@ -21,6 +30,19 @@ export class IdentityFile {
     const { identity, seqReserved } = identityFileSchema.parse(JSON.parse(body));
     this.#identity = identity;
     this.#seqReserved = seqReserved;
+    this.#forgetOlder(body);
+  }
+
+  /** The power went between the two writes by which a key is given up. */
+  #forgetOlder(body: string): void {
+    const { olderAtStart } = this.#files;
+    const older = olderAtStart === null ? null : identityFileSchema.safeParse(JSON.parse(olderAtStart));
+    if (older?.success !== true || !givesUpKeys(older.data.identity, this.#identity)) return;
+    try {
+      this.#files.write(body);
+    } catch {
+      // A disk that is full keeps no agent from starting: it is tried again at the next start.
+    }
   }
 
   get identity(): Identity | null {
@@ -38,7 +60,10 @@ export class IdentityFile {
     const same = JSON.stringify(identity) === JSON.stringify(this.#identity);
     if (same && nextSeq <= this.#seqReserved) return;
     const seqReserved = nextSeq <= this.#seqReserved ? this.#seqReserved : nextSeq + SEQ_STEP;
-    this.#files.write(JSON.stringify({ identity, seqReserved }));
+    const body = JSON.stringify({ identity, seqReserved });
+    this.#files.write(body);
+    // A key that was given up is in the older of the two files still.
+    if (givesUpKeys(this.#identity, identity)) this.#files.write(body);
     this.#identity = identity;
     this.#seqReserved = seqReserved;
   }

@@ -9,8 +9,8 @@ import type { WorkloadMemory } from "../core/memory.ts";
 import type { BootRecord } from "../core/safe-mode.ts";
 
 /**
- * Who this node is. Written at joining, and when the hub hands out a mark: once in a run of the agent. The key is made by the node and
- * fsynced before the hub hears of it.
+ * Who this node is. Written at joining, when the hub hands out a mark (once in a run of the agent), and when the key is rolled over. A key is made
+ * by the node and fsynced before the hub hears of it.
  */
 export interface Identity {
   readonly node: NodeId;
@@ -29,6 +29,14 @@ export interface Identity {
   readonly binding: "tls-exporter" | "none";
   /** Join tokens that were taken, the newest last: one that stands in a unit file for ever is not taken for a new one. */
   readonly tokens: readonly string[];
+  /** Made to take the place of `privateKey`, and not gone over to yet; null: none. */
+  readonly nextKey: string | null;
+  /** How many steps its keys have gone: a next one made, and gone over to, each count one. Of two copies the larger is the newer. */
+  readonly keyStep: number;
+  /** For labels, see runtime/label-secret; null: that of `privateKey`, which is the node's first. */
+  readonly labelSecret: string | null;
+  /** X25519, the newest last: open what is at rest under keys that were given up, and prove nothing. */
+  readonly formerBoxKeys: readonly string[];
 }
 
 /** By what a held assignment is known to be the hub's. */
@@ -99,13 +107,15 @@ export interface Ledger {
   close(): void;
 }
 
-/** Commits. A full disk keeps nothing from running: what could not be kept is logged. */
-export function commitIfPossible(ledger: Ledger, log: Log, changes: readonly LedgerChange[]): void {
+/** Commits. A full disk keeps nothing from running: what could not be kept is logged, and false comes back. */
+export function commitIfPossible(ledger: Ledger, log: Log, changes: readonly LedgerChange[]): boolean {
   try {
     ledger.commit(changes);
+    return true;
   } catch (error) {
     if (!(error instanceof LedgerError)) throw error;
     log.warn("not kept in the ledger", { reason: error.message });
+    return false;
   }
 }
 

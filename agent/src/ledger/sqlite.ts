@@ -18,7 +18,7 @@ import { syncFolderOf } from "@skerry/shared/runtime/durable-file.ts";
 import Database from "better-sqlite3";
 import { assignmentFault } from "./authentic.ts";
 import { applyChanges, type Touched } from "./content.ts";
-import { IdentityFile } from "./identity-file.ts";
+import { givesUpKeys, IdentityFile } from "./identity-file.ts";
 import { type Identity, type Ledger, type LedgerChange, type LedgerContent, LedgerError } from "./ledger.ts";
 import type { OpenedLedger } from "./opened.ts";
 import { parseAssignment, parseBoots, parseEvent, parseIdentity, parseMemory, parseSeal } from "./stored.ts";
@@ -108,6 +108,7 @@ class SqliteLedger implements Ledger {
     // First the side file: it may know more than the database, never less.
     this.#identityFile.cover(content.identity, content.nextSeq);
     this.#store.write(content, touched);
+    if (givesUpKeys(this.#content.identity, content.identity)) this.#store.foldIn();
     this.#content = content;
   }
 
@@ -156,12 +157,27 @@ function readOrBegin(
   const content = { ...read, identity: newer(identity, read.identity) };
   const fault = assignmentFault(content);
   if (fault !== null) throw new DamageError(fault);
+  if (givesUpKeys(read.identity, content.identity)) catchUp(store, content);
   return { store, content, rebuilt };
 }
 
-/** The side file's, unless it had to fall back to its older copy: a mark that is behind would look like a copied disk's. */
+/** The power went after a key was given up in the side file, and before that was in the database. */
+function catchUp(store: Store, content: LedgerContent): void {
+  const { identity } = content;
+  if (identity === null) return;
+  try {
+    store.write(content, applyChanges(content, [{ kind: "identity", identity }]).touched);
+    store.foldIn();
+  } catch (error) {
+    if (!(error instanceof Database.SqliteError)) throw error;
+    // A disk that is full keeps no agent from starting: it is tried again at the next start.
+  }
+}
+
+/** The side file's, unless it had to fall back to its older copy: a key or a mark that is behind would look like a copied disk's. */
 function newer(beside: Identity | null, inside: Identity | null): Identity | null {
   if (beside === null || inside === null) return beside ?? inside;
+  if (inside.keyStep !== beside.keyStep) return inside.keyStep > beside.keyStep ? inside : beside;
   return (inside.mark?.count ?? 0) > (beside.mark?.count ?? 0) ? inside : beside;
 }
 
@@ -183,6 +199,8 @@ class Store {
       this.#db.pragma(`cache_size = -${CACHE_KIB}`);
       this.#db.pragma("temp_store = MEMORY");
       this.#db.pragma("trusted_schema = OFF");
+      // A key that was given up must not lie in a page that is free.
+      this.#db.pragma("secure_delete = ON");
       this.#db.pragma("cell_size_check = ON");
       this.#db.pragma(`max_page_count = ${maxPages}`);
       // Takes the lock now: a second agent must fail at its start, not at its first write.
@@ -256,6 +274,11 @@ class Store {
   write(content: LedgerContent, touched: Touched): void {
     this.#write ??= this.#prepareWrite();
     this.#write(content, touched);
+  }
+
+  /** What was written over is not in the WAL any more either. */
+  foldIn(): void {
+    this.#db.pragma("wal_checkpoint(TRUNCATE)");
   }
 
   close(): void {

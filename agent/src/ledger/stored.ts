@@ -29,6 +29,10 @@ const identitySchema = z.object({
   pins: z._default(z.array(z.string()), []),
   binding: z._default(z.enum(["tls-exporter", "none"]), "none"),
   tokens: z._default(z.array(z.string()), []),
+  nextKey: z._default(z.nullable(z.string()), null),
+  keyStep: z._default(counterSchema, 0),
+  labelSecret: z._default(z.nullable(z.string()), null),
+  formerBoxKeys: z._default(z.array(z.string()), []),
 });
 
 const sealSchema = z.object({ signature: signatureSchema, carried: z.array(workloadIdSchema) });

@@ -10,6 +10,7 @@ export class TwoGenerations {
   readonly #paths: readonly [string, string];
   #generation: number;
   #body: string | null;
+  readonly #olderAtStart: string | null;
 
   constructor(path: string) {
     this.#paths = [`${path}.a`, `${path}.b`];
@@ -20,6 +21,12 @@ export class TwoGenerations {
     );
     this.#generation = newest?.generation ?? 0;
     this.#body = newest?.body ?? null;
+    this.#olderAtStart = found.find((one) => one !== newest)?.body ?? null;
+  }
+
+  /** What the other file held when this was made; null: nothing good. */
+  get olderAtStart(): string | null {
+    return this.#olderAtStart;
   }
 
   /** The newest good generation; null: none. */

@@ -129,7 +129,8 @@ function outcomeOf(request: JoinRequest, privateKey: string, answer: Answer): Jo
   if (status >= 200 && status < 300 && joined.success) {
     // Whether its hub ends TLS itself, and which key comes next, the first connection tells.
     const hub = { hubUrl, pins: pinsOf(request), binding: "none", tokens: [request.tokenText.id] } as const;
-    return { kind: "joined", identity: { ...joined.data, privateKey, ...hub, mark: null } };
+    const keys = { privateKey, nextKey: null, keyStep: 0, labelSecret: null, formerBoxKeys: [] };
+    return { kind: "joined", identity: { ...joined.data, ...keys, ...hub, mark: null } };
   }
   const refusal = refusalSchema.safeParse(value);
   if (!refusal.success)

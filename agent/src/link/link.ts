@@ -202,9 +202,9 @@ class ReconnectingLink implements Link {
       connection.close(1000, "the agent was stopped");
       return;
     }
-    const { clock, log, ledger, identity, bootId, runId, agentVersion, metered, told, values } = this.#parts;
+    const { clock, random, log, ledger, identity, bootId, runId, agentVersion, metered, told, values } = this.#parts;
     const session: Session = new Session({
-      ...{ clock, log, connection, ledger, identity, bootId, runId, agentVersion, metered, told, values },
+      ...{ clock, random, log, connection, ledger, identity, bootId, runId, agentVersion, metered, told, values },
       handlers: {
         onWelcome: ({ heartbeatMs, hubVersion }) => this.#onWelcome(session, heartbeatMs, hubVersion),
         onBeatSent: (n) => {

@@ -4,6 +4,7 @@ import { encodeToAgent } from "@skerry/shared/protocol/codec.ts";
 import type { ConnectionHandlers } from "@skerry/shared/protocol/connection.ts";
 import { PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
 import { silentLog } from "@skerry/shared/runtime/log.ts";
+import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { expect, test } from "vitest";
 import { anIdentity } from "../../../test/contract/ledger-samples.ts";
 import { Session } from "./session.ts";
@@ -29,7 +30,7 @@ function openSession(disk: MemoryDisk) {
     },
   };
   const session = new Session({
-    ...{ clock, log: silentLog, connection, ledger, identity: anIdentity },
+    ...{ clock, random: systemRandom, log: silentLog, connection, ledger, identity: anIdentity },
     ...{ bootId: "boot-1", runId: "run-1", agentVersion: "1", metered: false },
     told: () => ({
       ...{

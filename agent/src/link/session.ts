@@ -9,6 +9,7 @@ import { valueKey } from "@skerry/shared/model/value-names.ts";
 import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
 import { decodeToAgent, encodeToHub } from "@skerry/shared/protocol/codec.ts";
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
+import { keptText, openStreamText, valueText } from "@skerry/shared/protocol/hub-word.ts";
 import { helloText } from "@skerry/shared/protocol/proof.ts";
 import { type AssignmentHead, assignmentText } from "@skerry/shared/protocol/signed-assignment.ts";
 import type { ToAgent, Welcome } from "@skerry/shared/protocol/to-agent.ts";
@@ -25,11 +26,13 @@ import {
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
+import type { Random } from "@skerry/shared/runtime/random.ts";
 import { isSignedBy, signText } from "@skerry/shared/runtime/signature.ts";
 import { accept, type Offered, type Signed, wholeOf } from "../core/accept.ts";
 import { nextReport, type Told } from "../core/report.ts";
 import { type AssignmentSeal, type Identity, type Ledger, LedgerError, toOutboxItem } from "../ledger/ledger.ts";
 import { closeFailure, type LinkFailure } from "./failure.ts";
+import { isRollWished, MAX_FORMER_BOX_KEYS, nextKeyFrame, rolledOver, withNextKey } from "./roll-key.ts";
 import { isFiguresOnly, isUrgent } from "./urgent.ts";
 
 /** A change worth knowing at once goes at once, unless the last report is younger: a deploy of thirty containers is a few frames, not ninety. */
@@ -45,6 +48,8 @@ const MAX_EVENTS_CHARACTERS = 262_144;
 /** With so much unsent the link is slower than what is said: reports and events wait, beats go on. */
 const MAX_UNSENT_BYTES = 524_288;
 
+/** As many as a mark has: no two connections ever say the same. */
+const FRESH_BYTES = 16;
 /** A value that was asked for and did not come, or was refused, is asked for again after this. */
 const ASK_AGAIN_MS = 300_000;
 
@@ -52,12 +57,14 @@ const ASK_AGAIN_MS = 300_000;
 export interface SessionValues {
   lacking(assignment: Assignment | null): readonly ValueRef[];
   proof(): { readonly boxKey: string; readonly signature: string };
-  take(ref: ValueRef, box: string): void;
+  /** `signature`: of the hub, checked already. */
+  take(ref: ValueRef, box: string, signature: string): void;
   refuse(ref: ValueRef, reason: string): void;
 }
 
 export interface SessionParts {
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly connection: Connection;
   readonly ledger: Ledger;
@@ -90,8 +97,14 @@ export class Session {
   #phase: "greeting" | "open" | "ended" = "greeting";
   /** hello was said. */
   #greeted = false;
-  /** The signature in it was bound to TLS. */
-  #bound = false;
+  /** What the signature in it was bound to; null: no TLS, or not the hub's own. */
+  #bound: string | null = null;
+  /** Of the hub's challenge. */
+  #nonce = "";
+  /** What the hub must say again in what it signs for this node to keep. */
+  readonly #fresh: string;
+  /** How many of these came. */
+  #words = 0;
   #heartbeatMs = 0;
   #beats = 0;
   #heardAtMs: Millis;
@@ -118,6 +131,7 @@ export class Session {
   constructor(parts: SessionParts) {
     this.#parts = parts;
     this.#heardAtMs = parts.clock.monotonicMs();
+    this.#fresh = parts.random.hex(FRESH_BYTES);
   }
 
   start(): void {
@@ -139,8 +153,11 @@ export class Session {
     const refusal = this.#bindingRefusal(binding);
     if (refusal !== null) return this.#giveUp(CLOSE.notAuthenticated, refusal);
     const bound = binding === "none" ? null : (this.#parts.connection.binding ?? null);
-    const { identity, bootId, runId, agentVersion } = this.#parts;
+    const { bootId, runId, agentVersion } = this.#parts;
+    const identity = this.#known();
     this.#greeted = true;
+    this.#nonce = nonce;
+    this.#bound = bound;
     this.#send({
       type: "hello",
       protocol: PROTOCOL_VERSION,
@@ -149,10 +166,10 @@ export class Session {
       signature: signText(identity.privateKey, helloText(identity, nonce, bound)),
       ...{ bootId, runId, agentVersion },
       have: this.#have(),
-      mark: this.#parts.ledger.content().identity?.mark ?? null,
-      pins: [...this.#known().pins],
+      mark: identity.mark,
+      pins: [...identity.pins],
+      fresh: this.#fresh,
     });
-    this.#bound = bound !== null;
   }
 
   /** A hub that once ended TLS itself and now says that it does not may be somebody in between. */
@@ -176,23 +193,45 @@ export class Session {
 
   /** The hub's keys, and that it ends TLS itself: said over a connection that showed a pinned key. `answer`: whether to tell that it is durable. */
   #keepHub(said: readonly string[], answer: boolean): void {
-    const { ledger, log } = this.#parts;
+    const { log } = this.#parts;
     const known = this.#known();
     // A hub without TLS has none, and a node with pins has not spoken with such a one.
     const pins = said.length === 0 || known.pins.length === 0 ? known.pins : said;
-    const binding = this.#bound ? "tls-exporter" : known.binding;
+    const binding = this.#bound === null ? known.binding : "tls-exporter";
     const isNews = pins.join() !== known.pins.join();
-    try {
-      if (isNews || binding !== known.binding)
-        ledger.commit([{ kind: "identity", identity: { ...known, pins, binding } }]);
-    } catch (error) {
-      if (!(error instanceof LedgerError)) throw error;
-      // It is said again on the next connection.
-      log.warn("the hub's keys could not be kept", { reason: error.message });
+    // What cannot be kept is said again on the next connection.
+    if ((isNews || binding !== known.binding) && !this.#keepIdentity({ ...known, pins, binding }, "the hub's keys"))
       return;
-    }
     if (isNews) log.info("the hub's keys were taken over", { pins: pins.join(",") });
     if (isNews || answer) this.#send({ type: "pins-kept", pins: [...pins] });
+  }
+
+  /** false: it could not be written, and nothing may be said of it. */
+  #keepIdentity(identity: Identity, what: string): boolean {
+    const { ledger, log } = this.#parts;
+    try {
+      ledger.commit([{ kind: "identity", identity }]);
+      return true;
+    } catch (error) {
+      if (!(error instanceof LedgerError)) throw error;
+      log.warn(`${what} could not be kept`, { reason: error.message });
+      return false;
+    }
+  }
+
+  /** Whether the hub's signing key says this; a node that joined before hubs signed keeps nothing by a hub's word. */
+  #isHubs(text: string, signature: string | undefined): boolean {
+    const { hubKey } = this.#parts.identity;
+    return hubKey !== null && signature !== undefined && isSignedBy(hubKey, text, signature);
+  }
+
+  /** As `#isHubs`, of what the node is to keep. Said twice, or on another connection before, it does not count. */
+  #mayKeep(pins: readonly string[] | null, mark: Mark | null, signature: string | undefined, count: number): boolean {
+    const place = { fresh: this.#fresh, count };
+    const isHubs = count === this.#words + 1 && this.#isHubs(keptText(this.#known(), place, pins, mark), signature);
+    if (isHubs) this.#words = count;
+    else this.#parts.log.warn("the hub's keys or mark came without its signature, and are not kept");
+    return isHubs;
   }
 
   /** Something that a report would tell may have changed. */
@@ -275,9 +314,11 @@ export class Session {
     this.#heartbeatMs = welcome.heartbeatMs;
     // First what the hub already holds, so that none of it goes out again.
     this.#acknowledged(welcome.eventsAcked);
-    if (welcome.mark !== null) this.#keepMark(welcome.mark);
+    const { mark, pins = null, signature } = welcome;
+    const mayKeep = (mark !== null || pins !== null) && this.#mayKeep(pins, mark, signature, 1);
+    if (mark !== null && mayKeep) this.#keepMark(mark);
     this.#parts.handlers.onWelcome(welcome);
-    this.#keepHub(welcome.pins ?? [], false);
+    this.#keepHub((mayKeep ? pins : null) ?? [], false);
     this.#beat();
     this.#report();
     this.sendEvents();
@@ -286,17 +327,47 @@ export class Session {
 
   /** One that cannot be kept is not answered: the hub goes on taking the one before. */
   #keepMark(mark: Mark): void {
-    const { ledger, log } = this.#parts;
-    const { identity } = ledger.content();
-    if (identity === null) return;
-    try {
-      ledger.commit([{ kind: "identity", identity: { ...identity, mark } }]);
-    } catch (error) {
-      if (!(error instanceof LedgerError)) throw error;
-      log.warn("the hub's new mark is not kept", { reason: error.message });
-      return;
-    }
-    this.#send({ type: "marked", mark });
+    if (this.#keepIdentity({ ...this.#known(), mark }, "the hub's new mark")) this.#send({ type: "marked", mark });
+  }
+
+  /** The next key is durable before it is named; a repeat names the same. */
+  #onRollKey(signature: string): void {
+    const { log, random } = this.#parts;
+    const known = this.#known();
+    if (!isRollWished(known, signature))
+      return log.warn("a wish for another key is not the hub's, or of an earlier key");
+    if (known.formerBoxKeys.length >= MAX_FORMER_BOX_KEYS)
+      return log.warn("no further key: secrets and configs lie under too many former ones", {
+        keys: known.formerBoxKeys.length,
+      });
+    const ready = withNextKey(known, random);
+    if (ready !== known && !this.#keepIdentity(ready, "this node's next key")) return;
+    if (ready.nextKey !== null) this.#send(nextKeyFrame(ready, ready.nextKey, this.#nonce, this.#bound));
+  }
+
+  /** One that cannot be kept is offered again on the next connection: until the node shows the new key, the hub takes either. */
+  #onKeyTaken(taken: { readonly publicKey: string; readonly signature: string }): void {
+    const { log } = this.#parts;
+    const rolled = rolledOver(this.#known(), taken);
+    if (rolled === null) return log.warn("the hub's word for another key is not its own, or of another key");
+    if (!this.#keepIdentity(rolled, "this node's new key")) return;
+    log.info("this node has another key, and connects anew with it");
+    this.#goodbyeWithinMs = 0;
+    this.#giveUp(CLOSE.goingAway, { kind: "goodbye", message: "this node has another key, and connects anew with it" });
+  }
+
+  #onValue(ref: ValueRef, box: string, signature: string): void {
+    const { values } = this.#parts;
+    this.#answered(ref);
+    if (this.#isHubs(valueText(this.#known(), ref, box), signature)) values?.take(ref, box, signature);
+    else values?.refuse(ref, "what came is not signed by this node's hub");
+    this.#askForValues();
+  }
+
+  #onOpenStream(ticket: string, signature: string): void {
+    if (this.#isHubs(openStreamText(this.#known(), this.#fresh, ticket), signature))
+      this.#parts.handlers.onOpenStream(ticket);
+    else this.#parts.log.warn("a wish for a stream socket is not signed by the hub");
   }
 
   #welcomeRefusal(welcome: Welcome): { code: number; failure: LinkFailure } | null {
@@ -321,7 +392,13 @@ export class Session {
         // Said twice: harmless, and nothing that it says may be taken back.
         return;
       case "pins":
-        this.#keepHub(message.pins, true);
+        if (this.#mayKeep(message.pins, null, message.signature, message.count)) this.#keepHub(message.pins, true);
+        return;
+      case "roll-key":
+        this.#onRollKey(message.signature);
+        return;
+      case "key-taken":
+        this.#onKeyTaken(message);
         return;
       case "pace": {
         const isFaster = message.heartbeatMs < this.#heartbeatMs;
@@ -349,12 +426,10 @@ export class Session {
         this.#onGoodbye(message.reason, message.reconnectWithinMs);
         return;
       case "open-stream":
-        this.#parts.handlers.onOpenStream(message.ticket);
+        this.#onOpenStream(message.ticket, message.signature);
         return;
       case "value":
-        this.#answered(message.ref);
-        this.#parts.values?.take(message.ref, message.box);
-        this.#askForValues();
+        this.#onValue(message.ref, message.box, message.signature);
         return;
       case "value-refused":
         this.#answered(message.ref);

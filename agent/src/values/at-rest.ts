@@ -1,5 +1,5 @@
-// Values at rest on the node: the sealed boxes as the hub gave them, one durable file each, and which container has which as files. What opens a
-// box is derived from the node's own key: the disk without that key is worth nothing. Nothing here is ever clear text.
+// Values at rest on the node: the sealed boxes as the hub gave and signed them, one durable file each, and which container has which as files. What
+// opens a box is derived from the node's own key: the disk without that key is worth nothing. Nothing here is ever clear text.
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { specHashSchema, workloadIdSchema } from "@skerry/shared/model/ids.ts";
@@ -9,7 +9,14 @@ import { readIfThere, writeDurably } from "@skerry/shared/runtime/durable-file.t
 import { sha256Hex } from "@skerry/shared/runtime/hash.ts";
 import * as z from "zod/mini";
 
-const boxFileSchema = z.object({ ref: valueRefSchema, boxKey: z.string(), box: z.string() });
+const boxFileSchema = z.object({
+  ref: valueRefSchema,
+  boxKey: z.string(),
+  box: z.string(),
+  signature: z._default(z.string(), ""),
+});
+/** As it came. `boxKey`: the public key of the node's to which it is sealed. `signature`: the hub's; not checked here. */
+export type BoxAtRest = Omit<z.infer<typeof boxFileSchema>, "ref">;
 const mountFileSchema = z.object({
   workload: workloadIdSchema,
   specHash: specHashSchema,
@@ -52,25 +59,30 @@ export class AtRest {
     return this.#boxes.size === 0 && this.#mounts.size === 0;
   }
 
-  /** Keys of the values that are here under this key of the node. */
-  keysUnder(boxKey: string): Set<string> {
-    return new Set([...this.#boxes].filter(([, held]) => held.boxKey === boxKey).map(([key]) => key));
+  /** Keys of the values that are here under one of these keys of the node. */
+  keysUnder(boxKeys: readonly string[]): Set<string> {
+    return new Set([...this.#boxes].filter(([, held]) => boxKeys.includes(held.boxKey)).map(([key]) => key));
+  }
+
+  /** Keys of the node under which something is. */
+  boxKeys(): ReadonlySet<string> {
+    return new Set([...this.#boxes.values()].map(({ boxKey }) => boxKey));
   }
 
   refs(): readonly ValueRef[] {
     return [...this.#boxes.values()].map(({ ref }) => ref);
   }
 
-  box(ref: ValueRef): string | null {
+  box(ref: ValueRef): BoxAtRest | null {
     if (!this.#boxes.has(valueKey(ref))) return null;
-    return parsed(boxFileSchema, readOrNull(join(this.#folder, boxName(ref))))?.box ?? null;
+    return parsed(boxFileSchema, readOrNull(join(this.#folder, boxName(ref))));
   }
 
   /** Durable when it returns; throws what the disk says. */
-  keep(ref: ValueRef, boxKey: string, box: string): void {
+  keep(ref: ValueRef, held: BoxAtRest): void {
     this.#makeFolder();
-    writeDurably(join(this.#folder, boxName(ref)), JSON.stringify({ ref, boxKey, box }));
-    this.#boxes.set(valueKey(ref), { ref, boxKey });
+    writeDurably(join(this.#folder, boxName(ref)), JSON.stringify({ ref, ...held }));
+    this.#boxes.set(valueKey(ref), { ref, boxKey: held.boxKey });
   }
 
   drop(ref: ValueRef): void {

@@ -17,21 +17,24 @@ import type { InstallationId, NodeId, SpecHash, WorkloadId } from "@skerry/share
 import { defaultWorkloadExtras } from "@skerry/shared/model/plain.ts";
 import type { ValueRef } from "@skerry/shared/model/value.ts";
 import { boxContext, valueKey } from "@skerry/shared/model/value-names.ts";
+import { valueText } from "@skerry/shared/protocol/hub-word.ts";
 import { boxKeyText } from "@skerry/shared/protocol/proof.ts";
 import { systemClock } from "@skerry/shared/runtime/clock.ts";
-import { jsonLog } from "@skerry/shared/runtime/log.ts";
+import { jsonLog, silentLog } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
-import { sealBox } from "@skerry/shared/runtime/sealed-box.ts";
-import { isSignedBy, publicKeyOf } from "@skerry/shared/runtime/signature.ts";
+import { boxKeyOf, sealBox } from "@skerry/shared/runtime/sealed-box.ts";
+import { isSignedBy, publicKeyOf, signText } from "@skerry/shared/runtime/signature.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { haveMemoryFolder } from "./memory-folder.ts";
 import { Values } from "./values.ts";
 
 const CANARY = "canary of the node";
+const HUB_KEY = "5a".repeat(32);
 const identity = {
   installation: "i0123456789abcdef" as InstallationId,
   node: "n0123456789abcdef" as NodeId,
   privateKey: "ab".repeat(32),
+  hubKey: publicKeyOf(HUB_KEY),
 };
 const v = (digit: string): string => digit.repeat(32);
 const ref = (digit: string, name = "db"): ValueRef => ({ kind: "secret", app: null, name, version: v(digit) });
@@ -64,10 +67,13 @@ const assignment = (...workloads: readonly Workload[]): Assignment =>
   }) as unknown as Assignment;
 
 let root = "";
+/** What the ledger holds of keys that were given up. */
+let former: readonly string[] = [];
 const said: string[] = [];
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "skerry-values-"));
   said.length = 0;
+  former = [];
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -83,7 +89,11 @@ const start = (haveMemory = memory, privateKey = identity.privateKey) =>
       () => 0,
       "debug",
     ),
-    identity: { ...identity, privateKey },
+    identity: () => ({ ...identity, privateKey, formerBoxKeys: former }),
+    keepBoxKeys: (keys) => {
+      former = keys;
+      return true;
+    },
     dataDir: join(root, "data"),
     runDir: join(root, "run"),
     haveMemory,
@@ -95,6 +105,8 @@ const seal = (values: Values, to: ValueRef, text = CANARY): string =>
     Buffer.from(text),
     systemRandom,
   ) ?? "";
+const signed = (to: ValueRef, box: string): string => signText(HUB_KEY, valueText(identity, to, box));
+const take = (values: Values, to: ValueRef, box = seal(values, to)): void => values.take(to, box, signed(to, box));
 const rest = (): readonly string[] =>
   existsSync(join(root, "data/values")) ? readdirSync(join(root, "data/values")) : [];
 const clear = (): readonly string[] =>
@@ -108,14 +120,14 @@ describe("secrets and configs on a node", () => {
     expect([values.lacking(null), values.lacking(assignment(workload("1", [])))]).toEqual([[], []]);
     const { boxKey, signature } = values.proof();
     expect(isSignedBy(publicKeyOf(identity.privateKey), boxKeyText(identity, boxKey), signature)).toBe(true);
-    values.take(ref("a"), seal(values, ref("a")));
+    take(values, ref("a"));
     expect(values.lacking(assignment(one))).toEqual([ref("b")]);
     expect(start().lacking(assignment(one))).toEqual([ref("b")]);
   });
 
   test("[G260] (H21) at rest it is sealed, for the owner's eyes, and the disk with another key opens nothing", async () => {
     const values = start();
-    values.take(ref("a"), seal(values, ref("a")));
+    take(values, ref("a"));
     const [name = ""] = rest();
     const path = join(root, "data/values", name);
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -134,7 +146,7 @@ describe("secrets and configs on a node", () => {
     const values = start();
     const other = start(memory, "cd".repeat(32));
     for (const box of [seal(other, ref("a")), seal(values, ref("b")), "AAAA"]) {
-      values.take(ref("a"), box);
+      take(values, ref("a"), box);
       expect(values.here().here.size).toBe(0);
       expect(values.here().refused.get(valueKey(ref("a")))).toBe("what the hub gave is not sealed for this node");
     }
@@ -144,7 +156,7 @@ describe("secrets and configs on a node", () => {
   test("[N261] a container gets a file for each, read-only, with its mode, and by a path that says nothing", async () => {
     const values = start();
     const one = workload("1", [ref("a"), ref("b", "key")]);
-    for (const each of [ref("a"), ref("b", "key")]) values.take(each, seal(values, each, each.name));
+    for (const each of [ref("a"), ref("b", "key")]) take(values, each, seal(values, each, each.name));
     const mounts = await values.mountsFor(one);
     expect(mounts).toMatchObject([
       { kind: "bind", target: "/run/secrets/0", readOnly: true, createHostPath: false },
@@ -164,7 +176,7 @@ describe("secrets and configs on a node", () => {
   test("[N262] after a reboot without a hub the files are there again before anything is planned, also of a container that is wanted no more", async () => {
     const values = start();
     const [old, next] = [workload("1", [ref("a")]), workload("2", [ref("b")])];
-    values.take(ref("a"), seal(values, ref("a")));
+    take(values, ref("a"));
     const [mount] = await values.mountsFor(old);
     rmSync(join(root, "run"), { recursive: true });
     const rebooted = start();
@@ -175,7 +187,7 @@ describe("secrets and configs on a node", () => {
   test("[N263] what no container and no assignment needs is wiped, in memory and at rest; without an assignment nothing is", async () => {
     const values = start();
     const one = workload("1", [ref("a")]);
-    values.take(ref("a"), seal(values, ref("a")));
+    take(values, ref("a"));
     await values.mountsFor(one);
     await values.look(null, []);
     await values.look(assignment(), [{ workload: one.id, specHash: one.specHash }]);
@@ -189,17 +201,87 @@ describe("secrets and configs on a node", () => {
   test("[N264] where no memory is to be had nothing is written in clear, and it is said what to do", async () => {
     const values = start(async () => "it is on a disk");
     const one = workload("1", [ref("a")]);
-    values.take(ref("a"), seal(values, ref("a")));
+    take(values, ref("a"));
     await values.look(assignment(one), []);
     expect(values.here().trouble).toContain("run the agent as root, or with a --run-dir on a tmpfs");
     await expect(values.mountsFor(one)).rejects.toThrow("not written to a disk");
     expect(clear()).toEqual([]);
   });
 
+  test("[N350] what lies under a key that was given up opens, offline and after a reboot, and is wanted anew; then that key is forgotten", async () => {
+    const before = start();
+    const one = workload("1", [ref("a"), ref("b", "key")]);
+    for (const each of [ref("a"), ref("b", "key")]) take(before, each);
+    const mounts = await before.mountsFor(one);
+    const content = (): readonly string[] =>
+      mounts.map((mount) =>
+        mount.kind === "bind" && existsSync(mount.source) ? readFileSync(mount.source, "utf8") : "",
+      );
+    former = [boxKeyOf(identity.privateKey)];
+    const after = start(memory, "cd".repeat(32));
+    const all = [valueKey(ref("a")), valueKey(ref("b", "key"))];
+    expect([...after.here().here].sort()).toEqual(all);
+    expect(after.lacking(assignment(one)).map(valueKey).sort()).toEqual(all);
+    rmSync(join(root, "run"), { recursive: true });
+    const rebooted = start(memory, "cd".repeat(32));
+    await rebooted.look(assignment(one), []);
+    expect(content()).toEqual([CANARY, CANARY]);
+    take(rebooted, ref("a"));
+    expect([former.length, rebooted.lacking(assignment(one))]).toEqual([1, [ref("b", "key")]]);
+    take(rebooted, ref("b", "key"));
+    expect([former, rebooted.lacking(assignment(one))]).toEqual([[], []]);
+    rmSync(join(root, "run"), { recursive: true });
+    await start(memory, "cd".repeat(32)).look(assignment(one), []);
+    expect(content()).toEqual([CANARY, CANARY]);
+  });
+
+  test("[N350] the same process opens old and new from the moment that its key changes", async () => {
+    let privateKey = identity.privateKey;
+    const values = new Values({
+      ...{ clock: systemClock, log: silentLog, dataDir: join(root, "data"), runDir: join(root, "run") },
+      identity: () => ({ ...identity, privateKey, formerBoxKeys: former }),
+      keepBoxKeys: (keys) => {
+        former = keys;
+        return true;
+      },
+      haveMemory: memory,
+    });
+    const one = workload("1", [ref("a")]);
+    take(values, ref("a"));
+    expect(values.here().here.size).toBe(1);
+    former = [boxKeyOf(privateKey)];
+    privateKey = "cd".repeat(32);
+    expect([values.here().here.size, values.lacking(assignment(one))]).toEqual([1, [ref("a")]]);
+    expect(
+      isSignedBy(publicKeyOf(privateKey), boxKeyText(identity, values.proof().boxKey), values.proof().signature),
+    ).toBe(true);
+    const [mount] = await values.mountsFor(one);
+    expect(mount?.kind === "bind" ? readFileSync(mount.source, "utf8") : "").toBe(CANARY);
+  });
+
+  test("[N350] a former key is forgotten without values, too, and kept when that could not be written", async () => {
+    const values = start();
+    former = ["ef".repeat(32)];
+    await values.look(assignment(), []);
+    expect(former).toEqual([]);
+  });
+
+  test("[G351] a box that somebody put on the disk, sealed for this node and not signed by its hub, is not opened", async () => {
+    const values = start();
+    const one = workload("1", [ref("a")]);
+    take(values, ref("a"));
+    const path = join(root, "data/values", rest()[0] ?? "");
+    const held = JSON.parse(readFileSync(path, "utf8"));
+    writeFileSync(path, JSON.stringify({ ...held, box: seal(values, ref("a"), "evil") }));
+    const again = start();
+    await expect(again.mountsFor(one)).rejects.toThrow("secret db is not on this node");
+    expect(again.lacking(assignment(one))).toEqual([ref("a")]);
+  });
+
   test("[G261] a box that was damaged on the disk is asked for again", async () => {
     const values = start();
     const one = workload("1", [ref("a")]);
-    values.take(ref("a"), seal(values, ref("a")));
+    take(values, ref("a"));
     const path = join(root, "data/values", rest()[0] ?? "");
     writeFileSync(path, readFileSync(path, "utf8").replace(/"box":"..../, '"box":"AAAA'));
     const again = start();

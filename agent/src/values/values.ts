@@ -7,28 +7,40 @@ import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
 import type { Mount } from "@skerry/shared/model/container.ts";
 import type { ContainerFile, ValueRef } from "@skerry/shared/model/value.ts";
 import { boxContext, valueKey, valueWords } from "@skerry/shared/model/value-names.ts";
+import { valueText } from "@skerry/shared/protocol/hub-word.ts";
 import { boxKeyText } from "@skerry/shared/protocol/proof.ts";
 import type { Clock, Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import { boxKeyOf, boxPublicKeyOf, openBox } from "@skerry/shared/runtime/sealed-box.ts";
-import { signText } from "@skerry/shared/runtime/signature.ts";
+import { isSignedBy, signText } from "@skerry/shared/runtime/signature.ts";
 import type { ValuesHere } from "../core/plan/scene.ts";
 import type { Identity } from "../ledger/ledger.ts";
-import { AtRest, mountName, type ValueMount } from "./at-rest.ts";
+import { AtRest, type BoxAtRest, mountName, type ValueMount } from "./at-rest.ts";
 import { haveMemoryFolder } from "./memory-folder.ts";
 
 /** After memory was not to be had: not at each look. */
 const TRY_AGAIN_MS = 30_000;
 
+/** Of the node: whose boxes it takes, and what opens them. */
+export type ValuesIdentity = Pick<Identity, "installation" | "node" | "privateKey" | "hubKey" | "formerBoxKeys">;
+
 export interface ValuesParts {
   readonly clock: Clock;
   readonly log: Log;
-  readonly identity: Pick<Identity, "installation" | "node" | "privateKey">;
+  /** Asked each time, for its key may change. */
+  readonly identity: () => ValuesIdentity;
+  /** Of the former keys these alone are needed still. false: it could not be written, and is asked again. */
+  readonly keepBoxKeys: (formerBoxKeys: readonly string[]) => boolean;
   /** Durable, for its owner alone. */
   readonly dataDir: string;
   /** Cleared by a reboot. */
   readonly runDir: string;
   readonly haveMemory?: (path: string) => Promise<string | null>;
+}
+
+interface BoxKey {
+  readonly own: string;
+  readonly given: string;
 }
 
 export interface OwnMount {
@@ -42,7 +54,8 @@ export class Values {
   /** Where files are in clear: in memory. */
   readonly #folder: string;
   readonly #refused = new Map<string, string>();
-  #keys: { readonly own: string; readonly given: string } | null = null;
+  /** Worked out from the node's key, and those that were given up, newest last. */
+  #keys: { readonly nodeKey: string; readonly present: BoxKey; readonly former: readonly BoxKey[] } | null = null;
   #trouble: { readonly words: string; readonly untilMs: Millis } | null = null;
   #here: ReadonlySet<string> | null = null;
   #news: () => void = () => undefined;
@@ -51,7 +64,7 @@ export class Values {
     this.#parts = parts;
     this.#rest = new AtRest(join(parts.dataDir, "values"));
     // Several agents may share a machine.
-    this.#folder = join(parts.runDir, `values-${parts.identity.node}`);
+    this.#folder = join(parts.runDir, `values-${parts.identity().node}`);
   }
 
   /** Called when one came, or is refused. */
@@ -68,6 +81,7 @@ export class Values {
   /** Before each plan: files of containers that stand are there again, and what nobody needs goes. */
   async look(desired: Assignment | null, own: readonly OwnMount[]): Promise<void> {
     const wanted = mountsWanted(desired);
+    this.#forgetKeys();
     if (wanted.size === 0 && this.#rest.isEmpty) return;
     const isPlace = await this.#haveFolder();
     try {
@@ -98,25 +112,27 @@ export class Values {
 
   // ---- for the link
 
-  /** What the assignment names and is not here. */
+  /** What the assignment names and is not here, or is under a key that was given up: it opens, and is wanted anew. */
   lacking(assignment: Assignment | null): readonly ValueRef[] {
     const refs = [...mountsWanted(assignment).values()].flatMap(({ files }) => files.map(({ value }) => value));
-    const here = refs.length === 0 ? new Set() : this.#keysHere();
+    const here =
+      refs.length === 0 || this.#rest.isEmpty ? new Set() : this.#rest.keysUnder([this.#boxKeys().present.given]);
     return [...new Map(refs.filter((ref) => !here.has(valueKey(ref))).map((ref) => [valueKey(ref), ref])).values()];
   }
 
   /** The key for which the hub is to seal, and the proof that it is this node's. */
   proof(): { readonly boxKey: string; readonly signature: string } {
-    const { identity } = this.#parts;
-    const boxKey = this.#boxKeys().given;
+    const identity = this.#parts.identity();
+    const boxKey = this.#boxKeys().present.given;
     return { boxKey, signature: signText(identity.privateKey, boxKeyText(identity, boxKey)) };
   }
 
-  take(ref: ValueRef, box: string): void {
+  take(ref: ValueRef, box: string, signature: string): void {
     const { log } = this.#parts;
-    if (this.#open(ref, box) === null) return this.refuse(ref, "what the hub gave is not sealed for this node");
+    const held = { boxKey: this.#boxKeys().present.given, box, signature };
+    if (this.#open(ref, held) === null) return this.refuse(ref, "what the hub gave is not sealed for this node");
     try {
-      this.#rest.keep(ref, this.#boxKeys().given, box);
+      this.#rest.keep(ref, held);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       log.warn("a value could not be kept", { value: valueWords(ref), reason: why });
@@ -125,6 +141,7 @@ export class Values {
     this.#here = null;
     this.#refused.delete(valueKey(ref));
     log.info("a value has come", { value: valueWords(ref) });
+    this.#forgetKeys();
     this.#news();
   }
 
@@ -138,21 +155,43 @@ export class Values {
 
   #keysHere(): ReadonlySet<string> {
     // No key is worked out where no value is.
-    this.#here ??= this.#rest.isEmpty ? new Set() : this.#rest.keysUnder(this.#boxKeys().given);
+    this.#here ??= this.#rest.isEmpty ? new Set() : this.#rest.keysUnder(this.#allBoxKeys().map(({ given }) => given));
     return this.#here;
   }
 
-  #boxKeys(): { readonly own: string; readonly given: string } {
-    if (this.#keys === null) {
-      const own = boxKeyOf(this.#parts.identity.privateKey);
-      this.#keys = { own, given: boxPublicKeyOf(own) };
+  #boxKeys(): { readonly present: BoxKey; readonly former: readonly BoxKey[] } {
+    const { privateKey, formerBoxKeys } = this.#parts.identity();
+    if (this.#keys?.nodeKey !== privateKey) {
+      const [present, former] = [boxKeyPair(boxKeyOf(privateKey)), formerBoxKeys.map(boxKeyPair)];
+      this.#keys = { nodeKey: privateKey, present, former };
+      this.#here = null;
     }
     return this.#keys;
   }
 
-  #open(ref: ValueRef, box: string): Buffer | null {
-    const { installation, node } = this.#parts.identity;
-    return openBox(this.#boxKeys().own, boxContext(installation, node, ref), box);
+  #allBoxKeys(): readonly BoxKey[] {
+    const { present, former } = this.#boxKeys();
+    return [present, ...former];
+  }
+
+  /** null: not signed by this node's hub, or not sealed for this node, or not whole. */
+  #open(ref: ValueRef, { boxKey, box, signature }: BoxAtRest): Buffer | null {
+    const identity = this.#parts.identity();
+    const { installation, node, hubKey } = identity;
+    const key = this.#allBoxKeys().find(({ given }) => given === boxKey);
+    if (key === undefined || hubKey === null) return null;
+    if (!isSignedBy(hubKey, valueText(identity, ref, box), signature)) return null;
+    return openBox(key.own, boxContext(installation, node, ref), box);
+  }
+
+  /** Keys under which nothing lies any more. */
+  #forgetKeys(): void {
+    const { formerBoxKeys } = this.#parts.identity();
+    if (formerBoxKeys.length === 0) return;
+    const used = this.#rest.boxKeys();
+    const needed = formerBoxKeys.filter((own) => used.has(boxPublicKeyOf(own)));
+    if (needed.length === formerBoxKeys.length || !this.#parts.keepBoxKeys(needed)) return;
+    this.#parts.log.info("a key that was given up is forgotten", { left: needed.length });
   }
 
   async #haveFolder(): Promise<boolean> {
@@ -230,6 +269,8 @@ export class Values {
     for (const key of [...this.#refused.keys()]) if (!needed.has(key)) this.#refused.delete(key);
   }
 }
+
+const boxKeyPair = (own: string): BoxKey => ({ own, given: boxPublicKeyOf(own) });
 
 /** By `mountName`: of what is wanted, and of what it may go back to. */
 function mountsWanted(desired: Assignment | null): ReadonlyMap<string, ValueMount> {

@@ -39,6 +39,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "node label": ["skerry node label van-7 site=shop camera-"],
   "node approve": ["skerry node approve van-7"],
   "node unfreeze": ["skerry node unfreeze van-7"],
+  "node roll-key": ["skerry node roll-key van-7", "skerry node roll-key --label site=shop"],
   "node revoke": ["skerry node revoke van-7 --dry-run"],
   "node rm": ["skerry node rm van-7 --dry-run"],
   cordon: ["skerry cordon van-7 --reason 'new SD card'"],

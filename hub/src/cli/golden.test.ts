@@ -206,6 +206,12 @@ const node = nodeViewSchema.parse({
   drain: null,
   seq: 4,
 });
+const rolling = nodeViewSchema.parse({
+  ...node,
+  conditions: [],
+  placements: [],
+  keyRoll: { state: "asked", atMs: 1_795_255_227_102, by: "admin" },
+});
 const drained = nodeViewSchema.parse({
   ...node,
   availability: "draining",
@@ -276,6 +282,17 @@ describe("[U3] at 80 columns", () => {
   test("nodes", () => golden("nodes", nodesTable(nodes, WIDTH, plain)));
   test("node show", () => golden("node-show", nodeText(node, WIDTH, plain, utc)));
   test("node show of a drained one", () => golden("node-drained", nodeText(drained, WIDTH, plain, utc)));
+  test("node show of one that is to get another key", () =>
+    golden("node-rolling", nodeText(rolling, WIDTH, plain, utc)));
+  test("nodes of which one is to get another key", () =>
+    golden(
+      "nodes-rolling",
+      nodesTable(
+        nodes.map((one) => ({ ...one, keyRoll: rolling.keyRoll })),
+        WIDTH,
+        plain,
+      ),
+    ));
   test("ps of what is stopped", () =>
     golden("ps-stopped", workloadsTable([stopped], WIDTH, plain, { hints: false, zone: utc })));
   test("node rm", () =>

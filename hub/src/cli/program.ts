@@ -308,7 +308,7 @@ function addNodes(program: Command, finish: Finish, io: Io): void {
   lazily(nodes, finish, io, () => import("./commands/nodes.ts"));
   const node = program
     .command("node")
-    .summary("one node: show, label, approve, unfreeze, revoke, rm")
+    .summary("one node: show, label, approve, unfreeze, roll-key, revoke, rm")
     .description("Looks at one node, labels it, says whether it is trusted, or forgets it.");
   const show = node
     .command("show <node>")
@@ -392,6 +392,15 @@ function addStanding(node: Command, finish: Finish, io: Io): void {
     };
     lazily(command, finish, io, load, ["node"]);
   }
+  const roll = node
+    .command("roll-key [nodes...]")
+    .summary("have nodes make themselves another key")
+    .description(
+      "For machines that are yours, when a copy of a key may be in other hands, or by habit. A node makes itself another key at once, or when it is next connected, however long that takes; from its first connection with it the former key opens nothing. What runs is not touched, and secrets open throughout. A machine that is not in your hands: skerry node revoke.",
+    )
+    .option("--label <key=value>", "all nodes with this label; again for more, which must all fit", collect)
+    .option("--all", "all nodes");
+  lazily(roll, finish, io, () => import("./commands/node-roll-key.ts"), ["nodes"]);
   const revoke = node
     .command("revoke <node>")
     .summary("forget a node and refuse its key for good")

@@ -39,6 +39,8 @@ export type HubEvent =
   | { readonly kind: "brake-off" }
   | { readonly kind: "assignment-refused"; readonly node: NodeId; readonly reason: string; readonly message: string }
   | { readonly kind: "clone-detected"; readonly node: NodeId }
+  /** Somebody showed a key that the node has given up. */
+  | { readonly kind: "former-key-shown"; readonly node: NodeId; readonly from: string }
   | { readonly kind: "rollout-started"; readonly app: AppName; readonly revision: number; readonly reason: string }
   | {
       readonly kind: "rollout-batch";
@@ -128,6 +130,8 @@ export interface RevokedKey {
   /** Hub's wall clock. */
   readonly revokedAtMs: number;
   readonly revokedBy: string;
+  /** "replaced": the node has another one since; what is told here of revoking is then of that. */
+  readonly why: "revoked" | "replaced";
 }
 
 /** Durable: in the store before anything else sees them. */
@@ -139,7 +143,7 @@ export type DurableChange =
   /** One per node. Never read back into the World. */
   | { readonly kind: "node-key-set"; readonly node: NodeId; readonly publicKey: PublicKey }
   | { readonly kind: "node-removed"; readonly node: NodeId }
-  /** Before the `node-removed` of its node. */
+  /** Before the `node-removed` of its node, or the `node-key-set` that takes its place. */
   | { readonly kind: "key-revoked"; readonly key: RevokedKey }
   | { readonly kind: "placement-set"; readonly placement: Placement }
   | { readonly kind: "placement-removed"; readonly workload: WorkloadId }

@@ -17,6 +17,7 @@ import type { Policy, PolicyFields } from "@skerry/shared/policy/policy.ts";
 import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { Result } from "@skerry/shared/runtime/result.ts";
 import type { ApiToken, Change, JoinToken, RevokedKey } from "./change.ts";
+import type { KeyRoll } from "./key-roll.ts";
 import type { Binding, Role } from "./permission.ts";
 import type { Session, User } from "./user.ts";
 import type { UserCommand, UserOutcome } from "./user-command.ts";
@@ -114,7 +115,9 @@ export type PeopleCommand =
 export type StandingCommand =
   | { readonly kind: "approve-node"; readonly node: NodeId }
   | { readonly kind: "unfreeze-node"; readonly node: NodeId }
-  | { readonly kind: "revoke-node"; readonly node: NodeId };
+  | { readonly kind: "revoke-node"; readonly node: NodeId }
+  /** It is to get another key. */
+  | { readonly kind: "roll-node-key"; readonly node: NodeId };
 /** `ifRevision`: null whatever there is; 0 only when it does not exist; else only over exactly that revision. */
 export type PolicyCommand =
   | {
@@ -147,7 +150,7 @@ export interface CommandContext {
   readonly lastRevision: Revision;
   /** join-node, remove-token: the stored token of that id. */
   readonly token: JoinToken | null;
-  /** join-node: the node that already has this key. */
+  /** join-node: the node that already has this key, or named it to be its next. */
   readonly keyHolder: NodeId | null;
   /** join-node: the key was revoked; null: it was not. */
   readonly revoked: RevokedKey | null;
@@ -222,6 +225,8 @@ export type CommandOutcome =
   /** `changed` false: it was so already. */
   | { readonly kind: "standing-changed"; readonly node: NodeId; readonly standing: Standing; readonly changed: boolean }
   | { readonly kind: "node-revoked"; readonly node: NodeId }
+  /** `changed` false: it was asked for already. */
+  | { readonly kind: "key-roll-asked"; readonly node: NodeId; readonly keyRoll: KeyRoll; readonly changed: boolean }
   | {
       readonly kind: "node-joined";
       readonly node: NodeId;

@@ -7,6 +7,7 @@ import { appName, appSpec, facts, nodeId, Scenario } from "../../../test/unit/hu
 import { applyChange, copyWorld, worldFrom } from "./apply-change.ts";
 import type { Change } from "./change.ts";
 import { DEFAULT_SETTINGS, decide, type Effort } from "./decide.ts";
+import { NO_KEY_ROLL } from "./key-roll.ts";
 import { NEW_LINEAGE } from "./lineage.ts";
 import type { App, Node, World } from "./world.ts";
 
@@ -33,6 +34,7 @@ function fleet(): Scenario {
       drainOverMs: null,
       standing: "member",
       lineage: NEW_LINEAGE,
+      keyRoll: NO_KEY_ROLL,
     }),
   );
   const apps = Array.from(

@@ -12,6 +12,7 @@ import { ok } from "@skerry/shared/runtime/result.ts";
 import type { Change, JoinToken } from "./change.ts";
 import type { Command, CommandContext, HandleResult } from "./command.ts";
 import { availabilityChanged, drainProblem } from "./drain-command.ts";
+import { handleKeyRoll, NO_KEY_ROLL } from "./key-roll.ts";
 import { NEW_LINEAGE } from "./lineage.ts";
 import { placedOf } from "./lookup.ts";
 import { handlePeople } from "./people-command.ts";
@@ -47,6 +48,8 @@ export function handle(world: World, command: Command, context: CommandContext):
     case "approve-node":
     case "unfreeze-node":
       return handleStanding(world, command, context);
+    case "roll-node-key":
+      return handleKeyRoll(world, command.node, context);
     case "join-node":
       return joinNode(world, command, context);
     case "create-token":
@@ -384,6 +387,7 @@ function joinNode(world: World, command: CommandOf<"join-node">, context: Comman
     drainOverMs: null,
     standing: token.approval ? "pending" : "member",
     lineage: NEW_LINEAGE,
+    keyRoll: NO_KEY_ROLL,
   };
   return joined(world, node, false, [
     { kind: "node-set", node },

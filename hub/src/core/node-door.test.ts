@@ -33,6 +33,7 @@ function framesAbout(s: Scenario, workload: WorkloadId): Frame[] {
   return [
     { type: "beat", n: 1 },
     { type: "marked", mark: { count: 1, value: "0".repeat(32) } },
+    { type: "next-key", publicKey: "b".repeat(64) as never, byPresent: "0".repeat(128), byNext: "0".repeat(128) },
     { type: "need-whole", have: null },
     { type: "accepted", position, hash },
     { type: "refused", position, reason: "invalid", message: "", have: null },

@@ -16,6 +16,7 @@ export function notBound(node: Node, frame: Frame): string | null {
     // About the node as a whole.
     case "beat":
     case "marked":
+    case "next-key":
     case "need-whole":
       return null;
     // About a position of its own assignment, which is compared with what it was given.

@@ -14,6 +14,7 @@ import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
 import { drainsWaitingFor } from "./drain.ts";
+import { keyShown, nextKeyNamed, PRESENT_KEY, type ShownKey } from "./key-roll.ts";
 import { frozen, lineageAfter, marked } from "./lineage.ts";
 import { isAfterPause, leaseMs } from "./liveness.ts";
 import { notBound } from "./node-door.ts";
@@ -52,6 +53,8 @@ function contentChanges(world: World, node: Node, frame: Frame, now: Millis): Re
       return ok([]);
     case "marked":
       return ok(marked(node, frame.mark));
+    case "next-key":
+      return nextKeyNamed(world, node, frame.publicKey);
     case "accepted":
       return accepted(world, node, frame.position, now);
     case "refused":
@@ -92,7 +95,7 @@ function readyChanges(world: World, id: NodeId, now: Millis): readonly Change[] 
  * After its signature was checked. `hashMatches`: whether `have.hash` is the hash of the assignment that the hub would send at that
  * position; null: not compared, as the positions differ. A node that holds a newer position than was ever given out (an older database
  * was restored) is not believed and not punished: it refuses what it gets, and that is shown. `freshMark`: 16 random bytes as hex, for a
- * new run of its agent.
+ * new run of its agent. `shown`: the key that it was signed by.
  */
 export function greeted(
   world: World,
@@ -100,12 +103,16 @@ export function greeted(
   hashMatches: boolean | null,
   now: Millis,
   freshMark: string,
+  shown: ShownKey = PRESENT_KEY,
 ): Result<readonly Change[], string> {
   const node = world.nodes.get(hello.node);
   if (node === undefined) return err(`node ${hello.node} is not known here`);
   const lineage = node.standing === "frozen" ? null : lineageAfter(node.lineage, hello, freshMark);
   // It was not heard: nobody knows which of the two this is.
   if (lineage === null) return ok(frozen(world, node.id));
+  const key = keyShown(world, node, shown);
+  if (!key.ok) return key;
+  const { keyRoll } = key.value;
   const position = hello.have?.position ?? null;
   const believed =
     position === null || (hashMatches !== false && comparePositions(position, node.assigned) <= 0)
@@ -113,14 +120,15 @@ export function greeted(
       : node.accepted;
   const changes: Change[] = [
     ...readyChanges(world, node.id, now),
+    ...key.value.changes,
     { kind: "word-set", node: node.id, word: { kind: "awaits-report", sinceMs: now } },
   ];
   // What it refused before it has taken since, and its word for that was lost on the way.
   const current = believed !== null && comparePositions(believed, node.assigned) === 0;
   const refusal = current ? null : node.refusal;
   const moved = canonicalJson(believed) !== canonicalJson(node.accepted) || refusal !== node.refusal;
-  if (moved || lineage !== node.lineage)
-    changes.push({ kind: "node-set", node: { ...node, accepted: believed, refusal, lineage } });
+  if (moved || lineage !== node.lineage || keyRoll !== node.keyRoll)
+    changes.push({ kind: "node-set", node: { ...node, accepted: believed, refusal, lineage, keyRoll } });
   return ok(changes);
 }
 

@@ -5,12 +5,13 @@ import type { WallMillis } from "@skerry/shared/runtime/clock.ts";
 import { ok } from "@skerry/shared/runtime/result.ts";
 import type { Change, RevokedKey } from "./change.ts";
 import type { CommandContext, HandleResult, StandingCommand } from "./command.ts";
+import { keysTaken } from "./key-roll.ts";
 import { NEW_LINEAGE } from "./lineage.ts";
 import { refuse } from "./refuse.ts";
 import { durationInWords } from "./why/words.ts";
 import type { Node, World } from "./world.ts";
 
-type Turning = Exclude<StandingCommand, { readonly kind: "revoke-node" }>;
+type Turning = Extract<StandingCommand, { readonly kind: "approve-node" | "unfreeze-node" }>;
 
 /** What each command ends, and what it says when there is nothing to end. */
 const TURNS = {
@@ -56,17 +57,18 @@ const wrongTurn = ({ name, standing }: Node): HandleResult =>
 /** Said before the node is forgotten: who listens closes its connections with this reason. */
 export function keyRevoked(node: Node, { nodeKey, wallMs, actor }: CommandContext): readonly Change[] {
   assert(nodeKey !== null, `node ${node.id} has no key`);
-  const key = { publicKey: nodeKey, node: node.id, name: node.name, revokedAtMs: wallMs, revokedBy: actor };
+  const said = { node: node.id, name: node.name, revokedAtMs: wallMs, revokedBy: actor, why: "revoked" } as const;
   return [
-    { kind: "key-revoked", key },
+    // Its next one, too, if it has named one.
+    ...keysTaken(node, nodeKey).map((publicKey): Change => ({ kind: "key-revoked", key: { ...said, publicKey } })),
     { kind: "hub-event", event: { kind: "node-revoked", node: node.id, name: node.name, by: actor } },
   ];
 }
 
-export const revokedRefusal = ({ name, revokedAtMs, revokedBy }: RevokedKey, wallMs: WallMillis): HandleResult =>
+export const revokedRefusal = ({ name, revokedAtMs, revokedBy, why }: RevokedKey, wallMs: WallMillis): HandleResult =>
   refuse(
     "key-revoked",
-    `this machine's key was revoked, as that of node ${name}, ${durationInWords(wallMs - revokedAtMs)} ago by ${revokedBy}: it never joins again`,
+    `this machine's key was ${why === "revoked" ? "revoked" : "replaced by another one"}, as that of node ${name}, ${durationInWords(wallMs - revokedAtMs)} ago by ${revokedBy}: it never joins again`,
     "if the machine is yours, remove its agent's data folder and join anew: it then makes another key",
     "publicKey",
   );

@@ -74,7 +74,8 @@ describe("revocation", () => {
       facts: null,
       tokenId: "t",
     } as const;
-    const key = { publicKey: join.publicKey, node: first, name: "van-7" as never, revokedAtMs: 0, revokedBy: "anna" };
+    const said = { node: first, name: "van-7" as never, revokedAtMs: 0, revokedBy: "anna", why: "revoked" } as const;
+    const key = { publicKey: join.publicKey, ...said };
     const result = handle(s.world, join, { ...s.context(join), revoked: key });
     expect(result).toMatchObject({ ok: false, error: { code: "key-revoked" } });
     if (!result.ok) {

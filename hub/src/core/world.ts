@@ -17,6 +17,7 @@ import type { Condition, NodeFacts, NodeFigures, PortInUse } from "@skerry/share
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
 import type { Policy, ResolvedPolicy } from "@skerry/shared/policy/policy.ts";
 import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
+import type { KeyRoll } from "./key-roll.ts";
 import type { Lineage } from "./lineage.ts";
 import type { FailedSpec, GateResult, Rollout, Said, Wish } from "./rollout-state.ts";
 
@@ -74,6 +75,7 @@ export interface Node {
   readonly drainOverMs: WallMillis | null;
   readonly standing: Standing;
   readonly lineage: Lineage;
+  readonly keyRoll: KeyRoll;
 }
 
 /** One slot on one node. A slot has at most one placement; what may still stand elsewhere is a tombstone not yet carried out. */

@@ -123,6 +123,12 @@ export const api = {
     response: nodes.standingViewSchema,
     errors: [422, 507],
   },
+  rollNodeKey: {
+    params: nodes.nodeParams,
+    body: noBodySchema,
+    response: nodes.keyRollAnswerSchema,
+    errors: [422, 507],
+  },
   revokeNode: {
     params: nodes.nodeParams,
     body: noBodySchema,

@@ -94,6 +94,7 @@ const good: Partial<Record<RouteName, (made: { id: string; token: string }) => P
     hub.loop.freeze(hub.loop.world.nodesByName.get("pi" as NodeName) ?? ("" as NodeId));
     return hub.call("POST", "/v1/nodes/pi/unfreeze");
   },
+  rollNodeKey: () => hub.call("POST", "/v1/nodes/pi/roll-key"),
   revokeNode: () => hub.call("POST", "/v1/nodes/pi/revoke"),
   joinNode: ({ token }) =>
     hub.call("POST", "/v1/nodes/join", { publicKey: KEY, name: "pi" }, { token, headers: AGENT }),
@@ -241,6 +242,7 @@ const said: Partial<Record<RouteName, Partial<AuditEntryView>>> = {
   removeNode: { target: "node/pi", before: "active", after: null },
   approveNode: { target: "node/van", before: "pending", after: "member" },
   unfreezeNode: { target: "node/pi", before: "frozen", after: "member" },
+  rollNodeKey: { target: "node/pi", before: "its key", after: "another key asked for" },
   revokeNode: { target: "node/pi", before: "member", after: "revoked" },
   joinNode: { target: "node/pi-2", before: null, after: "site=shop" },
   createToken: { before: null, after: expect.stringMatching(/^1 uses until 2.*Z, no labels$/) },

@@ -248,6 +248,14 @@ export const routes = {
     about: "node",
     summary: "End a freeze: of the machines that have this node's key the next one that connects is the node",
   },
+  rollNodeKey: {
+    method: "POST",
+    url: "/v1/nodes/:node/roll-key",
+    permission: "node:manage",
+    about: "node",
+    summary:
+      "Have a node make itself another key, at once or when it is next connected; the one that it has opens nothing after that",
+  },
   revokeNode: {
     method: "POST",
     url: "/v1/nodes/:node/revoke",

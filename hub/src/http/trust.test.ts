@@ -67,6 +67,31 @@ test("[H343] its key joins no more, while that of a node that was removed does",
   expect((await join(false, other, "van-8")).status).toBe(200);
 });
 
+test("[A350] another key is asked for with node:manage, shown until it is there, audited once, and told by events", async () => {
+  const { node }: { node: NodeId } = (await join(false)).body;
+  const { token } = (await hub.call("POST", "/v1/api-tokens", { name: "op", role: "operator" })).body;
+  expect((await hub.call("POST", "/v1/nodes/van-7/roll-key", undefined, { token })).body).toMatchObject({
+    code: "not-permitted",
+    message: expect.stringContaining("node:manage"),
+  });
+  const asked = await hub.call("POST", "/v1/nodes/van-7/roll-key");
+  expect(asked.body).toMatchObject({ changed: true, keyRoll: { state: "asked", by: "admin" } });
+  expect((await hub.call("POST", "/v1/nodes/van-7/roll-key")).body).toMatchObject({ changed: false });
+  for (const path of ["/v1/nodes/van-7", "/v1/nodes"])
+    expect((await hub.call("GET", path)).text).toContain('"keyRoll":{"state":"asked"');
+  const { items } = (await hub.call("GET", "/v1/audit?limit=100")).body;
+  const entries = items.filter(
+    ({ what, outcome }: Record<string, string>) => what === "rollNodeKey" && outcome === "done",
+  );
+  expect(entries).toMatchObject([{ target: "node/van-7", targetId: node, after: "another key asked for" }]);
+  expect((await hub.call("GET", "/v1/events")).text).toContain("is to get another key (admin)");
+  hub.loop.freeze(node);
+  expect((await hub.call("POST", "/v1/nodes/van-7/roll-key")).body).toMatchObject({
+    code: "change-refused",
+    hint: expect.stringContaining("skerry why van-7"),
+  });
+});
+
 test("[A341] they need node:manage, and a wrong turn is refused with what to do", async () => {
   const { node }: { node: NodeId } = (await join(true)).body;
   const { token } = (await hub.call("POST", "/v1/api-tokens", { name: "op", role: "operator" })).body;

@@ -171,6 +171,7 @@ function notFoundCode(command: Command): ErrorCode {
     case "approve-node":
     case "unfreeze-node":
     case "revoke-node":
+    case "roll-node-key":
     case "join-node":
       return "node-not-found";
     case "create-token":

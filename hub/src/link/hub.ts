@@ -1,5 +1,5 @@
 // The control loop, as the link sees it: where what nodes say goes, and from where news comes. Types only.
-import type { NodeId } from "@skerry/shared/model/ids.ts";
+import type { NodeId, PublicKey } from "@skerry/shared/model/ids.ts";
 import type { Hello, ToHub } from "@skerry/shared/protocol/to-hub.ts";
 import type { NeedValues } from "@skerry/shared/protocol/values.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
@@ -31,8 +31,8 @@ export type HashMatches = (world: World) => boolean | null;
 export interface Hub {
   /** Read it; only the loop moves it. */
   readonly world: World;
-  /** A node whose signature was checked. `done` is called once, when it is durable or will not be. */
-  greet(hello: Hello, hashMatches: HashMatches, done: (result: InputResult) => void): void;
+  /** A node whose signature was checked, and by which key. `done` is called once, when it is durable or will not be. */
+  greet(hello: Hello, key: PublicKey, hashMatches: HashMatches, done: (result: InputResult) => void): void;
   /** A frame of a node that was greeted. In order per node. */
   receive(node: NodeId, frame: Frame, done: (result: InputResult) => void): void;
   disconnected(node: NodeId): void;

@@ -8,8 +8,9 @@ import { CLOSE, PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protoc
 import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
-import type { Change } from "../core/change.ts";
-import { isSignedByNode } from "./authenticate.ts";
+import type { Change, RevokedKey } from "../core/change.ts";
+import { keysTaken } from "../core/key-roll.ts";
+import { isSignedByNode, signingKeyOf } from "./authenticate.ts";
 import type { Hub, StorageState } from "./hub.ts";
 import {
   MAX_AWAITING_HELLO,
@@ -22,6 +23,8 @@ import {
 import { Session, type SessionOptions, type SessionState } from "./session.ts";
 
 const NONCE_BYTES = 32;
+/** Of the keys that a node had, so many are known again when they are shown, the newest first: each costs a check of a signature. */
+const MAX_FORMER_KEYS_CHECKED = 8;
 /** What a machine said before it was started anew is read within this, also on a slow link: what comes later was said since. */
 const LATE_FRAME_MS = 2_000;
 
@@ -30,9 +33,10 @@ export interface LinkServerOptions {
   readonly log: Log;
   readonly hub: Hub;
   readonly random: Random;
+  /** As it is stored: the next one, when it has named one, is in the World. */
   readonly publicKey: (node: NodeId) => PublicKey | null;
-  /** The key of a node that was revoked; null: it was not. */
-  readonly revokedKey: (node: NodeId) => PublicKey | null;
+  /** Keys that it had, revoked or replaced. */
+  readonly revokedKeys: (node: NodeId) => readonly RevokedKey[];
   /** By the hub's signing key: what nodes apply is signed by it. */
   readonly sign: (text: string) => string;
   readonly hubVersion: string;
@@ -68,6 +72,8 @@ export class LinkServer {
   readonly #stopListening: (() => void)[];
   /** The number of the newest connection that each node was let in by, also when that has ended. */
   readonly #newest = new Map<NodeId, number>();
+  /** Of these it was told that somebody showed a key that they have given up. */
+  readonly #formerShown = new Set<NodeId>();
   #attached = 0;
   #awaiting = 0;
   /** Of them so many by address; none is kept with 0. */
@@ -189,9 +195,9 @@ export class LinkServer {
       session.nonce,
       session.binding,
     );
-    if (!isSignedByNode(this.#options.publicKey(node), text, signature)) {
-      return this.#refuseStranger(session, node, text, signature);
-    }
+    const taken = keysTaken(this.#options.hub.world.nodes.get(node), this.#options.publicKey(node));
+    const key = signingKeyOf(taken, text, signature);
+    if (key === null) return this.#refuseStranger(session, node, text, signature);
     if (this.#options.hub.world.nodes.get(node)?.standing === "frozen")
       return session.close(CLOSE.frozen, "this node is frozen here");
     // Its agent has connected anew since, and this hello was late on its way: what it shows is old, and no sign of another machine.
@@ -203,18 +209,34 @@ export class LinkServer {
     this.#options.onPinsKept?.(hello.node, hello.pins ?? []);
     this.#byNode.set(hello.node, session);
     this.#newest.set(hello.node, session.number);
-    session.greet(hello);
+    session.greet(hello, key);
   }
 
-  /** Who holds a revoked key may know that it is that; nobody else learns anything. */
+  /** Who holds a key that was revoked or replaced may know that it is that; nobody else learns anything. */
   #refuseStranger(session: Session, node: NodeId, text: string, signature: string | undefined): void {
-    const revoked = this.#options.revokedKey(node);
-    if (revoked !== null && isSignedByNode(revoked, text, signature)) {
+    const newest = [...this.#options.revokedKeys(node)].sort((a, b) => b.revokedAtMs - a.revokedAtMs);
+    const found = newest
+      .slice(0, MAX_FORMER_KEYS_CHECKED)
+      .find(({ publicKey }) => isSignedByNode(publicKey, text, signature));
+    if (found?.why === "replaced") {
+      this.#noteFormerShown(session, node);
+      return session.close(CLOSE.revoked, "the node has another key since: was its disk copied, or put back?");
+    }
+    if (found !== undefined) {
       this.#options.log.warn("a revoked key was tried", { node });
       return session.close(CLOSE.revoked, "it was revoked");
     }
     this.#options.log.warn("a connection was not authenticated", { node });
     session.close(CLOSE.notAuthenticated, "this hub does not know this node with this key; join it again");
+  }
+
+  /** An event tells of it once in a run of the hub: whoever has a key that is worth nothing must not fill the log. */
+  #noteFormerShown({ from }: Session, node: NodeId): void {
+    const { log, hub } = this.#options;
+    log.warn("a key that its node has given up was tried", { node, from });
+    if (this.#formerShown.has(node) || !hub.world.nodes.has(node)) return;
+    this.#formerShown.add(node);
+    hub.note({ kind: "former-key-shown", node, from });
   }
 
   /**
@@ -263,9 +285,11 @@ export class LinkServer {
       if (change.kind === "node-set" && this.#byNode.has(change.node.id)) this.#moved.add(change.node.id);
       if (change.kind === "node-set" && change.node.standing === "frozen")
         this.#byNode.get(change.node.id)?.close(CLOSE.frozen, "two machines use this key");
-      if (change.kind === "key-revoked") this.#byNode.get(change.key.node)?.close(CLOSE.revoked, "it was revoked");
+      if (change.kind === "key-revoked" && change.key.why === "revoked")
+        this.#byNode.get(change.key.node)?.close(CLOSE.revoked, "it was revoked");
       if (change.kind === "node-removed") {
         this.#newest.delete(change.node);
+        this.#formerShown.delete(change.node);
         this.#byNode.get(change.node)?.close(CLOSE.notAuthenticated, "this node was removed from the hub");
       }
     }

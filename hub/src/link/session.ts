@@ -1,19 +1,24 @@
 // One connection of one node: awaiting-hello → greeting → ready → closed. A state holds only what is true in it; a transition replaces it.
 // It parses frames, keeps deadlines and quotas, and answers; what a frame means is decided in core, behind the Hub.
 import type { Assignment } from "@skerry/shared/model/assignment.ts";
-import type { NodeId } from "@skerry/shared/model/ids.ts";
+import type { NodeId, PublicKey } from "@skerry/shared/model/ids.ts";
+import type { Mark } from "@skerry/shared/model/mark.ts";
 import { decodeToHub, encodeToAgent } from "@skerry/shared/protocol/codec.ts";
 import type { Connection } from "@skerry/shared/protocol/connection.ts";
+import { keptText, keyTakenText, openStreamText, rollKeyText } from "@skerry/shared/protocol/hub-word.ts";
+import { nextKeyText, type Signer } from "@skerry/shared/protocol/proof.ts";
 import { assignmentText } from "@skerry/shared/protocol/signed-assignment.ts";
-import type { ToAgent } from "@skerry/shared/protocol/to-agent.ts";
-import type { Hello } from "@skerry/shared/protocol/to-hub.ts";
+import type { ToAgent, Welcome } from "@skerry/shared/protocol/to-agent.ts";
+import type { Hello, NextKey } from "@skerry/shared/protocol/to-hub.ts";
 import type { NeedValues } from "@skerry/shared/protocol/values.ts";
 import { CLOSE, HELLO_DEADLINE_MS, MAX_FRAME_TO_AGENT_BYTES, MISSED_BEATS } from "@skerry/shared/protocol/version.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import type { Clock, Millis, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
+import { NO_KEY_ROLL } from "../core/key-roll.ts";
 import { lineageAfter, markToGive } from "../core/lineage.ts";
 import { heartbeatMs, mayRenewLease } from "../core/liveness.ts";
+import { isSignedByNode } from "./authenticate.ts";
 import * as dispatch from "./dispatch.ts";
 import type { Frame, Hub, InputResult } from "./hub.ts";
 import {
@@ -37,13 +42,15 @@ import { Quota } from "./quota.ts";
 export type SessionState =
   | { readonly kind: "awaiting-hello"; readonly deadline: Timer }
   /** Who it is was checked; what follows from its coming is not durable yet. */
-  | { readonly kind: "greeting"; readonly hello: Hello }
+  | { readonly kind: "greeting"; readonly hello: Hello; readonly key: PublicKey }
   | Ready
   | { readonly kind: "closed" };
 
 export interface Ready {
   readonly kind: "ready";
   readonly hello: Hello;
+  /** By which it showed who it is. */
+  readonly key: PublicKey;
   readonly heartbeatMs: number;
   readonly delivery: dispatch.Delivery;
 }
@@ -89,6 +96,10 @@ export class Session {
   #lossy = false;
   /** Silence before this is not held against the node: its period was just changed. */
   #graceUntilMs: Millis = 0;
+  /** How often the node was told something to keep, see protocol/hub-word. */
+  #words = 0;
+  /** The wish for another key was said. */
+  #rollSaid = false;
   /** For the assignment that is under way. */
   #answerBy: Timer | null = null;
 
@@ -119,7 +130,19 @@ export class Session {
 
   /** The hub's keys changed. */
   tellPins(): void {
-    if (this.#state.kind === "ready") this.#send({ type: "pins", pins: [...this.#options.pins()] });
+    if (this.#state.kind !== "ready") return;
+    const pins = [...this.#options.pins()];
+    this.#words += 1;
+    const signature = this.#options.sign(this.#keptText(this.#state.hello, pins, null));
+    this.#send({ type: "pins", pins, count: this.#words, signature });
+  }
+
+  #keptText({ node, fresh = "" }: Hello, pins: readonly string[] | null, mark: Mark | null): string {
+    return keptText(this.#signer(node), { fresh, count: this.#words }, pins, mark);
+  }
+
+  #signer(node: NodeId): Signer {
+    return { installation: this.#options.hub.world.installation, node };
   }
 
   get from(): string {
@@ -164,14 +187,15 @@ export class Session {
   }
 
   /** Only from `onHello`, for a node whose signature was checked. */
-  greet(hello: Hello): void {
+  greet(hello: Hello, key: PublicKey): void {
     if (this.#state.kind !== "awaiting-hello") return;
     this.#cancel(this.#state.deadline);
     this.#options.connection.trust?.();
-    this.#state = { kind: "greeting", hello };
+    this.#state = { kind: "greeting", hello, key };
     const { hub } = this.#options;
     hub.greet(
       hello,
+      key,
       (world) => dispatch.hashMatches(world, hello.node, hello.have),
       (result) => this.#onGreeted(hello, result),
     );
@@ -182,6 +206,7 @@ export class Session {
     if (this.#state.kind !== "ready") return;
     this.#offerPace(this.#state);
     this.#offerAssignment(this.#state);
+    this.#offerKeyRoll(this.#state);
   }
 
   /**
@@ -195,7 +220,9 @@ export class Session {
   /** Asks the node to dial the stream socket; false: it is not greeted yet. */
   openStream(ticket: string): boolean {
     if (this.#state.kind !== "ready") return false;
-    this.#send({ type: "open-stream", ticket });
+    const { node, fresh = "" } = this.#state.hello;
+    const signature = this.#options.sign(openStreamText(this.#signer(node), fresh, ticket));
+    this.#send({ type: "open-stream", ticket, signature });
     return true;
   }
 
@@ -227,7 +254,16 @@ export class Session {
     if (frame.type === "hello") return this.close(CLOSE.protocolError, "hello was said before");
     if (frame.type === "need-values") return this.#giveValues(this.#state.hello.node, frame);
     if (frame.type === "pins-kept") return this.#options.onPinsKept(this.#state.hello.node, frame.pins);
+    if (frame.type === "next-key" && !this.#isProven(this.#state, frame))
+      return this.close(CLOSE.protocolError, "the next key is not signed by it and by the present one");
     this.#receive(this.#state.hello.node, frame);
+  }
+
+  /** Neither who has the present key alone nor who stands in between can name another. */
+  #isProven({ hello, key }: Pick<Ready, "hello" | "key">, { publicKey, byPresent, byNext }: NextKey): boolean {
+    const to = { from: key, to: publicKey };
+    const text = nextKeyText(this.#signer(hello.node), to, this.#options.nonce, this.binding);
+    return key !== publicKey && isSignedByNode(key, text, byPresent) && isSignedByNode(publicKey, text, byNext);
   }
 
   /** Changes nothing, so it does not go through the control loop; asked before the welcome, it waits for being asked again. */
@@ -248,6 +284,7 @@ export class Session {
 
   #onGreeted(hello: Hello, result: InputResult): void {
     if (this.#state.kind !== "greeting" || this.#givenUp(result)) return;
+    const { key } = this.#state;
     const { hub, hubVersion, version } = this.#options;
     // What could not be stored may have been the freeze of this node.
     const node = hub.world.nodes.get(hello.node);
@@ -255,7 +292,8 @@ export class Session {
       return this.close(CLOSE.frozen, "somebody holds a newer mark of this node");
     const period = heartbeatMs(hub.world, hello.node);
     const delivery = dispatch.deliveryAt(hub.world, hello.node, hello.have);
-    this.#state = { kind: "ready", hello, heartbeatMs: period, delivery };
+    this.#state = { kind: "ready", hello, key, heartbeatMs: period, delivery };
+    const mark = markToGive(hub.world.nodes.get(hello.node), hello.mark);
     this.#send({
       type: "welcome",
       protocol: Math.min(hello.protocol, version),
@@ -263,11 +301,20 @@ export class Session {
       hubVersion,
       heartbeatMs: period,
       eventsAcked: hub.world.nodes.get(hello.node)?.eventsAcked ?? 0,
-      mark: markToGive(hub.world.nodes.get(hello.node), hello.mark),
-      pins: [...this.#options.pins()],
+      ...this.#toKeep(hello, mark),
     });
     this.#watchSilence();
     this.offer();
+  }
+
+  /** Signed only when there is something: who connects with what the hub would tell costs no signature. */
+  #toKeep(hello: Hello, mark: Mark | null): Pick<Welcome, "mark" | "pins" | "signature"> {
+    const now = this.#options.pins();
+    const pins = hello.pins?.join() === now.join() ? null : [...now];
+    if (mark === null && pins === null) return { mark };
+    this.#words += 1;
+    const signature = this.#options.sign(this.#keptText(hello, pins, mark));
+    return { mark, ...(pins === null ? {} : { pins }), signature };
   }
 
   /** Only now is what the frame said durable (or volatile and in the World): only now is it answered. */
@@ -290,6 +337,9 @@ export class Session {
         return;
       case "need-whole":
         return this.#moveOn(dispatch.startOver(frame.have));
+      case "next-key":
+        if (result.kind === "done") this.#answerNextKey(this.#state, frame.publicKey);
+        return;
       case "report":
       case "marked":
         return;
@@ -350,6 +400,25 @@ export class Session {
     this.#state = { ...ready, heartbeatMs: period };
     this.#send({ type: "pace", heartbeatMs: period });
     this.#watchSilence();
+  }
+
+  /** Once on a connection; not by the next key, for then it is over as soon as it is stored. */
+  #offerKeyRoll({ hello: { node }, key }: Ready): void {
+    const keyRoll = this.#options.hub.world.nodes.get(node)?.keyRoll ?? NO_KEY_ROLL;
+    if (keyRoll.kind === "none" || (keyRoll.kind === "named" && keyRoll.next === key)) {
+      this.#rollSaid = false;
+      return;
+    }
+    if (this.#rollSaid) return;
+    this.#rollSaid = true;
+    this.#send({ type: "roll-key", signature: this.#options.sign(rollKeyText(this.#signer(node), key)) });
+  }
+
+  #answerNextKey({ hello: { node }, key }: Ready, publicKey: PublicKey): void {
+    const keyRoll = this.#options.hub.world.nodes.get(node)?.keyRoll;
+    if (keyRoll?.kind !== "named" || keyRoll.next !== publicKey) return;
+    const signature = this.#options.sign(keyTakenText(this.#signer(node), key, publicKey));
+    this.#send({ type: "key-taken", publicKey, signature });
   }
 
   #offerAssignment({ hello: { node } }: Ready): void {

@@ -15,7 +15,7 @@ import type { Clock, Timer } from "@skerry/shared/runtime/clock.ts";
 import type { Log } from "@skerry/shared/runtime/log.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import type { WebSocket } from "ws";
-import { isSignedByNode } from "./authenticate.ts";
+import { signingKeyOf } from "./authenticate.ts";
 
 /** Nodes that are looked at at once, over all people: each costs a socket and HTTP/2's tables, some 300 KB. */
 export const MAX_STREAM_SOCKETS = 500;
@@ -35,7 +35,8 @@ export interface NodeStreamsOptions {
   readonly random: Random;
   readonly log: Log;
   readonly installation: InstallationId;
-  readonly publicKey: (node: NodeId) => PublicKey | null;
+  /** Those that it may show; none: there is no such node. */
+  readonly publicKeys: (node: NodeId) => readonly PublicKey[];
   /** Sends the ticket over the control connection; false: the node is not connected. */
   readonly ask: (node: NodeId, ticket: string) => boolean;
 }
@@ -94,10 +95,10 @@ export class NodeStreams {
     if (!named.success) return null;
     const node = named.data;
     const waiting = this.#waiting.get(node);
-    const { installation, publicKey } = this.#options;
+    const { installation, publicKeys } = this.#options;
     const text = streamText({ installation, node }, waiting?.ticket ?? "", binding);
-    const isSigned = isSignedByNode(publicKey(node), text, String(headers[STREAM_HEADER.proof] ?? ""));
-    return isSigned && waiting !== undefined ? node : null;
+    const key = signingKeyOf(publicKeys(node), text, String(headers[STREAM_HEADER.proof] ?? ""));
+    return key !== null && waiting !== undefined ? node : null;
   }
 
   /** Takes the socket of a dial that was let in. */

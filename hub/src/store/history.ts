@@ -44,6 +44,7 @@ export function hubEventSubject(event: HubEvent): EventSubject {
     case "node-unreachable":
     case "assignment-refused":
     case "clone-detected":
+    case "former-key-shown":
     case "drained":
       return { node: event.node, app: null, workload: null };
     case "brake-on":

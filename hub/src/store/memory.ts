@@ -466,7 +466,7 @@ type History = Pick<
   | "publicKey"
   | "keyHolder"
   | "revokedKey"
-  | "revokedKeyOf"
+  | "revokedKeysOf"
   | "tokens"
   | "apiToken"
   | "apiTokens"
@@ -517,7 +517,7 @@ function historyOf(content: MemoryContent): History {
     publicKey: (node) => content.keys.get(node) ?? null,
     keyHolder: (key) => [...content.keys].find(([, stored]) => stored === key)?.[0] ?? null,
     revokedKey: (key) => content.revokedKeys.get(key) ?? null,
-    revokedKeyOf: (node) => [...content.revokedKeys.values()].find((key) => key.node === node) ?? null,
+    revokedKeysOf: (node) => sortedValues(content.revokedKeys).filter((key) => key.node === node),
     tokens: () => sortedValues(content.tokens),
     apiToken: (id) => content.apiTokens.get(id) ?? null,
     apiTokens: () => sortedValues(content.apiTokens),

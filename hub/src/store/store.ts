@@ -125,8 +125,8 @@ export interface Store {
   /** The node that has this key: joining again with it gives the same node. */
   keyHolder(key: PublicKey): NodeId | null;
   revokedKey(key: PublicKey): RevokedKey | null;
-  /** Of a node that is gone; null: it was not revoked. */
-  revokedKeyOf(node: NodeId): RevokedKey | null;
+  /** Keys that it had, revoked or replaced, by key. */
+  revokedKeysOf(node: NodeId): readonly RevokedKey[];
   tokens(): readonly JoinToken[];
   apiToken(id: string): ApiToken | null;
   /** By id. */

@@ -2,6 +2,7 @@
 import type { NodeId, PublicKey } from "@skerry/shared/model/ids.ts";
 import type { ValueRef } from "@skerry/shared/model/value.ts";
 import { boxContext, valueKey, valueWords } from "@skerry/shared/model/value-names.ts";
+import { valueText } from "@skerry/shared/protocol/hub-word.ts";
 import { boxKeyText } from "@skerry/shared/protocol/proof.ts";
 import type { ToAgent } from "@skerry/shared/protocol/to-agent.ts";
 import type { NeedValues } from "@skerry/shared/protocol/values.ts";
@@ -17,7 +18,10 @@ import type { Contents } from "./contents.ts";
 export interface GiveParts {
   readonly world: World;
   readonly contents: Contents;
-  readonly publicKey: (node: NodeId) => PublicKey | null;
+  /** Those that it may show; none: there is no such node. */
+  readonly publicKeys: (node: NodeId) => readonly PublicKey[];
+  /** By the hub's signing key. */
+  readonly sign: (text: string) => string;
   readonly random: Random;
   readonly log: Log;
 }
@@ -27,10 +31,9 @@ export type GiveValues = (node: NodeId, asked: NeedValues) => readonly ToAgent[]
 
 export function giveValues(parts: GiveParts): GiveValues {
   return (node, { boxKey, signature, wanted }) => {
-    const { world, publicKey } = parts;
-    const key = publicKey(node);
+    const { world, publicKeys } = parts;
     const text = boxKeyText({ installation: world.installation, node }, boxKey);
-    if (key === null || !isSignedBy(key, text, signature))
+    if (!publicKeys(node).some((key) => isSignedBy(key, text, signature)))
       return wanted.map((ref) => refused(ref, "the key to seal it for is not signed by this node"));
     const named = valuesOfNode(world, node);
     return wanted.map((ref) =>
@@ -43,13 +46,20 @@ export function giveValues(parts: GiveParts): GiveValues {
 
 const refused = (ref: ValueRef, reason: string): ToAgent => ({ type: "value-refused", ref, reason });
 
-function given({ world, contents, random, log }: GiveParts, node: NodeId, ref: ValueRef, boxKey: string): ToAgent {
+function given(
+  { world, contents, sign, random, log }: GiveParts,
+  node: NodeId,
+  ref: ValueRef,
+  boxKey: string,
+): ToAgent {
   try {
     const content = contents.read(ref);
     if (content === null) return refused(ref, "the hub does not keep this version any more: apply the app again");
     const box = sealBox(boxKey, boxContext(world.installation, node, ref), content, random);
     content.fill(0);
-    return box === null ? refused(ref, "nothing can be sealed for this node's key") : { type: "value", ref, box };
+    if (box === null) return refused(ref, "nothing can be sealed for this node's key");
+    const signer = { installation: world.installation, node };
+    return { type: "value", ref, box, signature: sign(valueText(signer, ref, box)) };
   } catch (error) {
     if (!(error instanceof KeyringError)) throw error;
     log.error("a value cannot be given to a node", { node, value: valueWords(ref), reason: error.message });

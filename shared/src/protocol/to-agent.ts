@@ -1,7 +1,7 @@
 // Frames from the hub to an agent.
 import * as z from "zod/mini";
 import { assignmentDeltaSchema, assignmentSchema } from "../model/assignment.ts";
-import { counterSchema, installationIdSchema } from "../model/ids.ts";
+import { counterSchema, installationIdSchema, publicKeySchema } from "../model/ids.ts";
 import { markSchema } from "../model/mark.ts";
 import { signatureSchema } from "../model/signature.ts";
 import { valueRefusedSchema, valueSchema } from "./values.ts";
@@ -33,9 +33,24 @@ export const welcomeSchema = z.object({
   mark: z._default(z.nullable(markSchema), null),
   /** Of the hub's key, and of its next one if there is one. None: it has no TLS. */
   pins: z.optional(pinsSchema()),
+  /** Of `keptText` by the hub's signing key, the first on the connection: without it neither mark nor pins are kept. Absent: nothing to keep. */
+  signature: z.optional(signatureSchema),
 });
-/** They changed. Answered by `pins-kept` once they are durable. */
-export const pinsFrameSchema = z.object({ type: z.literal("pins"), pins: pinsSchema() });
+/** They changed. Answered by `pins-kept` once they are durable. `signature` as in `welcome`, `count`: its place on this connection. */
+export const pinsFrameSchema = z.object({
+  type: z.literal("pins"),
+  pins: pinsSchema(),
+  count: counterSchema,
+  signature: signatureSchema,
+});
+/** An operator wants the node to have another key. `signature`: of `rollKeyText` with the node's present key. Answered by `next-key`. */
+export const rollKeySchema = z.object({ type: z.literal("roll-key"), signature: signatureSchema });
+/** What `next-key` named is durable on the hub. `signature`: of `keyTakenText`. The node goes over to it and connects anew. */
+export const keyTakenSchema = z.object({
+  type: z.literal("key-taken"),
+  publicKey: publicKeySchema,
+  signature: signatureSchema,
+});
 /** New period, when the tightest `after` among the node's workloads changed. */
 export const paceSchema = z.object({ type: z.literal("pace"), heartbeatMs: periodMs() });
 /** Answers beat `n`. For `fence` this is the lease renewal: it counts from the moment the agent *sent* beat n. */
@@ -60,13 +75,22 @@ export const goodbyeSchema = z.object({
   reconnectWithinMs: z.int().check(z.gte(0), z.lte(3_600_000)),
 });
 
-/** Dial the stream socket (`/v1/agent/streams`) and serve HTTP/2 on it. `ticket`: single use, said in the dial's header. */
-export const openStreamSchema = z.object({ type: z.literal("open-stream"), ticket: shortText() });
+/**
+ * Dial the stream socket (`/v1/agent/streams`) and serve HTTP/2 on it. `ticket`: single use, said in the dial's header. `signature`: of
+ * `openStreamText`.
+ */
+export const openStreamSchema = z.object({
+  type: z.literal("open-stream"),
+  ticket: shortText(),
+  signature: signatureSchema,
+});
 
 export const toAgentSchema = z.discriminatedUnion("type", [
   challengeSchema,
   welcomeSchema,
   pinsFrameSchema,
+  rollKeySchema,
+  keyTakenSchema,
   paceSchema,
   beatAckSchema,
   assignSchema,

@@ -2,9 +2,10 @@
 import * as z from "zod/mini";
 import { positionSchema } from "../model/assignment.ts";
 import { outboxItemSchema } from "../model/event.ts";
-import { counterSchema, nodeIdSchema, specHashSchema } from "../model/ids.ts";
+import { counterSchema, nodeIdSchema, publicKeySchema, specHashSchema } from "../model/ids.ts";
 import { markSchema } from "../model/mark.ts";
 import { reportSchema } from "../model/report.ts";
+import { signatureSchema } from "../model/signature.ts";
 import { needValuesSchema } from "./values.ts";
 import { MAX_EVENTS_PER_FRAME, MAX_PINS } from "./version.ts";
 
@@ -29,12 +30,21 @@ export const helloSchema = z.object({
   mark: z._default(z.nullable(markSchema), null),
   /** Of the hub's keys that it would take, as its ledger holds them. */
   pins: z.optional(pinsSchema()),
+  /** 16 random bytes of the node's, of this connection alone: what the hub signs for it to keep says them again. */
+  fresh: z.optional(z.string().check(z.regex(/^[0-9a-f]{32}$/))),
 });
 
 /** The mark of `welcome` is durable on the node. */
 export const markedSchema = z.object({ type: z.literal("marked"), mark: markSchema });
 /** The pins that `welcome` or `pins` named are in the ledger. */
 export const pinsKeptSchema = z.object({ type: z.literal("pins-kept"), pins: pinsSchema() });
+/** Answers `roll-key`: durable on the node. Signed by the present key and by this one, of `nextKeyText`. Answered by `key-taken`. */
+export const nextKeySchema = z.object({
+  type: z.literal("next-key"),
+  publicKey: publicKeySchema,
+  byPresent: signatureSchema,
+  byNext: signatureSchema,
+});
 export const heartbeatSchema = z.object({ type: z.literal("beat"), n: counterSchema });
 /** Durable on the node, not done. */
 export const acceptedSchema = z.object({ type: z.literal("accepted"), position: positionSchema, hash: specHashSchema });
@@ -69,6 +79,8 @@ export const toHubSchema = z.discriminatedUnion("type", [
   eventsSchema,
   needValuesSchema,
   pinsKeptSchema,
+  nextKeySchema,
 ]);
 export type Hello = z.infer<typeof helloSchema>;
+export type NextKey = z.infer<typeof nextKeySchema>;
 export type ToHub = z.infer<typeof toHubSchema>;

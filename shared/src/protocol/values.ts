@@ -1,6 +1,7 @@
 // Frames about values (secrets and configs): a node asks for those that its assignment names and it lacks, a few at a time; the hub gives
 // each sealed to that node, or says why not.
 import * as z from "zod/mini";
+import { signatureSchema } from "../model/signature.ts";
 import { valueRefSchema } from "../model/value.ts";
 
 /** Of the largest there are, sealed and as base64, these are 2.8 MB: less than what may wait in a socket. */
@@ -17,11 +18,12 @@ export const needValuesSchema = z.object({
 });
 export type NeedValues = z.infer<typeof needValuesSchema>;
 
-/** `box`: base64 of a sealed box for that key, bound to installation, node and value. */
+/** `box`: base64 of a sealed box for that key, bound to installation, node and value. `signature`: of `valueText` by the hub's signing key. */
 export const valueSchema = z.object({
   type: z.literal("value"),
   ref: valueRefSchema,
   box: z.string().check(z.maxLength(MAX_BOX_CHARACTERS), z.regex(/^[A-Za-z0-9+/]+={0,2}$/)),
+  signature: signatureSchema,
 });
 /** `reason` goes on after "secret db: ". */
 export const valueRefusedSchema = z.object({

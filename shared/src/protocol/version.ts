@@ -4,7 +4,8 @@
  * History. 1: hello, welcome, assign, accepted, report, events, heartbeat (November 2026).
  * 2: workloads carry intent, change-over, probes and times; statuses carry gates; `open-stream` (November 2026). Nobody ran 1 outside tests.
  * 3: the hub says `challenge` first, and `hello` proves the node's key by a signature that is bound to the TLS connection; assignments are
- * signed; marks; pins; secrets and configs by `need-values`, `value` and `value-refused` (November 2026). Nobody ran 2 outside tests.
+ * signed; marks; pins; secrets and configs by `need-values`, `value` and `value-refused`; other keys of nodes by `roll-key`, `next-key` and
+ * `key-taken`; what a node keeps by the hub's word is signed (November 2026). Nobody ran 2 outside tests.
  * A new field that an old peer may ignore needs no new version; anything else does.
  */
 export const PROTOCOL_VERSION = 3;

@@ -7,9 +7,11 @@ import { MemoryDisk, openMemoryLedger } from "@skerry/agent/ledger/memory.ts";
 import { type Dial, DialError, type LinkFailure } from "@skerry/agent/link/failure.ts";
 import { createLink, type Link, type LinkParts } from "@skerry/agent/link/link.ts";
 import type { Assignment, AssignmentDelta } from "@skerry/shared/model/assignment.ts";
+import type { Mark } from "@skerry/shared/model/mark.ts";
 import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
 import { decodeToHub, encodeToAgent } from "@skerry/shared/protocol/codec.ts";
 import type { Connection, ConnectionHandlers } from "@skerry/shared/protocol/connection.ts";
+import { keptText } from "@skerry/shared/protocol/hub-word.ts";
 import { assignmentText } from "@skerry/shared/protocol/signed-assignment.ts";
 import type { ToAgent } from "@skerry/shared/protocol/to-agent.ts";
 import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
@@ -85,6 +87,8 @@ export interface Kit {
   /** What was asked of each dial. */
   readonly dialled: Parameters<Dial>[0][];
   challenge: "tls-exporter" | "none";
+  /** For which a stream socket was to be dialled. */
+  readonly tickets: string[];
   readonly woken: string[];
   readonly saved: SavedLease[];
   /** What the next dials find; a wire when null. */
@@ -128,12 +132,12 @@ export function linkKit(options: KitOptions = {}): Kit {
   ]);
   const wires: Wire[] = [];
   const kit: { -readonly [K in keyof Kit]: Kit[K] } & { link: Link } = {
-    ...{ dialled: [], challenge: options.binding === undefined ? "none" : "tls-exporter" },
+    ...{ tickets: [], dialled: [], challenge: options.binding === undefined ? "none" : "tls-exporter" },
     ...{ clock, ledger, disk, wires, woken: [], saved: [], failure: null, told: quiet, chance: 0.5 },
     link: createLink({
-      streams: { open: () => undefined, closeAll: () => undefined },
+      streams: { open: (ticket) => kit.tickets.push(ticket), closeAll: () => undefined },
       ...{ clock, ledger, log: silentLog, identity, bootId: "boot-1", runId: "run-1" },
-      random: { next: () => kit.chance, hex: () => "" },
+      random: { next: () => kit.chance, hex: (bytes) => "7".repeat(2 * bytes) },
       dial: (hub) => {
         kit.dialled.push(hub);
         if (kit.failure !== null) return Promise.reject(new DialError(kit.failure));
@@ -177,7 +181,22 @@ export function welcome(more: Partial<Extract<ToAgent, { type: "welcome" }>> = {
     eventsAcked: 0,
     mark: null,
   };
-  return { type: "welcome", ...usual, ...more };
+  const signed = more.mark === undefined && more.pins === undefined ? {} : { signature: signedKept(more) };
+  return { type: "welcome", ...usual, ...signed, ...more };
+}
+
+/** What the agent says anew on each connection. */
+export const FRESH = "7".repeat(32);
+
+/** As a hub with this key signs what is to be kept, the so manieth on its connection. */
+export function signedKept(
+  more: { readonly pins?: string[] | undefined; readonly mark?: Mark | null },
+  count = 1,
+  key = HUB_PRIVATE_KEY,
+  fresh = FRESH,
+): string {
+  const { pins = null, mark = null } = more;
+  return signText(key, keptText(anIdentity, { fresh, count }, pins, mark));
 }
 
 /** With the hash that its content has. */

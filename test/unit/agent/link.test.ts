@@ -9,7 +9,19 @@ import { CLOSE, PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protoc
 import { isSignedBy, publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import { describe, expect, test } from "vitest";
 import { anAssignment, anIdentity, WEB } from "../../contract/ledger-samples.ts";
-import { assign, assignDelta, type Kit, linkKit, NONCE, quiet, sealed, welcome } from "./link-kit.ts";
+import {
+  assign,
+  assignDelta,
+  FRESH,
+  type Kit,
+  linkKit,
+  NONCE,
+  quiet,
+  sealed,
+  signedKept,
+  theIdentity,
+  welcome,
+} from "./link-kit.ts";
 import { settle } from "./manual-clock.ts";
 
 const refused: LinkFailure = { kind: "refused", message: "nothing listens" };
@@ -36,6 +48,7 @@ describe("greeting", () => {
           signature: expect.any(String),
         },
         ...{ bootId: "boot-1", runId: "run-1", agentVersion: "1.0.0", have: { position, hash }, mark: null, pins: [] },
+        fresh: FRESH,
       },
     ]);
   });
@@ -416,7 +429,7 @@ describe("trying again", () => {
 describe("the hub's key", () => {
   const [A, B] = ["a".repeat(64), "b".repeat(64)];
   const pinned = (kit: Kit, more: object = {}): void =>
-    kit.ledger.commit([{ kind: "identity", identity: { ...anIdentity, pins: [A], ...more } }]);
+    kit.ledger.commit([{ kind: "identity", identity: { ...theIdentity, pins: [A], ...more } }]);
 
   test("[K204] pins that the hub names are durable before the node says so, and are what the next dial is held to", async () => {
     const kit = linkKit();
@@ -427,7 +440,7 @@ describe("the hub's key", () => {
     kit.wire.say(welcome({ pins: [A, B] }));
     expect(kit.wire.frames("pins-kept").map(({ pins }) => pins)).toEqual([[A, B]]);
     expect(kit.ledger.content().identity?.pins).toEqual([A, B]);
-    kit.wire.say({ type: "pins", pins: [B] });
+    kit.wire.say({ type: "pins", pins: [B], count: 2, signature: signedKept({ pins: [B] }, 2) });
     expect(kit.wire.frames("pins-kept").at(-1)?.pins).toEqual([B]);
     expect(openMemoryLedger(kit.disk).ledger.content().identity?.pins).toEqual([B]);
     kit.wire.end(1006);

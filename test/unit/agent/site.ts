@@ -33,6 +33,7 @@ export const IDENTITY: Identity = {
   hubKey: null,
   mark: null,
   pins: [],
+  ...{ nextKey: null, keyStep: 0, labelSecret: null, formerBoxKeys: [] },
   binding: "none",
   tokens: [],
 };

@@ -66,6 +66,7 @@ test("[L20] a node that is known is welcomed with its heartbeat and what of its 
       pins: [],
       eventsAcked: 0,
       mark: { count: 1, value: expect.stringMatching(/^[0-9a-f]{32}$/) },
+      signature: expect.stringMatching(/^[0-9a-f]{128}$/),
     },
   ]);
   expect(hub.link.isConnected(node)).toBe(true);

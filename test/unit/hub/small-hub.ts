@@ -65,16 +65,16 @@ const hashOf = (text: string): SpecHash => sha256Hex(text) as SpecHash;
 export function smallHub(
   options: Partial<LinkServerOptions> = {},
   disk = createMemoryDisk({ installation: "i00000000000000aa" as InstallationId, epoch: 1 }),
+  store: Store = openMemoryStore(disk),
 ): SmallHub {
   const clock = handClock();
-  const store = openMemoryStore(disk);
   const random = seededRandom(7);
   const loop = createControlLoop({ clock, random, log: silentLog, store, settings: DEFAULT_SETTINGS });
   loop.start();
   const link = createLinkServer({
     ...{ clock, random, log: silentLog, hub: loop, hubVersion: "t" },
     publicKey: (node) => store.publicKey(node),
-    revokedKey: (node) => store.revokedKeyOf(node)?.publicKey ?? null,
+    revokedKeys: (node) => store.revokedKeysOf(node),
     sign: (text) => signText(HUB_KEY, text),
     ...options,
   });

@@ -1,10 +1,11 @@
 // The hub's side of trust on real sessions: signatures, revocation, freezing, late hellos.
 
 import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
+import { keptText, openStreamText } from "@skerry/shared/protocol/hub-word.ts";
 import { assignmentText } from "@skerry/shared/protocol/signed-assignment.ts";
 import { CLOSE } from "@skerry/shared/protocol/version.ts";
 import { isSignedBy, publicKeyOf, signText } from "@skerry/shared/runtime/signature.ts";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { applyDelta } from "../../../hub/src/core/assign.ts";
 import { appSpec } from "./scenario.ts";
 import { HUB_KEY, keyOf, smallHub } from "./small-hub.ts";
@@ -34,9 +35,13 @@ test("[L340] [L341] what is sent is signed, whole and delta, and the hash covers
   if (step === undefined) throw new Error("no delta was sent");
   expect(isSignedBy(publicKeyOf(HUB_KEY), assignmentText(step.delta), step.signature)).toBe(true);
   expect(assignmentHash(applyDelta(whole.assignment, step.delta))).toBe(step.delta.hash);
-  // One of each was sent, and nothing else was signed.
-  expect(signed).toHaveLength(2);
-  expect(new Set(signed).size).toBe(2);
+  // One of each was sent, and nothing else was signed, but its mark.
+  expect(signed.map((text) => text.split("\n")[0])).toEqual([
+    "skerry kept 3",
+    "skerry assignment 3",
+    "skerry assignment 3",
+  ]);
+  expect(new Set(signed).size).toBe(3);
 });
 
 test("[L342] a revoked node's connection is closed at once, and its key is refused and told so to nobody else", () => {
@@ -80,6 +85,53 @@ test("[L343] (H22) a copy of the disk that comes while the machine is away freez
   expect(hub.eventKinds().filter((kind) => kind === "clone-detected")).toHaveLength(1);
   expect(hub.submit({ kind: "unfreeze-node", node }).ok).toBe(true);
   expect(hub.agent(node, { mark, runId: "run-4" }).all("welcome")).toHaveLength(1);
+});
+
+describe("what a node is to keep", () => {
+  const [A, B] = ["a".repeat(64), "b".repeat(64)];
+  const fresh = "4".repeat(32);
+
+  test("[L353] pins and mark come signed for this connection and in their order, and not at all to a node that has them", () => {
+    let pins = [A];
+    const signed: string[] = [];
+    const sign = (text: string): string => {
+      signed.push(text);
+      return signText(HUB_KEY, text);
+    };
+    const hub = smallHub({ pins: () => pins, sign });
+    const node = hub.join("pi");
+    const signer = { installation: hub.loop.world.installation, node };
+    const isHubs = (text: string, signature: string | undefined): boolean =>
+      isSignedBy(publicKeyOf(HUB_KEY), text, signature ?? "");
+    const agent = hub.agent(node, { fresh });
+    const [welcome] = agent.all("welcome");
+    if (welcome?.mark === undefined || welcome.mark === null) throw new Error("no mark was handed out");
+    const { mark } = welcome;
+    expect(isHubs(keptText(signer, { fresh, count: 1 }, [A], mark), welcome.signature)).toBe(true);
+    agent.say({ type: "marked", mark });
+    hub.clock.run(0);
+    pins = [A, B];
+    hub.link.tellPins();
+    const [told] = agent.all("pins");
+    expect(told).toMatchObject({ pins, count: 2 });
+    expect(isHubs(keptText(signer, { fresh, count: 2 }, pins, null), told?.signature)).toBe(true);
+    agent.wire.far.close(1006, "off");
+    const before = signed.length;
+    const again = hub.agent(node, { fresh, mark, pins });
+    const [second] = again.all("welcome");
+    expect(second).toMatchObject({ mark: null });
+    expect([second?.pins, second?.signature, signed.length]).toEqual([undefined, undefined, before]);
+  });
+
+  test("[L354] a wish for a stream socket is signed for its connection", () => {
+    const hub = smallHub();
+    const node = hub.join("pi");
+    const agent = hub.agent(node, { fresh });
+    expect(hub.link.openStream(node, "t1")).toBe(true);
+    const [asked] = agent.all("open-stream");
+    const text = openStreamText({ installation: hub.loop.world.installation, node }, fresh, "t1");
+    expect(isSignedBy(publicKeyOf(HUB_KEY), text, asked?.signature ?? "")).toBe(true);
+  });
 });
 
 test("[L344] a hello that was late on its way freezes nothing", () => {

@@ -5,12 +5,13 @@ import { join } from "node:path";
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import type { ValueRef } from "@skerry/shared/model/value.ts";
 import { boxContext } from "@skerry/shared/model/value-names.ts";
+import { valueText } from "@skerry/shared/protocol/hub-word.ts";
 import { boxKeyText } from "@skerry/shared/protocol/proof.ts";
 import type { NeedValues } from "@skerry/shared/protocol/values.ts";
 import { jsonLog } from "@skerry/shared/runtime/log.ts";
 import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { boxKeyOf, boxPublicKeyOf, openBox } from "@skerry/shared/runtime/sealed-box.ts";
-import { publicKeyOf, signText } from "@skerry/shared/runtime/signature.ts";
+import { isSignedBy, publicKeyOf, signText } from "@skerry/shared/runtime/signature.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { valuesOfNode } from "../../../hub/src/core/value.ts";
 import { openKeyring } from "../../../hub/src/keyring/keyring.ts";
@@ -201,12 +202,14 @@ describe("a new value", () => {
 
 describe("what a node gets", () => {
   const NODE_KEY = "5a".repeat(32);
+  const HUB_KEY = "a5".repeat(32);
   const boxKey = boxKeyOf(NODE_KEY);
   const give = (contents?: Contents) =>
     giveValues({
       world: hub.loop.world,
       contents: contents ?? contentsWith(),
-      publicKey: () => publicKeyOf(NODE_KEY),
+      publicKeys: () => [publicKeyOf(NODE_KEY)],
+      sign: (text) => signText(HUB_KEY, text),
       random: systemRandom,
       log: jsonLog(
         (line) => said.push(line),
@@ -243,13 +246,15 @@ describe("what a node gets", () => {
     return { node, away, ref };
   }
 
-  test("[I27] [L261] it gets what its assignment names, sealed to it, and nothing else", async () => {
+  test("[I27] [L261] [L354] it gets what its assignment names, sealed to it, and nothing else", async () => {
     const { node, away, ref } = await placed();
     expect([valuesOfNode(hub.loop.world, node).size, valuesOfNode(hub.loop.world, away).size]).toEqual([1, 0]);
     const [answer] = give()(node, ask(node, [ref]));
     if (answer?.type !== "value") throw new Error(JSON.stringify(answer));
     const context = boxContext(hub.loop.world.installation, node, ref);
     expect(openBox(boxKey, context, answer.box)?.toString()).toBe(CANARY);
+    const signer = { installation: hub.loop.world.installation, node };
+    expect(isSignedBy(publicKeyOf(HUB_KEY), valueText(signer, ref, answer.box), answer.signature)).toBe(true);
     expect(showsIn(CANARY, JSON.stringify(answer))).toBe(false);
     const others: ValueRef[] = [
       { ...ref, version: "0".repeat(32) },

@@ -58,6 +58,15 @@ function availabilityFact(node: NodeView, zoneOffsetMinutes: (atMs: number) => n
   return [["Set", `${since}${said.reason === "" ? "" : `: ${said.reason}`}`]];
 }
 
+/** While another key is on its way. */
+function keyFact({ keyRoll }: NodeView, zoneOffsetMinutes: (atMs: number) => number): [string, string][] {
+  if (keyRoll === null) return [];
+  const asked = `another one asked for ${localTime(keyRoll.atMs, zoneOffsetMinutes(keyRoll.atMs))} by ${keyRoll.by}`;
+  const waits =
+    keyRoll.state === "asked" ? "the node makes it when it is connected" : "the node has not connected with it yet";
+  return [["Key", `${asked}; ${waits}`]];
+}
+
 function nodeFacts(node: NodeView, zoneOffsetMinutes: (atMs: number) => number): [string, string][] {
   const pairs: [string, string][] = [
     ["Name", `${node.name} (${node.id})`],
@@ -66,6 +75,7 @@ function nodeFacts(node: NodeView, zoneOffsetMinutes: (atMs: number) => number):
     ["Heard", heard(node)],
     ["Labels", labels(node.labels) || "none"],
     ["Joined", localTime(node.joinedAtMs, zoneOffsetMinutes(node.joinedAtMs))],
+    ...keyFact(node, zoneOffsetMinutes),
   ];
   if (node.facts !== null) {
     const { arch, cores, memoryBytes, diskBytes, model, os, kernel, engineVersion, agentVersion, metered } = node.facts;

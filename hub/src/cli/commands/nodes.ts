@@ -4,7 +4,7 @@ import { safeJson } from "../escape.ts";
 import { EXIT, type ExitCode } from "../failure.ts";
 import { connect, listAll } from "../hub-call.ts";
 import type { HubOptions, Io } from "../io.ts";
-import { bytes, cell, labels, type Paint, painter, reasons, table } from "../render.ts";
+import { bytes, cell, labels, type Paint, painter, reasons, table, wrap } from "../render.ts";
 import { heard, nodeCell, runningText } from "../states.ts";
 
 export async function run(io: Io, options: HubOptions & { readonly json?: boolean }): Promise<ExitCode> {
@@ -37,7 +37,19 @@ export function nodesTable(nodes: readonly NodeSummary[], width: number | null, 
     ...node.conditions.map(({ message }) => ({ name: node.name, reason: message })),
     ...(node.reachability.kind === "unreachable" ? [{ name: node.name, reason: node.reachability.reason }] : []),
   ]);
-  return table(columns, rows, width, paint) + reasons(bad, width, paint);
+  return table(columns, rows, width, paint) + reasons(bad, width, paint) + rolling(nodes, width);
+}
+
+/** So many are named; the rest is counted, for a whole fleet may be meant. */
+const NAMED = 5;
+
+function rolling(nodes: readonly NodeSummary[], width: number | null): string {
+  const names = nodes.filter(({ keyRoll }) => keyRoll !== null).map(({ name }) => name);
+  if (names.length === 0) return "";
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : "";
+  const whom = `${names.length} ${names.length === 1 ? "node" : "nodes"}`;
+  const words = `Another key is on its way to ${whom}: ${names.slice(0, NAMED).join(", ")}${more}.`;
+  return `\n${wrap("", words, width, "  ")}\n`;
 }
 
 function standingReason({ name, standing }: NodeSummary): readonly { name: string; reason: string }[] {

@@ -16,10 +16,10 @@ import { HttpError } from "../errors.ts";
 import type { HandlersOf } from "../handler.ts";
 import { findNode } from "../lookup.ts";
 import { pageOfKeys } from "../paging.ts";
-import type { ChangedNode, NodePage, RemovedNode, RevokedNode, StandingView } from "../schemas/nodes.ts";
+import type { ChangedNode, KeyRollAnswer, NodePage, RemovedNode, RevokedNode, StandingView } from "../schemas/nodes.ts";
 import { seenWorld } from "../seen.ts";
 import { nodeRef } from "../views/node-ref.ts";
-import { nodeSummary, nodeView } from "../views/nodes.ts";
+import { keyRollView, nodeSummary, nodeView } from "../views/nodes.ts";
 import { identityOf, refusalError, write } from "../write.ts";
 
 export function nodeHandlers(
@@ -32,6 +32,7 @@ export function nodeHandlers(
   | "removeNode"
   | "approveNode"
   | "unfreezeNode"
+  | "rollNodeKey"
   | "revokeNode"
   | "joinNode"
 > {
@@ -57,6 +58,7 @@ export function nodeHandlers(
     },
     approveNode: ({ params, request }) => turnStanding(deps, "approve-node", params.node, request),
     unfreezeNode: ({ params, request }) => turnStanding(deps, "unfreeze-node", params.node, request),
+    rollNodeKey: ({ params, request }) => rollKey(deps, params.node, request),
     revokeNode: ({ params, query, request }) => {
       const node = findNode(world(), params.node);
       const sight = sightOfCaller(request);
@@ -127,6 +129,23 @@ function turnStanding(
       answer: (outcome) => {
         assert(outcome.kind === "standing-changed", `${kind} made something else`);
         return { node: nodeRef(node), standing: outcome.standing, changed: outcome.changed, seq };
+      },
+    };
+  });
+}
+
+function rollKey(deps: HttpDeps, name: NodeId | NodeName, request: FastifyRequest): KeyRollAnswer {
+  return write(deps, request, () => {
+    const { world } = deps.loop;
+    const node = findNode(world, name);
+    const { seq } = world;
+    return {
+      command: { kind: "roll-node-key", node: node.id },
+      answer: (outcome) => {
+        assert(outcome.kind === "key-roll-asked", "roll-node-key made something else");
+        const keyRoll = keyRollView(outcome.keyRoll);
+        assert(keyRoll !== null, "it was asked for, and is not on its way");
+        return { node: nodeRef(node), keyRoll, changed: outcome.changed, seq };
       },
     };
   });

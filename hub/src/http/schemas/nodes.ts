@@ -39,12 +39,22 @@ export type ReachabilityView = z.infer<typeof reachabilityViewSchema>;
 /** pending: it waits for approval and is given nothing. frozen: two machines used its key, and neither is let in. */
 export const standingSchema = z.enum(["member", "pending", "frozen"]);
 
+/** Another key is on its way. asked: the node is to name one, once it is connected. named: it did, and has not connected with it yet. */
+export const keyRollViewSchema = z.object({
+  state: z.enum(["asked", "named"]),
+  /** When it was asked for, by the hub's wall clock, and by whom. */
+  atMs: z.number(),
+  by: z.string(),
+});
+
 export const nodeSummarySchema = z.object({
   id: nodeIdSchema,
   name: nodeNameSchema,
   labels: z.record(z.string(), z.string()),
   availability: availabilitySchema,
   standing: standingSchema.default("member"),
+  /** null: it is to keep the key that it has. */
+  keyRoll: keyRollViewSchema.nullable().default(null),
   reachability: reachabilityViewSchema,
   joinedAtMs: z.number(),
   facts: z.nullable(nodeFactsSchema),
@@ -145,6 +155,15 @@ export const standingViewSchema = z.object({
   seq: z.number().int(),
 });
 export type StandingView = z.infer<typeof standingViewSchema>;
+
+export const keyRollAnswerSchema = z.object({
+  node: nodeRefSchema,
+  keyRoll: keyRollViewSchema,
+  /** false: it was asked for already; nothing was written. */
+  changed: z.boolean(),
+  seq: z.number().int(),
+});
+export type KeyRollAnswer = z.infer<typeof keyRollAnswerSchema>;
 
 /** Its key opens nothing any more. */
 export const revokedNodeSchema = removedNodeSchema.extend({

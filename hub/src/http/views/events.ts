@@ -71,6 +71,7 @@ function hubEventLevel(event: HubEvent): EventLevel {
     case "node-unreachable":
     case "node-pending":
     case "node-revoked":
+    case "former-key-shown":
     case "brake-on":
       return "warning";
     default:
@@ -117,6 +118,8 @@ function hubEventText(world: World, event: HubEvent): string {
       return `refuses its assignment (${event.reason}): ${event.message}`;
     case "clone-detected":
       return "frozen: two machines used its key, so neither is let in and both keep what they run. Was its disk copied? If the other machine is yours, switch it off and unfreeze this node; if not, revoke it and join it anew";
+    case "former-key-shown":
+      return `a machine at ${event.from} showed a key that ${nameOf(event.node)} has given up, and was refused. Was its disk copied before, or is this it, put back to an older state? If so, join it anew`;
     case "rollout-started":
       return `rollout of revision ${event.revision} began: ${event.reason}`;
     case "rollout-batch":

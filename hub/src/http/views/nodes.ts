@@ -2,6 +2,7 @@
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import { shownCondition } from "../../core/condition.ts";
+import type { KeyRoll } from "../../core/key-roll.ts";
 import { sorted } from "../../core/lookup.ts";
 import { reachOf } from "../../core/why/reach.ts";
 import type { Node, World } from "../../core/world.ts";
@@ -22,6 +23,7 @@ export function nodeSummary(world: World, seen: World, node: Node, now: Millis):
     labels: { ...node.labels },
     availability: node.availability,
     standing: node.standing,
+    keyRoll: keyRollView(node.keyRoll),
     reachability: reachabilityView(world, node.id, now),
     joinedAtMs: node.joinedAtMs,
     facts: node.facts,
@@ -30,6 +32,10 @@ export function nodeSummary(world: World, seen: World, node: Node, now: Millis):
     workloads: { wanted: ids.size, good: counts.good, unknown: counts.unknown },
   };
 }
+
+/** Not the key itself: it is nobody's business but the link's. */
+export const keyRollView = (roll: KeyRoll): NodeSummary["keyRoll"] =>
+  roll.kind === "none" ? null : { state: roll.kind, atMs: roll.atMs, by: roll.by };
 
 /** As above. */
 export function nodeView(world: World, seen: World, node: Node, now: Millis): NodeView {

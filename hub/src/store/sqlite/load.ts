@@ -9,6 +9,7 @@ import {
   type NodeId,
   nodeIdSchema,
   nodeNameSchema,
+  publicKeySchema,
   type Revision,
   revisionSchema,
   serviceNameSchema,
@@ -71,6 +72,7 @@ const nodeRow = z.object({
   drain_over_ms: z.nullable(wallMs()),
   standing: z.enum(["member", "pending", "frozen"]),
   lineage: z.string(),
+  key_roll: z.string(),
 });
 const placementRow = z.object({
   workload: workloadIdSchema,
@@ -102,6 +104,12 @@ const lineageSchema = z.object({
   next: z.nullable(markSchema),
   runId: z.string(),
 });
+const wish = { atMs: z.number(), by: z.string() };
+const keyRollSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("none") }),
+  z.object({ kind: z.literal("asked"), ...wish }),
+  z.object({ kind: z.literal("named"), ...wish, next: publicKeySchema }),
+]);
 /** One that cannot be read stops the start: without it, nobody knows what it refused. */
 const policySchema: z.ZodMiniType<Policy> = z.extend(policyFieldsSchema, {
   name: policyNameSchema,
@@ -207,6 +215,7 @@ function toNode(row: unknown): Node {
     drainOverMs: node.drain_over_ms,
     standing: node.standing,
     lineage: parse(what, lineageSchema, json(what, node.lineage)),
+    keyRoll: parse(what, keyRollSchema, json(what, node.key_roll)),
   };
 }
 

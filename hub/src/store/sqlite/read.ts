@@ -26,7 +26,7 @@ export type Reads = Pick<
   | "publicKey"
   | "keyHolder"
   | "revokedKey"
-  | "revokedKeyOf"
+  | "revokedKeysOf"
   | "tokens"
   | "idempotent"
   | "setting"
@@ -55,7 +55,7 @@ export function prepareReads(db: Database): Reads {
       return row === undefined ? null : parse("node key", nodeIdSchema, row.node);
     },
     revokedKey: (wanted) => revokedKeys(db, "SELECT body FROM revoked_key WHERE public_key = ?", wanted)[0] ?? null,
-    revokedKeyOf: (node) => revokedKeys(db, "SELECT body FROM revoked_key WHERE node = ?", node)[0] ?? null,
+    revokedKeysOf: (node) => revokedKeys(db, "SELECT body FROM revoked_key WHERE node = ?", node),
     tokens: () =>
       token.all().map((row): JoinToken => parse("join token", joinTokenSchema, json("join token", row.body))),
     idempotent: (key) => answer.get(key) ?? null,
@@ -71,6 +71,7 @@ const revokedKeySchema = z.object({
   name: nodeNameSchema,
   revokedAtMs: z.number(),
   revokedBy: z.string(),
+  why: z._default(z.enum(["revoked", "replaced"]), "revoked"),
 });
 const revokedKeys = (db: Database, sql: string, wanted: string): readonly RevokedKey[] =>
   bodies(db, "revoked key", revokedKeySchema, sql, wanted);

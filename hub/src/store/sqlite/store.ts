@@ -64,7 +64,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     publicKey: (node) => guard(() => reads.publicKey(node)),
     keyHolder: (key) => guard(() => reads.keyHolder(key)),
     revokedKey: (key) => guard(() => reads.revokedKey(key)),
-    revokedKeyOf: (node) => guard(() => reads.revokedKeyOf(node)),
+    revokedKeysOf: (node) => guard(() => reads.revokedKeysOf(node)),
     tokens: () => guard(() => reads.tokens()),
     ...guarded(preparePeople(db, options.onUnreadable ?? (() => {})), guard),
     ...guarded(prepareUsers(db, options.onUnreadable ?? (() => {})), guard),

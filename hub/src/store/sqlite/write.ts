@@ -218,14 +218,15 @@ function prepareNode(db: Database): (node: Node) => void {
   const set = db.prepare(
     `INSERT INTO node (id, name, labels, availability, joined_at_ms, facts, assigned_epoch, assigned_generation,
        accepted_epoch, accepted_generation, refusal, events_acked, availability_said, drain_deadline_ms,
-       drain_over_ms, standing, lineage)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       drain_over_ms, standing, lineage, key_roll)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET name = excluded.name, labels = excluded.labels, availability = excluded.availability,
        joined_at_ms = excluded.joined_at_ms, facts = excluded.facts, assigned_epoch = excluded.assigned_epoch,
        assigned_generation = excluded.assigned_generation, accepted_epoch = excluded.accepted_epoch,
        accepted_generation = excluded.accepted_generation, refusal = excluded.refusal, events_acked = excluded.events_acked,
        availability_said = excluded.availability_said, drain_deadline_ms = excluded.drain_deadline_ms,
-       drain_over_ms = excluded.drain_over_ms, standing = excluded.standing, lineage = excluded.lineage`,
+       drain_over_ms = excluded.drain_over_ms, standing = excluded.standing, lineage = excluded.lineage,
+       key_roll = excluded.key_roll`,
   );
   return (node) => {
     set.run(
@@ -246,6 +247,7 @@ function prepareNode(db: Database): (node: Node) => void {
       node.drainOverMs,
       node.standing,
       JSON.stringify(node.lineage),
+      JSON.stringify(node.keyRoll),
     );
   };
 }
