@@ -14,6 +14,7 @@ import { availabilityChanged, drainProblem } from "./drain-command.ts";
 import { NEW_LINEAGE } from "./lineage.ts";
 import { placedOf } from "./lookup.ts";
 import { handlePeople } from "./people-command.ts";
+import { isRenewal } from "./policy/bound.ts";
 import { appRefusal, auditEvents, handlePolicy } from "./policy/commands.ts";
 import { beginRollout, keptRevisions } from "./rollout/begin.ts";
 import { failedBefore, failedBeforeRefusal, handleRollout, hasFailedCopies } from "./rollout/commands.ts";
@@ -173,9 +174,9 @@ function revise(
   { retry, force, reason }: Manner = PLAINLY,
 ): HandleResult {
   const { name } = spec;
-  const refused = appRefusal(world, spec);
-  if (refused !== null) return refused;
   const current = world.apps.get(name) ?? null;
+  const refused = current !== null && isRenewal(current.spec, spec) ? null : appRefusal(world, spec);
+  if (refused !== null) return refused;
   // A name that was used before goes on counting: a revision number never means two things.
   const revision = Math.max(context.lastRevision, current?.revision ?? 0) + 1;
   const app: App = {
