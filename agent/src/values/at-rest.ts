@@ -61,6 +61,11 @@ export class AtRest {
     return [...this.#boxes.values()].map(({ ref }) => ref);
   }
 
+  has(ref: ValueRef): boolean {
+    return this.#boxes.has(valueKey(ref));
+  }
+
+  /** null: it is not here, or cannot be read. */
   box(ref: ValueRef): string | null {
     if (!this.#boxes.has(valueKey(ref))) return null;
     return parsed(boxFileSchema, readOrNull(join(this.#folder, boxName(ref))))?.box ?? null;

@@ -56,6 +56,7 @@ function fleet(): Scenario {
     rollouts: [],
     wishes: [],
     policies: [],
+    registries: [],
     gates: [],
     observed: new Map(),
   };

@@ -101,6 +101,7 @@ function reloaded(world: World, now: number): World {
       rollouts: backwards(world.rollouts.values()),
       wishes: backwards(world.wishes.values()),
       policies: backwards(world.policies.values()),
+      registries: backwards(world.registries.values()),
       gates: backwards(world.gates.values()),
       observed: new Map(),
     },

@@ -96,7 +96,7 @@ export function writeAs(
 
 /** Of a request that brings a secret no plain hash is kept: what is small could be guessed from it. */
 function hashFor({ keyring }: HttpDeps, { body }: FastifyRequest): (text: string) => string {
-  const brings = typeof body === "object" && body !== null && ("value" in body || hasSome(body));
+  const brings = typeof body === "object" && body !== null && ("value" in body || "password" in body || hasSome(body));
   return brings ? (text) => keyring.mac(text) : sha256Hex;
 }
 const hasSome = (body: object): boolean =>
