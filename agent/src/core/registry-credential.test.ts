@@ -53,7 +53,8 @@ test("[C276] another app's credential on the same node is not shown; of several 
   const other = { ...workload("other", { spec: { image: IMAGE } }), app: "aaa" as AppName };
   const both = node([own], [other, web]);
   expect(pulls(both, [own])).toEqual([own]);
-  expect(pulls({ ...both, desired: { ...both.desired, workloads: [other] } }, [own])).toEqual([null]);
+  const { apps } = node([own]).desired ?? {};
+  expect(pulls({ ...both, desired: assignment([other], { apps: apps ?? [] }) }, [own])).toEqual([null]);
 });
 
 test("[C277] a pull waits for its credential and says so; what needs no pull waits for nothing", () => {

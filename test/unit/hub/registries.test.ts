@@ -108,7 +108,7 @@ describe("setting", () => {
     ] as const) {
       const token = await tokenFor(name, role, apps);
       expect((await login(CANARY, {}, R, token)).status).toBe(403);
-      for (const method of ["GET", "DELETE"])
+      for (const method of ["GET", "DELETE"] as const)
         expect((await hub.call(method, "/v1/registries", undefined, { token })).status).not.toBe(200);
       expect((await hub.call("DELETE", `/v1/registries/${encodeURIComponent(R)}`, undefined, { token })).status).toBe(
         403,

@@ -234,7 +234,7 @@ export function pullHint(said: Pick<Said, "world" | "node" | "placement">, failu
     case "untrusted":
       return `Check the clock of ${node.name}, and that it trusts the registry's certificate.`;
     case "too-many-requests":
-      return "It is tried again by itself. A registry of your own has no such limit, or a wider one with a login: skerry registry login.";
+      return "It is tried again by itself. A registry of your own, or a login, has no such limit.";
     case "unreachable":
       return `Check that ${node.name} reaches the registry; it is tried again by itself.`;
     case "other":
