@@ -874,7 +874,7 @@ function addRotateKeys(command: Command, finish: Finish, io: Io): void {
     .command("rotate-keys")
     .summary("make a new key for what the hub keeps encrypted")
     .description(
-      "Makes a new key in the hub's file secret-keys, puts all secrets and configs under it, and forgets the older ones. Nothing is rolled out. Keep a copy of that file, apart from the database: without it the secrets in a backup are lost.",
+      "Makes a new key in the hub's file secret-keys, puts all secrets, configs and registry credentials under it, and forgets the older ones. Nothing is rolled out. Keep a copy of that file, apart from the database: without it the secrets in a backup are lost.",
     );
   lazily(rotate, finish, io, async () => ({ run: (await import("./commands/value.ts")).rotateKeys }));
 }

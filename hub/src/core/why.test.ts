@@ -517,11 +517,14 @@ describe("[A84] what operators want is told with since when, by whom and why", (
 test("[A94] every command that is told names what it is about, so that it can be run as it stands", () => {
   const texts = readdirSync(GOLDEN).map((name) => readFileSync(join(GOLDEN, name), "utf8").replaceAll(/\n +/g, " "));
   const told = texts.flatMap((text) => [
-    ...text.matchAll(/: skerry (?!agent|token|policy)((?:rollout |node )?\S+)( \S+)?/g),
+    ...text.matchAll(/: skerry (?!agent|token|policy|registry)((?:rollout |node )?\S+)( \S+)?/g),
   ]);
   const commands = new Set(told.map(([, command]) => command));
   expect([...commands]).toEqual(expect.arrayContaining(["apply", "restart", "start", "unpause", "uncordon", "logs"]));
   for (const [text] of told) expect(text, text).toMatch(/ (shop|pi-1|node\/pi-1)\b\S*$/);
+  const logins = texts.flatMap((text) => [...text.matchAll(/: skerry registry .*/g)]);
+  expect(logins.length).toBeGreaterThan(0);
+  for (const [text] of logins) expect(text, text).toMatch(/registry login docker\.io --user USER --app shop\b/);
 });
 
 test("[A84] copies that stand stopped on purpose are summed up apart from those that are not good, and make no node bad", () => {
