@@ -135,7 +135,9 @@ export async function cat(io: Io, options: CatOptions): Promise<ExitCode> {
 export async function rotateKeys(io: Io, options: HubOptions): Promise<ExitCode> {
   const client = await connect(io, options);
   const { rewrapped, left, keys } = await client.call("rotateSecretKeys", { body: {} });
-  io.out(`A new key is made, and ${plural(rewrapped, "version")} of secrets, configs and registry credentials are under it.\n`);
+  io.out(
+    `A new key is made, and ${plural(rewrapped, "version")} of secrets, configs and registry credentials are under it.\n`,
+  );
   io.out("Keep a copy of the hub's file secret-keys, apart from its database.\n");
   if (left > 0) io.err(`${plural(left, "version")} cannot be opened: their key is lost. Set them again.\n`);
   if (keys > 1) io.err(`${plural(keys - 1, "older key")} is kept, for something is still under it.\n`);
