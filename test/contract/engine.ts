@@ -150,12 +150,12 @@ export function engineContract(name: string, make: () => Promise<EngineUnderTest
 
     test("[E7] a pull that cannot succeed fails as retry, and one that is cancelled ends", async () => {
       const none = new AbortController();
-      const pull = engine.pullImage("127.0.0.1:1/nowhere:1", null, () => undefined, none.signal);
+      const pull = engine.pullImage("127.0.0.1:1/nowhere:1", null, null, () => undefined, none.signal);
       await expectKind(pull, "retry");
       const cancelled = new AbortController();
       cancelled.abort();
       await expectKind(
-        engine.pullImage("127.0.0.1:1/nowhere:1", null, () => undefined, cancelled.signal),
+        engine.pullImage("127.0.0.1:1/nowhere:1", null, null, () => undefined, cancelled.signal),
         "retry",
       );
     });

@@ -32,6 +32,7 @@ export const aWorkloadMemory: WorkloadMemory = {
   restarts: 2,
   ended: null,
   pullFailure: null,
+  refusedWith: "a".repeat(32),
   pulled: false,
   countedExit: "c1 2026",
   gate: {

@@ -344,6 +344,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         rollouts: [{ ...rollout("shop", 1), state: { kind: "done", atMs: 8 } }],
         wishes: [wish],
         policies: [policy("serial", 2)],
+        registries: [],
         gates: [gate("shop/web/1")],
         observed: new Map(),
       });
@@ -669,6 +670,25 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect([after.sealedValue(ref("db", "d")), after.sealedValue(ref("gone", "e"))]).toEqual([null, null]);
       after.commit(commit([{ kind: "value-set", value: value("db", "b"), sealed: null }]));
       expect([after.sealedValue(ref("db", "a")), after.sealedValue(ref("db", "b"))]).toEqual([null, content("b")]);
+    },
+  );
+
+  contract(
+    "[C275] registry credentials are loaded with the World, by registry, and no other value is",
+    (store, under) => {
+      const credential = (name: string) => ({ ...value(name, "a"), kind: "registry" as const });
+      store.commit(
+        commit([
+          { kind: "value-set", value: value("db", "a"), sealed: sealed("a") },
+          { kind: "value-set", value: credential("r.test:5000"), sealed: sealed("a") },
+          { kind: "value-set", value: credential("[::1]:5000"), sealed: sealed("a") },
+          { kind: "value-set", value: credential("gone.test"), sealed: sealed("a") },
+          { kind: "value-removed", value: credential("gone.test") },
+        ]),
+      );
+      const after = under.crash(store);
+      expect(after.load().registries).toEqual([credential("[::1]:5000"), credential("r.test:5000")]);
+      expect(after.sealedValue({ ...ref("r.test:5000", "a"), kind: "registry" })).toEqual(content("a"));
     },
   );
 

@@ -293,7 +293,7 @@ export const ATTEMPTS: readonly Attempt[] = [
     "A5",
     "Backups and secrets by a low role",
     "403",
-    partly("There are no backups yet.", people, hubValues),
+    partly("There are no backups yet.", people, hubValues, "test/unit/hub/registries.test.ts"),
   ),
 
   attempt(
@@ -383,10 +383,12 @@ export const ATTEMPTS: readonly Attempt[] = [
     "Looking for secrets in database, journal and files",
     "None in any form",
     partly(
-      "Of tokens, node keys, secrets and configs. A variable's value in a Compose file stands in the database.",
+      "Of tokens, node keys, secrets, configs and registries' passwords. A variable's value in a Compose file stands in the database.",
       people,
       hubValues,
       "test/e2e/secrets.test.ts",
+      "test/unit/hub/registries.test.ts",
+      "test/e2e/registry.test.ts",
     ),
   ),
   attempt(

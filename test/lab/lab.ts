@@ -7,7 +7,7 @@ import { Engine } from "./engine.ts";
 import { BASE, type Image, type ImageRecipe, image } from "./images.ts";
 import { Network, type NodeNetwork, networkImpossible, networkTags, plainBridge, removeNetworkOf } from "./network.ts";
 import { Process, type ProcessOptions } from "./process.ts";
-import { Registry } from "./registry.ts";
+import { type Login, Registry } from "./registry.ts";
 import {
   killAll,
   noteEngineKey,
@@ -70,8 +70,8 @@ export interface Lab extends AsyncDisposable {
   readonly limited: string | null;
   /** A program of the test: stopped with the lab, its log in the lab's folder. */
   spawn(options: Omit<ProcessOptions, "logFile">): Process;
-  /** A registry that every node reaches and trusts. */
-  registry(): Promise<Registry>;
+  /** A registry that every node reaches and trusts. `login`: whom alone it answers. */
+  registry(login?: Login): Promise<Registry>;
   /** Stopped with the lab, before what was there earlier. */
   use<T extends AsyncDisposable>(resource: T): T;
 }
@@ -150,8 +150,10 @@ async function build(site: Site): Promise<Lab> {
       const logFile = join(folder, `${wanted.name.replaceAll(/[^a-z0-9]+/gi, "-")}.log`);
       return stack.use(new Process({ ...wanted, logFile, env: { [TAG_VARIABLE]: tag, ...wanted.env } }));
     },
-    registry: async () =>
-      stack.use(await Registry.start({ address: hubAddress, folder: join(folder, `registry-${performance.now()}`) })),
+    registry: async (login) => {
+      const own = join(folder, `registry-${performance.now()}`);
+      return stack.use(await Registry.start({ address: hubAddress, folder: own, login: login ?? null }));
+    },
     use: (resource) => stack.use(resource),
     [Symbol.asyncDispose]: async () => {
       open.delete(lab);

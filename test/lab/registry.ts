@@ -1,11 +1,11 @@
 // A real image registry on a free port, for pulls that must go over a wire: slow, cut off or refused by a fault proxy in
 // front of it. Debian's docker-registry, from PATH or unpacked into .cache, never installed and never a service.
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { run } from "./command.ts";
+import { run, withSystemPath } from "./command.ts";
 import { type Image, manifestOf, unpackPackages } from "./images.ts";
 import { Process } from "./process.ts";
 import { exists } from "./remains.ts";
@@ -20,32 +20,46 @@ export interface RegistryOptions {
   /** The address to listen on: the bridge's, so that every node reaches it. */
   readonly address: string;
   readonly folder: string;
+  /** Whom alone it answers, by HTTP's basic authentication; none: everybody. */
+  readonly login?: Login | null;
+}
+export interface Login {
+  readonly user: string;
+  readonly password: string;
 }
 
 export class Registry implements AsyncDisposable {
   /** As in an image's name: 10.213.5.1:40123. */
   readonly host: string;
   readonly #process: Process;
+  readonly #users: string;
+  #login: Login | null;
 
-  private constructor(host: string, process: Process) {
+  private constructor(host: string, process: Process, users: string, login: Login | null) {
     this.host = host;
     this.#process = process;
+    this.#users = users;
+    this.#login = login;
   }
 
   static async start(options: RegistryOptions): Promise<Registry> {
     await mkdir(options.folder, { recursive: true });
     const host = `${options.address}:${await freePort(options.address)}`;
     const config = join(options.folder, "config.json");
+    const users = join(options.folder, "users");
+    const login = options.login ?? null;
+    if (login !== null) await writeFile(users, await usersLine(login));
     // JSON is YAML.
     const settings = {
       version: 0.1,
       log: { level: "warn" },
       storage: { filesystem: { rootdirectory: join(options.folder, "store") }, delete: { enabled: true } },
       http: { addr: host },
+      ...(login === null ? {} : { auth: { htpasswd: { realm: "lab", path: users } } }),
     };
     await writeFile(config, JSON.stringify(settings));
     const process = new Process({ name: "registry", command: [await registryProgram(), "serve", config] });
-    const registry = new Registry(host, process);
+    const registry = new Registry(host, process, users, login);
     try {
       await until("the registry answers", async () => (await registry.#call("GET", "/v2/")).ok, READY_WITHIN_MS);
       return registry;
@@ -54,6 +68,13 @@ export class Registry implements AsyncDisposable {
       await process.stop();
       throw new Error(`${error instanceof Error ? error.message : String(error)}\n${words}`);
     }
+  }
+
+  /** From its next request on it answers this one alone. Only of a registry that began with a login. */
+  async changeLogin(login: Login): Promise<void> {
+    await writeFile(this.#users, await usersLine(login));
+    this.#login = login;
+    await until("the registry takes the new login", async () => (await this.#call("GET", "/v2/")).ok, READY_WITHIN_MS);
   }
 
   /** Uploads an image under a name such as "shop/web:1"; returns the full reference to pull, and its digest. */
@@ -102,13 +123,26 @@ export class Registry implements AsyncDisposable {
   }
 
   #call(method: string, path: string, body?: string | Buffer, type?: string): Promise<Response> {
+    const shown = this.#login === null ? null : Buffer.from(`${this.#login.user}:${this.#login.password}`);
     return fetch(`http://${this.host}${path}`, {
       method,
       signal: AbortSignal.timeout(REQUEST_WITHIN_MS),
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : new Uint8Array(body) }),
-      ...(type === undefined ? {} : { headers: { "content-type": type } }),
+      headers: {
+        ...(type === undefined ? {} : { "content-type": type }),
+        ...(shown === null ? {} : { authorization: `Basic ${shown.toString("base64")}` }),
+      },
     });
   }
+}
+
+/** As htpasswd writes it: the registry takes bcrypt alone, which perl has from the C library. The password goes by the environment. */
+async function usersLine({ user, password }: Login): Promise<string> {
+  const salt = randomBytes(11).toString("hex");
+  const env = withSystemPath({ LAB_PASSWORD: password });
+  const hash = await run("perl", ["-e", "print crypt($ENV{LAB_PASSWORD}, '$2b$05$' . $ARGV[0])", salt], { env });
+  if (!hash.startsWith("$2b$05$")) throw new Error("perl's crypt makes no bcrypt here");
+  return `${user}:${hash}\n`;
 }
 
 /** A port that was free a moment ago on that address. */

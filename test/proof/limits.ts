@@ -61,6 +61,8 @@ const DOORS: readonly Door[] = [
       "shared/src/protocol/values.ts",
       "shared/src/model/ids.ts",
       "shared/src/model/value.ts",
+      "shared/src/model/image-name.ts",
+      "shared/src/model/registry-login.ts",
     ],
   },
   {

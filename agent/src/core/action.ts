@@ -6,6 +6,7 @@ import type { NodeEvent } from "@skerry/shared/model/event.ts";
 import type { AppName, WorkloadId } from "@skerry/shared/model/ids.ts";
 import type { Condition } from "@skerry/shared/model/node.ts";
 import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
+import type { ValueRef } from "@skerry/shared/model/value.ts";
 import type { WorkloadMemory } from "./memory.ts";
 
 export type Action =
@@ -14,6 +15,8 @@ export type Action =
       readonly workload: WorkloadId;
       readonly image: string;
       readonly platform: string | null;
+      /** The credential that its registry is shown; null: the assignment names none. */
+      readonly credential: ValueRef | null;
     }
   | { readonly kind: "create-network"; readonly app: AppName; readonly network: AppNetwork }
   | { readonly kind: "remove-network"; readonly name: string; readonly id: string }

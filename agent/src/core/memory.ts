@@ -58,6 +58,8 @@ export interface WorkloadMemory {
     | null;
   /** With `during: "pull"`: why the last pull failed. null otherwise. */
   readonly pullFailure: PullFailure | null;
+  /** With `pullFailure: "unauthorised"`: the version of the credential that was refused; null: none was shown. Another one is tried at once. */
+  readonly refusedWith: string | null;
   /** For pull_policy always: the image was asked for anew for this spec hash, so that later restarts and repairs need no registry. */
   readonly pulled: boolean;
   /** Container id + startedAt of the last run whose end was counted, or was our own doing, so that one exit is counted once. */

@@ -70,7 +70,13 @@ const gateAfter = (why: PullFailure | undefined): string => {
 describe("a pull under way", () => {
   const key = imageLaneKey("web:2", null);
   const busy = new Map([
-    [key, { key, actions: [{ kind: "pull-image", workload: v2.id, image: "web:2", platform: null }] } as const],
+    [
+      key,
+      {
+        key,
+        actions: [{ kind: "pull-image", workload: v2.id, image: "web:2", platform: null, credential: null }],
+      } as const,
+    ],
   ]);
   const amounts = { doneBytes: 12, totalBytes: 40, doneLayers: 2, totalLayers: 5 };
   const pulls = new Map([[key, { ...amounts, sinceMs: 1_000 }]]);

@@ -54,6 +54,7 @@ export function freshMemory(specHash: SpecHash): WorkloadMemory {
     restarts: 0,
     ended: null,
     pullFailure: null,
+    refusedWith: null,
     pulled: false,
     countedExit: null,
     gate: null,
@@ -96,7 +97,7 @@ export function stoppedOnPurpose(memory: WorkloadMemory, own: OwnContainer): Wor
 
 /** A run that lasted: what follows counts afresh. */
 export function provenStable(memory: WorkloadMemory): WorkloadMemory {
-  return { ...memory, failures: 0, nextTry: null, during: null, reason: "", pullFailure: null };
+  return { ...memory, failures: 0, nextTry: null, during: null, reason: "", pullFailure: null, refusedWith: null };
 }
 
 /** What was seen of a run beyond what the engine tells. */
@@ -243,6 +244,7 @@ export function addFailure(
     reason,
     ended: null,
     pullFailure: null,
+    refusedWith: null,
   };
   const attempt = failures + 1;
   return {
@@ -304,7 +306,7 @@ function rememberPull(
   outcome: Outcome,
   moment: Moment,
 ): OutcomeChanges {
-  const { workload, image, platform } = action;
+  const { workload, image, platform, credential } = action;
   const wanting = (desired?.workloads ?? []).filter(
     ({ spec }) => spec.image === image && spec.platform === platform && spec.pullPolicy !== "never",
   );
@@ -318,10 +320,11 @@ function rememberPull(
   }
   const reason = cut(outcome.message);
   const failure = outcome.pullFailure ?? "other";
+  const refusedWith = failure === "unauthorised" ? (credential?.version ?? null) : null;
   const failed = wanting.map((wanted) => {
     const held = memoryFor(memory.get(wanted.id), wanted.specHash);
     const next = addFailure(held, wanted, "pull", `could not pull ${image}: ${reason}`, moment);
-    return { id: wanted.id, ...next, memory: { ...next.memory, pullFailure: failure } };
+    return { id: wanted.id, ...next, memory: { ...next.memory, pullFailure: failure, refusedWith } };
   });
   return {
     memory: failed.map(({ id, memory: after }) => ({ id, memory: after })),

@@ -7,7 +7,7 @@ import { type CallKind, errorKind, toEngineError } from "./docker-errors.ts";
 import { containerDetails, containerSummary } from "./docker-read.ts";
 import { PullTally, readBeginning, readJsonLines, readTail } from "./docker-stream.ts";
 import type { EngineErrorKind } from "./engine.ts";
-import { plainly } from "./engine-words.ts";
+import { notGivenOut, plainly } from "./engine-words.ts";
 
 const item = {
   Id: "c1",
@@ -75,6 +75,16 @@ describe("what Docker says", () => {
     ["Minimum memory limit allowed is 6MB", /^create shop-web-1: Minimum memory limit allowed is 6MB$/],
   ])("[E55] %s is said in plain words", (message, words) => {
     expect(plainly("create shop-web-1", message)).toMatch(words);
+  });
+
+  test("[C279] a registry that does not give an image out is named, with whether it was shown a credential", () => {
+    const said = plainly("pull r.test/web:1", "unauthorized: authentication required");
+    expect(notGivenOut("r.test", false, said)).toBe(
+      "registry r.test does not give it out and was shown no credential: it needs one, or has no such image (engine: unauthorized: authentication required)",
+    );
+    expect(notGivenOut("r.test", true, said)).toBe(
+      "registry r.test refused the credential that it was shown, or has no such image for it (engine: unauthorized: authentication required)",
+    );
   });
 
   test("[E47] no answer is unreachable: the outcome is unknown, and the words name the socket and the next step", () => {

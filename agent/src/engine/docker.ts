@@ -3,6 +3,8 @@
 import { type Stats, statSync } from "node:fs";
 import { Readable } from "node:stream";
 import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
+import { imageName } from "@skerry/shared/model/image-name.ts";
+import type { RegistryLogin } from "@skerry/shared/model/registry-login.ts";
 import { type Clock, withDeadline } from "@skerry/shared/runtime/clock.ts";
 import type { EngineInside, PullGuard } from "../registry/pull-guard.ts";
 import { createCall, endpoint, networkBody, takesEndpointMac, volumeBody } from "./create-request.ts";
@@ -36,7 +38,7 @@ import {
   type LogOptions,
   type PullProgress,
 } from "./engine.ts";
-import { plainly, pullFailure } from "./engine-words.ts";
+import { notGivenOut, plainly, pullFailure } from "./engine-words.ts";
 import { processAgeMs } from "./process-age.ts";
 
 /** A healthy engine answers in milliseconds, one on a slow SD card under load within seconds. */
@@ -169,6 +171,7 @@ class DockerEngine implements Engine {
   async pullImage(
     reference: string,
     platform: string | null,
+    login: RegistryLogin | null,
     progress: (now: PullProgress) => void,
     signal: AbortSignal,
   ): Promise<void> {
@@ -190,10 +193,10 @@ class DockerEngine implements Engine {
     };
     try {
       const inside = this.#guard === null ? null : await this.#inside();
-      tooBig = inside === null ? null : await this.#refusal(reference, platform, inside, stop.signal);
+      tooBig = inside === null ? null : await this.#refusal(reference, platform, login, inside, stop.signal);
       if (tooBig !== null) throw new EngineError("retry", tooBig, { pullFailure: "too-big" });
       const fits = inside === null ? () => null : this.#guard?.during(reference, inside);
-      await this.#pull(reference, platform, progress, stop.signal, (totalBytes) => {
+      await this.#pull(reference, platform, login, progress, stop.signal, (totalBytes) => {
         moved();
         tooBig ??= fits?.(totalBytes) ?? null;
         if (tooBig !== null) stop.abort();
@@ -202,7 +205,7 @@ class DockerEngine implements Engine {
       if (tooBig !== null) throw new EngineError("retry", tooBig, { cause: error, pullFailure: "too-big" });
       if (stop.signal.aborted)
         throw new EngineError("retry", `${what} ${why}`, { cause: error, pullFailure: "unreachable" });
-      throw this.#failed(what, "pull", error);
+      throw withCredentialWords(reference, login, this.#failed(what, "pull", error));
     } finally {
       stallTimer.cancel();
       signal.removeEventListener("abort", cancel);
@@ -478,13 +481,18 @@ class DockerEngine implements Engine {
   async #pull(
     reference: string,
     platform: string | null,
+    login: RegistryLogin | null,
     progress: (now: PullProgress) => void,
     signal: AbortSignal,
     moved: (totalBytes: number) => void,
   ): Promise<void> {
     const { docker } = await this.#agreed();
     const _query = { ...imageQuery(reference), ...(platform === null ? {} : { platform }) };
-    const stream = await docker.createImage({ _query, _body: {}, abortSignal: signal });
+    const authconfig =
+      login === null
+        ? {}
+        : { authconfig: { username: login.user, password: login.password, serveraddress: registryOf(reference) } };
+    const stream = await docker.createImage({ _query, _body: {}, ...authconfig, abortSignal: signal });
     const tally = new PullTally();
     let failure: string | null = null;
     let shownAtMs = Number.NEGATIVE_INFINITY;
@@ -506,10 +514,11 @@ class DockerEngine implements Engine {
   async #refusal(
     reference: string,
     platform: string | null,
+    login: RegistryLogin | null,
     inside: EngineInside,
     signal: AbortSignal,
   ): Promise<string | null> {
-    return (await this.#guard?.before(reference, platform, inside, signal)) ?? null;
+    return (await this.#guard?.before(reference, platform, login, inside, signal)) ?? null;
   }
 
   async #inside(): Promise<EngineInside> {
@@ -637,6 +646,15 @@ export function imageQuery(reference: string): { fromImage: string; tag: string 
   const hasTag = colon > named.lastIndexOf("/");
   const fromImage = hasTag ? named.slice(0, colon) : named;
   return { fromImage, tag: digest ?? (hasTag ? named.slice(colon + 1) : "latest") };
+}
+
+const registryOf = (reference: string): string => imageName(reference)?.registry ?? "";
+
+/** A registry that does not give an image out: which one it was, and whether it was shown a credential. */
+function withCredentialWords(reference: string, login: RegistryLogin | null, error: EngineError): EngineError {
+  if (error.pullFailure !== "unauthorised") return error;
+  const words = notGivenOut(registryOf(reference), login !== null, error.message);
+  return new EngineError(error.kind, words, { cause: error, pullFailure: "unauthorised" });
 }
 
 /** 304: already started, or already stopped. The library makes it an error; it is what was asked for. */

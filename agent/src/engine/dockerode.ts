@@ -11,6 +11,13 @@ interface QueryAndBody extends Abortable {
   readonly _body: object;
 }
 
+/** Goes in a header of this one call, X-Registry-Auth; the engine keeps nothing of it. */
+interface AuthConfig {
+  readonly username: string;
+  readonly password: string;
+  readonly serveraddress: string;
+}
+
 interface ContainerCalls {
   inspect(options: Abortable): Promise<unknown>;
   start(options: Abortable): Promise<unknown>;
@@ -64,7 +71,7 @@ export interface DockerClient {
   createNetwork(options: QueryAndBody): Promise<unknown>;
   createVolume(options: QueryAndBody): Promise<unknown>;
   /** Resolves to the stream of the answer. */
-  createImage(options: QueryAndBody): Promise<unknown>;
+  createImage(options: QueryAndBody & { readonly authconfig?: AuthConfig }): Promise<unknown>;
   getEvents(options: Abortable & { readonly filters: object }): Promise<unknown>;
 }
 

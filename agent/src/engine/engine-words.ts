@@ -33,8 +33,8 @@ const KNOWN: readonly (readonly [RegExp, (found: readonly string[]) => string])[
   ],
   [/no matching manifest for (\S+)/, ([, kind]) => `the image is not made for ${kind}, which this node is`],
   [
-    /pull access denied|unauthorized|authentication required|denied: /,
-    () => "the registry does not give it out: it does not exist there, or needs a login on this node",
+    /pull access denied|unauthorized|authentication required|denied: |no basic auth/,
+    () => "the registry does not give it out: it does not exist there, or needs a login",
   ],
   [/toomanyrequests|rate limit/i, () => "the registry has had too many requests from here: it is tried again later"],
   [/x509|certificate/, () => "the registry's certificate is not trusted on this node (or its clock is wrong)"],
@@ -61,6 +61,14 @@ export function plainly(what: string, message: string): string {
     if (found !== null) return `${words(found)} (engine: ${shortened(said)})`;
   }
   return `${what}: ${said}`;
+}
+
+/** Of a pull that was refused, `said` being what `plainly` made of it: the registry, what it was shown, and the engine's own words. */
+export function notGivenOut(registry: string, hadCredential: boolean, said: string): string {
+  const engine = / \(engine: .*\)$/s.exec(said)?.[0] ?? "";
+  return hadCredential
+    ? `registry ${registry} refused the credential that it was shown, or has no such image for it${engine}`
+    : `registry ${registry} does not give it out and was shown no credential: it needs one, or has no such image${engine}`;
 }
 
 /** The engine's words of a failed pull, wrapped or not, → why the image did not come. */

@@ -2,6 +2,7 @@
 // implement it and pass the same contract suite. Every call has a deadline; nothing here decides anything.
 import type { AppNetwork, AppVolume } from "@skerry/shared/model/app.ts";
 import type { ContainerSpec } from "@skerry/shared/model/container.ts";
+import type { RegistryLogin } from "@skerry/shared/model/registry-login.ts";
 import type { Pull, PullFailure } from "@skerry/shared/model/report.ts";
 
 /** Why a call failed, grouped by what the caller must do. */
@@ -152,9 +153,11 @@ export interface Engine {
   inspectContainer(id: string): Promise<ContainerDetails>;
   /** null: not there locally. Never asks a registry. */
   inspectImage(reference: string): Promise<ImageDetails | null>;
+  /** `login`: what its registry is shown; null: nothing. The engine keeps nothing of it. */
   pullImage(
     reference: string,
     platform: string | null,
+    login: RegistryLogin | null,
     progress: (now: PullProgress) => void,
     signal: AbortSignal,
   ): Promise<void>;

@@ -74,6 +74,7 @@ const memorySchema = z.object({
     ]),
   ),
   pullFailure: z._default(z.nullable(pullFailureSchema), null),
+  refusedWith: z._default(z.nullable(z.string()), null),
   pulled: z._default(z.boolean(), false),
   countedExit: z.nullable(z.string()),
   gate: z._default(z.nullable(gateMemorySchema), null),

@@ -2,6 +2,7 @@
 
 import type { AssignedApp, Assignment, Workload } from "@skerry/shared/model/assignment.ts";
 import type { ContainerSpec, Mount } from "@skerry/shared/model/container.ts";
+import { valueWords } from "@skerry/shared/model/value-names.ts";
 import { confined } from "@skerry/shared/policy/confined.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
 import { type Clock, DeadlineError, sleep, withDeadline } from "@skerry/shared/runtime/clock.ts";
@@ -30,7 +31,7 @@ export interface ExecuteParts {
   /** Without them links are not followed: an engine that is no real one has none. */
   readonly hostPaths?: HostPaths;
   readonly desired: () => Assignment | null;
-  readonly values?: Pick<Values, "mountsFor">;
+  readonly values?: Pick<Values, "mountsFor" | "registryLogin">;
 }
 
 export interface ActionContext {
@@ -220,10 +221,16 @@ async function made(work: Promise<void>): Promise<null> {
 
 /** Given up when nothing was heard for PULL_SILENCE_MS, or when `signal` says that nobody wants it any more. */
 async function pull(
-  { clock, engine }: ExecuteParts,
-  { image, platform }: Extract<Action, { kind: "pull-image" }>,
+  { clock, engine, values }: ExecuteParts,
+  { image, platform, credential }: Extract<Action, { kind: "pull-image" }>,
   { progress, signal }: ActionContext,
 ): Promise<null> {
+  const login = credential === null ? null : (values?.registryLogin(credential) ?? null);
+  // It was here when this was planned: one that does not open is asked for again, and waited for.
+  if (credential !== null && login === null)
+    throw new EngineError("retry", `${valueWords(credential)} cannot be read on this node and is asked for again`, {
+      pullFailure: "other",
+    });
   const silence = new AbortController();
   const stalled = Promise.withResolvers<never>();
   const giveUp = (): void => {
@@ -242,7 +249,7 @@ async function pull(
   };
   try {
     const both = AbortSignal.any([signal, silence.signal]);
-    await Promise.race([engine.pullImage(image, platform, onProgress, both), stalled.promise]);
+    await Promise.race([engine.pullImage(image, platform, login, onProgress, both), stalled.promise]);
     return null;
   } finally {
     timer.cancel();

@@ -37,7 +37,7 @@ export interface ReconcilerParts {
   /** Follows links of host paths before they are mounted; without it they are taken as they are written. */
   readonly hostPaths?: HostPaths;
   /** Secrets and configs; without it a workload that gets some waits. */
-  readonly values?: Pick<Values, "look" | "here" | "mountsFor">;
+  readonly values?: Pick<Values, "look" | "here" | "mountsFor" | "registryLogin">;
   /** Why the ledger had to start empty, when it was lost; containers are then adopted from their labels. null: it was not. */
   readonly ledgerLost: string | null;
 }

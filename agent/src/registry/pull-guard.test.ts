@@ -20,5 +20,5 @@ test("[N162] a pull is refused once its totals outgrow the disk, and not before"
 test("[N162] a disk that cannot be looked at refuses nothing", async () => {
   const elsewhere = inside("/nowhere/of/this/machine");
   expect(pullGuard.during("web:2", elsewhere)(PEBIBYTE)).toBeNull();
-  expect(await pullGuard.before("web:2", null, elsewhere, new AbortController().signal)).toBeNull();
+  expect(await pullGuard.before("web:2", null, null, elsewhere, new AbortController().signal)).toBeNull();
 });

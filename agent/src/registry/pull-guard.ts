@@ -1,6 +1,7 @@
 // PullGuard: keeps an image from filling the engine's disk. Before a pull it asks the registry for the sizes; where that does not tell,
 // it watches the pull's own totals. It refuses only for want of room: everything else is the engine's to say.
 import { statfsSync } from "node:fs";
+import type { RegistryLogin } from "@skerry/shared/model/registry-login.ts";
 import { misfit, type Room, sentBytes } from "../core/fit.ts";
 import { layersOf } from "./registry.ts";
 
@@ -17,16 +18,22 @@ export interface EngineInside {
 
 export interface PullGuard {
   /** Why it does not fit; null: it does, or nobody knows. */
-  before(image: string, platform: string | null, inside: EngineInside, signal: AbortSignal): Promise<string | null>;
+  before(
+    image: string,
+    platform: string | null,
+    login: RegistryLogin | null,
+    inside: EngineInside,
+    signal: AbortSignal,
+  ): Promise<string | null>;
   /** To be told of the pull's totals, which grow as it goes. */
   during(image: string, inside: EngineInside): (totalBytes: number) => string | null;
 }
 
 export const pullGuard: PullGuard = {
-  async before(image, platform, inside, signal) {
+  async before(image, platform, login, inside, signal) {
     const room = roomAt(inside.dataRoot);
     if (room === null) return null;
-    const options = { platform: platform ?? inside.platform, insecure: inside.insecure, signal };
+    const options = { platform: platform ?? inside.platform, insecure: inside.insecure, login, signal };
     const layers = await layersOf(image, options);
     if (layers === null || misfit(image, sentBytes(layers, new Set()), room) === null) return null;
     return misfit(image, sentBytes(layers, await inside.layers()), room);

@@ -1,9 +1,11 @@
 // Asking registries for sizes: names, documents, tokens, and servers that lie, hang or send too much. Over real sockets.
 import { createHash } from "node:crypto";
 import { createServer, type RequestListener, type Server } from "node:http";
+import { imageName, registryNamed } from "@skerry/shared/model/image-name.ts";
+import type { RegistryLogin } from "@skerry/shared/model/registry-login.ts";
 import { afterEach, describe, expect, test } from "vitest";
+import { isInsecure } from "./insecure.ts";
 import { chooseImage, readChallenge } from "./manifest.ts";
-import { imageName, isInsecure } from "./reference.ts";
 import { layersOf } from "./registry.ts";
 
 const digestOf = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
@@ -62,8 +64,11 @@ const SHOP = {
   [`/shop/web/blobs/${digestOf(CONFIG)}`]: CONFIG,
 };
 
-const ask = (reference: string, signal: AbortSignal = new AbortController().signal) =>
-  layersOf(reference, { platform: "linux/arm64", insecure: [], signal });
+const ask = (
+  reference: string,
+  signal: AbortSignal = new AbortController().signal,
+  login: RegistryLogin | null = null,
+) => layersOf(reference, { platform: "linux/arm64", insecure: [], login, signal });
 
 describe("names", () => {
   test.each([
@@ -75,7 +80,8 @@ describe("names", () => {
     ["localhost/web", "localhost", "web", "latest"],
     [`r.test/web:2@${digestOf("x")}`, "r.test", "web", digestOf("x")],
   ])("[N161] %s is asked of %s as %s at %s", (reference, host, repository, version) => {
-    expect(imageName(reference)).toEqual({ host, repository, version });
+    const registry = host === "registry-1.docker.io" ? "docker.io" : host;
+    expect(imageName(reference)).toEqual({ registry, host, repository, version });
   });
 
   test.each(["", "Web", "r.test/../x", "web:2 3", "web@sha256:12"])("[N161] %j is left to the engine", (reference) => {
@@ -127,6 +133,50 @@ describe("sizes", () => {
     });
     expect(await ask(`${host}/shop/web:1`)).toEqual(LAYERS);
     expect(stored).toEqual([undefined]);
+  });
+
+  test("[C278] a registry's basic and token questions are answered with the credential, and nobody else is shown it", async () => {
+    const login = { user: "farm", password: "pa:ss" };
+    const basic = `Basic ${Buffer.from("farm:pa:ss").toString("base64")}`;
+    const elsewhere: (string | undefined)[] = [];
+    const store = await serve((request, response) => {
+      elsewhere.push(request.headers.authorization);
+      response.end(CONFIG);
+    });
+    const asks = (challenge: (host: string) => string, wanted: string): RequestListener => {
+      return (request, response) => {
+        const { authorization, host = "" } = request.headers;
+        if (request.url?.startsWith("/token")) {
+          return response.writeHead(authorization === basic ? 200 : 401).end(JSON.stringify({ token: "t" }));
+        }
+        if (authorization !== wanted) return response.writeHead(401, { "www-authenticate": challenge(host) }).end();
+        if (request.url?.includes("/blobs/")) return response.writeHead(307, { location: `http://${store}/b` }).end();
+        return documents(SHOP)(request, response);
+      };
+    };
+    const byPassword = await serve(asks(() => 'Basic realm="r"', basic));
+    const byToken = await serve(asks((host) => `Bearer realm="http://${host}/token",service="r"`, "Bearer t"));
+    const open = new AbortController().signal;
+    for (const host of [byPassword, byToken]) {
+      expect(await ask(`${host}/shop/web:1`, open, login)).toEqual(LAYERS);
+      expect(await ask(`${host}/shop/web:1`, open, { ...login, password: "other" })).toBeNull();
+      expect(await ask(`${host}/shop/web:1`)).toBeNull();
+    }
+    expect(elsewhere).toEqual([undefined, undefined]);
+  });
+
+  test.each([
+    ["ghcr.io", "ghcr.io"],
+    ["https://index.docker.io/v1/", "docker.io"],
+    ["Registry.Example:5000/", "registry.example:5000"],
+    ["docker.io", "docker.io"],
+    ["[::1]:5000", "[::1]:5000"],
+    ["registry.example/team", null],
+    ["user@registry.example", null],
+    ["", null],
+    ["a b", null],
+  ])("[C270] %j names the registry %j", (text, registry) => {
+    expect(registryNamed(text)).toBe(registry);
   });
 
   test("[N161] a registry that asks for a password, sends nonsense, too much, or round in circles says nothing", async () => {

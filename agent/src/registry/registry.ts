@@ -1,6 +1,9 @@
-// Asks a registry how large an image is, before the engine pulls it. Anonymously, as the engine itself does here; within a deadline and
-// in bounded memory, because a registry may be anything. What it cannot tell is null: then the pull itself is watched.
+// Asks a registry how large an image is, before the engine pulls it. With the credential that the pull has, or anonymously; within a
+// deadline and in bounded memory, because a registry may be anything. What it cannot tell is null: then the pull itself is watched.
 import { type IncomingMessage, request as requestPlain } from "node:http";
+import { type ImageName, imageName } from "@skerry/shared/model/image-name.ts";
+import type { RegistryLogin } from "@skerry/shared/model/registry-login.ts";
+import { isInsecure } from "./insecure.ts";
 import {
   chooseImage,
   type Document,
@@ -11,7 +14,6 @@ import {
   readLayerIds,
   readToken,
 } from "./manifest.ts";
-import { type ImageName, imageName, isInsecure } from "./reference.ts";
 
 /** All questions about one image together: on a link over which this takes longer, a minute more or less of pulling is nothing. */
 const DEADLINE_MS = 15_000;
@@ -32,6 +34,8 @@ export interface RegistryOptions {
   readonly platform: string;
   /** Registries that the engine asks without TLS. */
   readonly insecure: readonly string[];
+  /** null: anonymously. Shown when the registry asks for it, to nobody else but its own token service. */
+  readonly login: RegistryLogin | null;
   readonly signal: AbortSignal;
 }
 
@@ -41,7 +45,7 @@ export async function layersOf(reference: string, options: RegistryOptions): Pro
   if (name === null) return null;
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(DEADLINE_MS)]);
   const scheme = isInsecure(name.host, options.insecure) ? "http" : "https";
-  const asking = new Asking(`${scheme}://${name.host}/v2/${name.repository}`, name, signal);
+  const asking = new Asking(`${scheme}://${name.host}/v2/${name.repository}`, name, options.login, signal);
   try {
     const image = await manifestOf(asking, name.version, options.platform);
     if (image === null) return null;
@@ -73,16 +77,19 @@ interface Received {
   readonly text: string;
 }
 
-/** Questions about one repository: a token that was given for the first one serves the others. */
+/** Questions about one repository: what opened it for the first one serves the others. */
 class Asking {
   readonly #base: string;
   readonly #name: ImageName;
+  readonly #login: RegistryLogin | null;
   readonly #signal: AbortSignal;
-  #token: string | null = null;
+  /** What the registry is shown from its first refusal on. */
+  #shown: string | null = null;
 
-  constructor(base: string, name: ImageName, signal: AbortSignal) {
+  constructor(base: string, name: ImageName, login: RegistryLogin | null, signal: AbortSignal) {
     this.#base = base;
     this.#name = name;
+    this.#login = login;
     this.#signal = signal;
   }
 
@@ -90,36 +97,49 @@ class Asking {
   async get(path: string, accept: string): Promise<string | null> {
     const url = `${this.#base}${path}`;
     let answer = await this.#follow(url, accept);
-    if (answer.status === 401 && this.#token === null) {
-      this.#token = await this.#anonymousToken(answer.headers["www-authenticate"]);
-      if (this.#token !== null) answer = await this.#follow(url, accept);
+    if (answer.status === 401 && this.#shown === null) {
+      this.#shown = await this.#answerTo(answer.headers["www-authenticate"]);
+      if (this.#shown !== null) answer = await this.#follow(url, accept);
     }
     return answer.status === 200 ? answer.text : null;
   }
 
-  async #anonymousToken(header: string | undefined): Promise<string | null> {
+  /** The Authorization header that it asks for; null: it cannot be had. */
+  async #answerTo(header: string | undefined): Promise<string | null> {
+    const basic = this.#login === null ? null : basicOf(this.#login);
+    if (/^basic /i.test(header ?? "")) return basic;
+    const token = await this.#token(header, basic);
+    return token === null ? null : `Bearer ${token}`;
+  }
+
+  /** The token service's address is the registry's word: a password goes there by TLS, or where the registry itself has none. */
+  async #token(header: string | undefined, basic: string | null): Promise<string | null> {
     const challenge = readChallenge(header);
     if (challenge === null) return null;
     const url = new URL(challenge.realm);
+    const mayShow = basic !== null && (url.protocol === "https:" || this.#base.startsWith("http:"));
     if (challenge.service !== "") url.searchParams.set("service", challenge.service);
     url.searchParams.set("scope", challenge.scope || `repository:${this.#name.repository}:pull`);
-    const answer = await getOnce(url, {}, this.#signal);
+    const answer = await getOnce(url, mayShow ? { authorization: basic } : {}, this.#signal);
     return answer.status === 200 ? readToken(answer.text) : null;
   }
 
-  /** The token is for the registry alone, never for where it sends us. */
+  /** What it is shown is for the registry alone, never for where it sends us. */
   async #follow(from: string, accept: string): Promise<Received> {
     let url = new URL(from);
     for (let turn = 0; ; turn += 1) {
       const own = url.origin === new URL(this.#base).origin;
-      const token = own && this.#token !== null ? { authorization: `Bearer ${this.#token}` } : {};
-      const answer = await getOnce(url, { accept, ...token }, this.#signal);
+      const shown = own && this.#shown !== null ? { authorization: this.#shown } : {};
+      const answer = await getOnce(url, { accept, ...shown }, this.#signal);
       const { location } = answer.headers;
       if (answer.status < 300 || answer.status > 399 || location === undefined || turn >= MAX_REDIRECTS) return answer;
       url = new URL(location, url);
     }
   }
 }
+
+const basicOf = ({ user, password }: RegistryLogin): string =>
+  `Basic ${Buffer.from(`${user}:${password}`, "utf8").toString("base64")}`;
 
 async function getOnce(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Received> {
   // TLS is megabytes of code: loaded when a registry is first asked.

@@ -73,6 +73,11 @@ export class AtRest {
     return [...this.#boxes.values()].map(({ ref }) => ref);
   }
 
+  has(ref: ValueRef): boolean {
+    return this.#boxes.has(valueKey(ref));
+  }
+
+  /** null: it is not here, or cannot be read. */
   box(ref: ValueRef): BoxAtRest | null {
     if (!this.#boxes.has(valueKey(ref))) return null;
     return parsed(boxFileSchema, readOrNull(join(this.#folder, boxName(ref))));

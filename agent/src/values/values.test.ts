@@ -15,6 +15,7 @@ import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
 import { defaultContainerSpec } from "@skerry/shared/model/container.ts";
 import type { InstallationId, NodeId, SpecHash, WorkloadId } from "@skerry/shared/model/ids.ts";
 import { defaultWorkloadExtras } from "@skerry/shared/model/plain.ts";
+import { registryLoginText } from "@skerry/shared/model/registry-login.ts";
 import type { ValueRef } from "@skerry/shared/model/value.ts";
 import { boxContext, valueKey } from "@skerry/shared/model/value-names.ts";
 import { valueText } from "@skerry/shared/protocol/hub-word.ts";
@@ -25,6 +26,7 @@ import { systemRandom } from "@skerry/shared/runtime/random.ts";
 import { boxKeyOf, sealBox } from "@skerry/shared/runtime/sealed-box.ts";
 import { isSignedBy, publicKeyOf, signText } from "@skerry/shared/runtime/signature.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { filesWith, showsIn } from "../../../test/unit/canary.ts";
 import { haveMemoryFolder } from "./memory-folder.ts";
 import { Values } from "./values.ts";
 
@@ -303,5 +305,60 @@ describe("secrets and configs on a node", () => {
     const values = start();
     await values.look(assignment(workload("1", [])), []);
     expect([existsSync(join(root, "data")), existsSync(join(root, "run"))]).toEqual([false, false]);
+  });
+});
+
+describe("registry credentials", () => {
+  const login = { user: "farm", password: CANARY };
+  const credential = (digit: string): ValueRef => ({
+    kind: "registry",
+    app: null,
+    name: "r.test:5000",
+    version: v(digit),
+  });
+  const wanting = (...refs: readonly ValueRef[]): Assignment =>
+    // The brand of the app's name is valid by sight.
+    ({
+      ...assignment(),
+      apps: [{ name: "shop", networks: [], volumes: [], registries: refs }],
+    }) as unknown as Assignment;
+
+  test("[C275] one is asked for, lies sealed on the disk alone, and is opened for a pull, also after a restart", async () => {
+    const values = start();
+    const ref = credential("1");
+    expect(values.lacking(wanting(ref))).toEqual([ref]);
+    take(values, ref, seal(values, ref, registryLoginText(login)));
+    await values.look(wanting(ref), []);
+    expect([values.lacking(wanting(ref)), values.registryLogin(ref)]).toEqual([[], login]);
+    expect(filesWith([CANARY], root)).toEqual([]);
+    // Files alone have a place in memory.
+    expect(clear()).toEqual([]);
+    const again = start();
+    await again.look(wanting(ref), []);
+    expect(again.registryLogin(ref)).toEqual(login);
+    expect(said.some((line) => showsIn(CANARY, line))).toBe(false);
+  });
+
+  test("[C275] what no app's assignment names any more is wiped; without an assignment nothing is", async () => {
+    const values = start();
+    const [first, second] = [credential("1"), credential("2")];
+    take(values, first, seal(values, first, registryLoginText(login)));
+    await values.look(null, []);
+    expect(values.registryLogin(first)).toEqual(login);
+    await values.look(wanting(second), []);
+    expect([values.registryLogin(first), values.lacking(wanting(second))]).toEqual([null, [second]]);
+    expect(rest()).toEqual([]);
+  });
+
+  test("[C275] one that was damaged on the disk is asked for again", async () => {
+    const values = start();
+    const ref = credential("1");
+    take(values, ref, seal(values, ref, registryLoginText(login)));
+    const [name = ""] = rest();
+    const path = join(root, "data/values", name);
+    const stored = JSON.parse(readFileSync(path, "utf8"));
+    writeFileSync(path, JSON.stringify({ ...stored, box: `${stored.box.slice(0, -8)}AAAAAAA=` }));
+    expect(values.registryLogin(ref)).toBeNull();
+    expect(values.lacking(wanting(ref))).toEqual([ref]);
   });
 });

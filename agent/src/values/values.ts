@@ -1,10 +1,11 @@
-// Values on the node: secrets and configs from the hub's sealed boxes to files in containers. At rest they stay sealed; in clear they are only in
+// Values on the node: secrets and configs from the hub's sealed boxes to files in containers, and registry credentials to the pull that needs one. At rest they stay sealed; in clear they are only in
 // memory, one file for each container and value, made anew after a reboot before anything starts. What no container and no assignment needs any
 // more is wiped. It must never log what is in one, or write it anywhere else.
 import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
 import type { Mount } from "@skerry/shared/model/container.ts";
+import { type RegistryLogin, readRegistryLogin } from "@skerry/shared/model/registry-login.ts";
 import type { ContainerFile, ValueRef } from "@skerry/shared/model/value.ts";
 import { boxContext, valueKey, valueWords } from "@skerry/shared/model/value-names.ts";
 import { valueText } from "@skerry/shared/protocol/hub-word.ts";
@@ -83,10 +84,11 @@ export class Values {
     const wanted = mountsWanted(desired);
     this.#forgetKeys();
     if (wanted.size === 0 && this.#rest.isEmpty) return;
-    const isPlace = await this.#haveFolder();
+    // Registry credentials are no files: they need no place.
+    const isPlace = wanted.size + this.#rest.mounts.size > 0 && (await this.#haveFolder());
     try {
       if (isPlace) for (const mount of this.#rest.mounts.values()) this.#makeFiles(mount);
-      if (desired !== null) this.#tidy(wanted, own);
+      if (desired !== null) this.#tidy(desired, wanted, own);
     } catch (error) {
       // A disk that cannot be written: what stands there stays, and is looked at again.
       this.#parts.log.warn("secrets and configs could not be tidied", {
@@ -110,11 +112,21 @@ export class Values {
     });
   }
 
+  /** What a registry is shown for one pull, opened for that alone. null: it is not here, or does not open and is asked for again. */
+  registryLogin(ref: ValueRef): RegistryLogin | null {
+    const content = this.#opened(ref);
+    if (content === null) return null;
+    const login = readRegistryLogin(content.toString("utf8"));
+    content.fill(0);
+    return login;
+  }
+
   // ---- for the link
 
   /** What the assignment names and is not here, or is under a key that was given up: it opens, and is wanted anew. */
   lacking(assignment: Assignment | null): readonly ValueRef[] {
-    const refs = [...mountsWanted(assignment).values()].flatMap(({ files }) => files.map(({ value }) => value));
+    const files = [...mountsWanted(assignment).values()].flatMap((mount) => mount.files.map(({ value }) => value));
+    const refs = [...files, ...registriesWanted(assignment)];
     const here =
       refs.length === 0 || this.#rest.isEmpty ? new Set() : this.#rest.keysUnder([this.#boxKeys().present.given]);
     return [...new Map(refs.filter((ref) => !here.has(valueKey(ref))).map((ref) => [valueKey(ref), ref])).values()];
@@ -217,17 +229,22 @@ export class Values {
     for (const [at, file] of mount.files.entries()) {
       const path = this.#pathOf(mount, at);
       if (existsSync(path)) continue;
-      const box = this.#rest.box(file.value);
-      const content = box === null ? null : this.#open(file.value, box);
+      const content = this.#opened(file.value);
       if (content !== null) this.#writeFile(path, file, content);
-      else if (box !== null) {
-        this.#parts.log.warn("a value at rest does not open, and is asked for again", {
-          value: valueWords(file.value),
-        });
-        this.#rest.drop(file.value);
-        this.#here = null;
-      }
     }
+  }
+
+  /** null: it is not here, or does not open: then it is as one that never came. */
+  #opened(ref: ValueRef): Buffer | null {
+    const box = this.#rest.box(ref);
+    const content = box === null ? null : this.#open(ref, box);
+    if (content !== null) return content;
+    if (this.#rest.has(ref)) {
+      this.#parts.log.warn("a value at rest does not open, and is asked for again", { value: valueWords(ref) });
+      this.#rest.drop(ref);
+      this.#here = null;
+    }
+    return null;
   }
 
   /** Whole, with its owner and mode, before it has its name. */
@@ -249,18 +266,15 @@ export class Values {
     }
   }
 
-  #tidy(wanted: ReadonlyMap<string, ValueMount>, own: readonly OwnMount[]): void {
+  #tidy(desired: Assignment, wanted: ReadonlyMap<string, ValueMount>, own: readonly OwnMount[]): void {
     const kept = new Set([...wanted.keys(), ...own.map(({ workload, specHash }) => mountName(workload, specHash))]);
     for (const name of [...this.#rest.mounts.keys()]) {
       if (kept.has(name)) continue;
       rmSync(join(this.#folder, name), { recursive: true, force: true });
       this.#rest.dropMount(name);
     }
-    const needed = new Set(
-      [...wanted.values(), ...this.#rest.mounts.values()].flatMap(({ files }) =>
-        files.map(({ value }) => valueKey(value)),
-      ),
-    );
+    const files = [...wanted.values(), ...this.#rest.mounts.values()].flatMap((mount) => mount.files);
+    const needed = new Set([...files.map(({ value }) => value), ...registriesWanted(desired)].map(valueKey));
     for (const ref of this.#rest.refs()) {
       if (needed.has(valueKey(ref))) continue;
       this.#rest.drop(ref);
@@ -281,3 +295,7 @@ function mountsWanted(desired: Assignment | null): ReadonlyMap<string, ValueMoun
         found.set(mountName(id, one.specHash), { workload: id, specHash: one.specHash, files: one.spec.files });
   return found;
 }
+
+/** The credentials by which images of any app here are pulled. */
+const registriesWanted = (desired: Assignment | null): readonly ValueRef[] =>
+  (desired?.apps ?? []).flatMap(({ registries }) => registries ?? []);

@@ -85,6 +85,12 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   "config ls": ["skerry config ls"],
   "config cat": ["skerry config cat page"],
   "config rm": ["skerry config rm page"],
+  "registry login": [
+    "skerry registry login ghcr.io --user farm --file token.txt",
+    'printf %s "$TOKEN" | skerry registry login registry.example:5000 --user ci --app shop',
+  ],
+  "registry ls": ["skerry registry ls"],
+  "registry rm": ["skerry registry rm ghcr.io"],
   version: ["skerry version"],
   completion: ["source <(skerry completion bash)"],
 };

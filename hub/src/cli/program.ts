@@ -42,6 +42,7 @@ export function buildProgram(io: Io, finish: Finish): Command {
   addPeople(program, finish, io);
   program.commandsGroup("Secrets and configs:");
   addValues(program, finish, io);
+  addRegistry(program, finish, io);
   program.commandsGroup("And:");
   addRest(program, finish, io);
   // Last, so that it stands in the last group.
@@ -833,6 +834,41 @@ function addValues(program: Command, finish: Finish, io: Io): void {
   }
 }
 
+function addRegistry(program: Command, finish: Finish, io: Io): void {
+  const command = program
+    .command("registry")
+    .summary("credentials for image registries: login, ls, rm")
+    .description(
+      "A registry credential is the user and password by which nodes pull images of one registry. It is kept encrypted, and given only to nodes that run an app which is pulled by it. There is one for each registry.",
+    );
+  const login = command
+    .command("login <registry>")
+    .summary("set the credential for a registry, its password from a file or standard input")
+    .description(
+      "Sets the credential for a registry, by its host as in images' names (docker.io for images that name none). The password is read from FILE, from standard input, or asked for. Nothing is restarted: nodes use it at their next pull. With --app only images of these apps are pulled by it; without, it stays for whom it was, and a new one is for apps that are deployed by somebody who may deploy all.",
+    )
+    .requiredOption("--user <user>", "the user's name at the registry")
+    .option("--file <file>", "read the password from a file")
+    .option("--app <app>", "only for this app; may be given several times", collect)
+    .addOption(json());
+  lazily(login, finish, io, async () => ({ run: (await import("./commands/registry.ts")).login }), ["registry"]);
+  const list = command
+    .command("ls")
+    .alias("list")
+    .summary("list registry credentials, and which apps are pulled by them")
+    .description("Lists the registry credentials, without their passwords.")
+    .addOption(json());
+  lazily(list, finish, io, async () => ({ run: (await import("./commands/registry.ts")).list }));
+  const remove = command
+    .command("rm <registry>")
+    .alias("logout")
+    .summary("remove the credential for a registry")
+    .description(
+      "Removes the credential for a registry, from the nodes too. What runs goes on; an image that is not on a node yet is pulled without it.",
+    );
+  lazily(remove, finish, io, async () => ({ run: (await import("./commands/registry.ts")).remove }), ["registry"]);
+}
+
 function addCat(command: Command, finish: Finish, io: Io): void {
   const cat = command
     .command("cat <name>")
@@ -847,7 +883,7 @@ function addRotateKeys(command: Command, finish: Finish, io: Io): void {
     .command("rotate-keys")
     .summary("make a new key for what the hub keeps encrypted")
     .description(
-      "Makes a new key in the hub's file secret-keys, puts all secrets and configs under it, and forgets the older ones. Nothing is rolled out. Keep a copy of that file, apart from the database: without it the secrets in a backup are lost.",
+      "Makes a new key in the hub's file secret-keys, puts all secrets, configs and registry credentials under it, and forgets the older ones. Nothing is rolled out. Keep a copy of that file, apart from the database: without it the secrets in a backup are lost.",
     );
   lazily(rotate, finish, io, async () => ({ run: (await import("./commands/value.ts")).rotateKeys }));
 }

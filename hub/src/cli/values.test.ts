@@ -115,7 +115,7 @@ describe("secret and config", () => {
     answer = () => ({ status: 200, body: { rewrapped: 2, left: 1, keys: 2 } });
     const told = await runWords(["secret", "rotate-keys"], { env: env() });
     expect(told).toMatchObject({ code: 1 });
-    expect(told.out).toContain("2 versions of secrets and configs are under it");
+    expect(told.out).toContain("2 versions of secrets, configs and registry credentials are under it");
     expect(told.err).toContain("1 version cannot be opened");
   });
 });

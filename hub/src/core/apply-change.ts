@@ -12,6 +12,7 @@ import { byText, placedOf, serviceAt } from "./lookup.ts";
 import { gateOf } from "./rollout/slots.ts";
 import { type GateResult, isWishOf, type Rollout, type Wish, wishKey } from "./rollout-state.ts";
 import { afterMs, NO_USAGE, tighter, withoutWorkload, withWorkload } from "./usage.ts";
+import type { StoredValue } from "./value.ts";
 import type {
   App,
   Brake,
@@ -43,6 +44,8 @@ export interface LoadedWorld {
   readonly wishes: readonly Wish[];
   /** By name. */
   readonly policies: readonly Policy[];
+  /** Registry credentials, by registry. */
+  readonly registries: readonly StoredValue[];
   readonly gates: readonly GateResult[];
   /** Written behind: what nodes last said before this hub started. */
   readonly observed: ReadonlyMap<NodeId, readonly WorkloadStatus[]>;
@@ -70,6 +73,7 @@ interface MutableWorld {
   readonly rollouts: Map<AppName, Rollout>;
   readonly wishes: Map<string, Wish>;
   readonly policies: Map<string, Policy>;
+  readonly registries: Map<string, StoredValue>;
   readonly gates: Map<WorkloadId, GateResult>;
   readonly settledSinceMs: Map<string, Millis>;
   readonly reachability: Map<NodeId, Reachability>;
@@ -94,6 +98,7 @@ export function emptyWorld(installation: InstallationId, epoch: number, now: Mil
     rollouts: [],
     wishes: [],
     policies: [],
+    registries: [],
     gates: [],
     observed: new Map(),
   };
@@ -115,6 +120,7 @@ export function worldFrom(loaded: LoadedWorld, now: Millis): World {
   for (const rollout of loaded.rollouts) world.rollouts.set(rollout.app, rollout);
   for (const wish of loaded.wishes) world.wishes.set(wishKey(wish), wish);
   for (const policy of loaded.policies) world.policies.set(policy.name, policy);
+  for (const credential of loaded.registries) world.registries.set(credential.name, credential);
   for (const [node, statuses] of loaded.observed) world.observations.set(node, oldObservation(statuses));
   for (const app of world.apps.keys()) world.dirtyApps.add(app);
   for (const node of world.nodes.keys()) {
@@ -144,6 +150,7 @@ function blankWorld({ installation, epoch, seq }: LoadedWorld, now: Millis): Mut
     rollouts: new Map(),
     wishes: new Map(),
     policies: new Map(),
+    registries: new Map(),
     gates: new Map(),
     settledSinceMs: new Map(),
     reachability: new Map(),
@@ -221,6 +228,12 @@ export function applyChange(world: World, change: Change): void {
     case "fencing-token-set":
       target.fencingTokens.set(change.workload, change.token);
       return;
+    case "value-set":
+      if (change.value.kind === "registry") target.registries.set(change.value.name, change.value);
+      return;
+    case "value-removed":
+      if (change.value.kind === "registry") target.registries.delete(change.value.name);
+      return;
     case "node-key-set":
     case "key-revoked":
     case "token-set":
@@ -233,8 +246,6 @@ export function applyChange(world: World, change: Change): void {
     case "user-removed":
     case "session-set":
     case "session-removed":
-    case "value-set":
-    case "value-removed":
     case "value-rewrapped":
     case "hub-event":
     case "node-events":
@@ -338,6 +349,7 @@ export function copyWorld(world: World): World {
     rollouts: new Map(world.rollouts),
     wishes: new Map(world.wishes),
     policies: new Map(world.policies),
+    registries: new Map(world.registries),
     gates: new Map(world.gates),
     settledSinceMs: new Map(world.settledSinceMs),
     reachability: new Map(world.reachability),

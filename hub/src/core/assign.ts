@@ -6,8 +6,10 @@ import type { AssignedApp, Assignment, AssignmentDelta, Retired, Workload } from
 import { comparePositions } from "@skerry/shared/model/assignment-hash.ts";
 import { sameJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, NodeId } from "@skerry/shared/model/ids.ts";
+import type { ValueRef } from "@skerry/shared/model/value.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import { byText, serviceOf, sorted, specAt } from "./lookup.ts";
+import { credentialsFor } from "./registry.ts";
 import { changeOverOf } from "./rollout/change-over.ts";
 import type { Placement, World } from "./world.ts";
 
@@ -70,7 +72,7 @@ function retiredOn(world: World, id: NodeId): Retired[] {
     .map(({ workload, generation }) => ({ id: workload, generation }));
 }
 
-/** The networks and volumes that this node's workloads name, each app's under its name. */
+/** The networks, volumes and registry credentials that this node's workloads need, each app's under its name. */
 function assignedApps(world: World, placements: readonly Placement[], workloads: readonly Workload[]): AssignedApp[] {
   return sorted(new Set(placements.map(({ app }) => app))).map((name) => {
     const own = placements.filter(({ app }) => app === name);
@@ -78,6 +80,7 @@ function assignedApps(world: World, placements: readonly Placement[], workloads:
     // Copies of one app may stand at two revisions; where both define a name, the newer one says how it is made.
     const revisions = [...new Set(own.flatMap(revisionsOf))].sort((a, b) => a - b);
     const specs = revisions.map((revision) => specOf(world, name, revision));
+    const registries = registriesOf(world, name, workloads);
     return {
       name,
       networks: pick<AppNetwork>(
@@ -88,8 +91,22 @@ function assignedApps(world: World, placements: readonly Placement[], workloads:
         specs.flatMap(({ volumes }) => volumes),
         named.volumes,
       ),
+      ...(registries.length === 0 ? {} : { registries: [...registries] }),
     };
   });
+}
+
+/** The credentials for images that its workloads here have, or may go back to. */
+function registriesOf(world: World, name: AppName, workloads: readonly Workload[]): readonly ValueRef[] {
+  if (world.registries.size === 0) return [];
+  const images = workloads
+    .filter(({ app }) => app === name)
+    .flatMap(({ revision, spec, changeOver: { previous } }) => [
+      { revision, spec },
+      ...(previous === null ? [] : [previous]),
+    ])
+    .map(({ revision, spec: { image } }) => ({ spec: specOf(world, name, revision), image }));
+  return credentialsFor(world, images);
 }
 
 /** The one it is at, and the one that its node may go back to. */

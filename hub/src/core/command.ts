@@ -93,7 +93,8 @@ export type ValueCommand =
   | {
       readonly kind: "set-value";
       readonly value: ValueId;
-      readonly apps: readonly AppName[];
+      /** null: as it is for already; a new one for none by name. */
+      readonly apps: readonly AppName[] | null;
       readonly fresh: FreshVersion | null;
       readonly specs: readonly AppSpec[];
     }

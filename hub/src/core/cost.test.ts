@@ -58,6 +58,7 @@ function fleet(): Scenario {
     rollouts: [],
     wishes: [],
     policies: [],
+    registries: [],
     gates: [],
     observed: new Map(),
   };

@@ -183,6 +183,7 @@ test("[H135] the deadline outlives the hub's restart, and so does what it stoppe
     rollouts: [],
     wishes: [],
     policies: [],
+    registries: [],
     gates: [],
     observed: new Map(),
   };

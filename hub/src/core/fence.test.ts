@@ -153,6 +153,7 @@ class Witness {
       rollouts: [...world.rollouts.values()],
       wishes: [...world.wishes.values()],
       policies: [...world.policies.values()],
+      registries: [...world.registries.values()],
       gates: [...world.gates.values()],
     };
     const durable = { installation, epoch, seq, fencingTokens, ...said, observed: new Map() };

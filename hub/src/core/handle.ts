@@ -16,6 +16,7 @@ import { handleKeyRoll, NO_KEY_ROLL } from "./key-roll.ts";
 import { NEW_LINEAGE } from "./lineage.ts";
 import { placedOf } from "./lookup.ts";
 import { handlePeople } from "./people-command.ts";
+import { isRenewal } from "./policy/bound.ts";
 import { appRefusal, auditEvents, handlePolicy } from "./policy/commands.ts";
 import { refuse } from "./refuse.ts";
 import { beginRollout, keptRevisions } from "./rollout/begin.ts";
@@ -164,9 +165,9 @@ function revise(
   { retry, force, reason }: Manner = PLAINLY,
 ): HandleResult {
   const { name } = spec;
-  const refused = appRefusal(world, spec);
-  if (refused !== null) return refused;
   const current = world.apps.get(name) ?? null;
+  const refused = current !== null && isRenewal(current.spec, spec) ? null : appRefusal(world, spec);
+  if (refused !== null) return refused;
   // A name that was used before goes on counting: a revision number never means two things.
   const revision = Math.max(context.lastRevision, current?.revision ?? 0) + 1;
   const app: App = {

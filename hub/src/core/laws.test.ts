@@ -6,7 +6,7 @@ import type { NodeId } from "@skerry/shared/model/ids.ts";
 import { assignmentHash } from "@skerry/shared/protocol/assignment-digest.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { GIB, nodeId, Scenario, type ServiceShape } from "../../../test/unit/hub/scenario.ts";
+import { appName, GIB, nodeId, Scenario, type ServiceShape } from "../../../test/unit/hub/scenario.ts";
 import { runs } from "../../../test/unit/runs.ts";
 import { copyWorld, worldFrom } from "./apply-change.ts";
 import { applyDelta, assignmentDelta, buildAssignment } from "./assign.ts";
@@ -31,6 +31,8 @@ type Step =
   | { readonly kind: "connect"; readonly node: number }
   | { readonly kind: "foreign-port"; readonly node: number; readonly port: number | null }
   | { readonly kind: "pass"; readonly ms: number; readonly alive: readonly number[] }
+  /** `apps` null: it is removed. */
+  | { readonly kind: "credential"; readonly apps: readonly string[] | null; readonly version: string }
   | { readonly kind: "restart" };
 
 const node = fc.integer({ min: 1, max: MOST_NODES });
@@ -73,6 +75,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       alive: fc.uniqueArray(node, { maxLength: MOST_NODES }),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("credential" as const),
+      apps: fc.constantFrom<readonly string[] | null>(["a"], ["b"], ["a", "b"], null),
+      version: fc.constantFrom("1", "2"),
+    }),
+  },
   fc.record({ kind: fc.constant("restart" as const) }),
 );
 const story = fc
@@ -101,6 +111,7 @@ function reloaded(world: World, now: number): World {
       rollouts: backwards(world.rollouts.values()),
       wishes: backwards(world.wishes.values()),
       policies: backwards(world.policies.values()),
+      registries: backwards(world.registries.values()),
       gates: backwards(world.gates.values()),
       observed: new Map(),
     },
@@ -125,6 +136,9 @@ function take(s: Scenario, one: Step): void {
     case "pass":
       s.pass(one.ms, ...one.alive.map(nodeId).filter((alive) => s.world.nodes.has(alive)));
       return;
+    case "credential":
+      takeCredential(s, one);
+      return;
     case "restart":
       s.world = reloaded(s.world, s.now);
       s.decide();
@@ -132,6 +146,17 @@ function take(s: Scenario, one: Step): void {
     default:
       if (id !== null && exists) takeOnNode(s, one, id);
   }
+}
+
+/** For the registry of all images here. */
+function takeCredential(s: Scenario, { apps, version }: Extract<Step, { readonly kind: "credential" }>): void {
+  const value = { kind: "registry", app: null, name: "docker.io" } as const;
+  if (apps === null) {
+    s.send({ kind: "remove-value", value });
+    return;
+  }
+  const fresh = { version: version.repeat(32), bytes: 1, sealed: { key: "", wrapped: "", body: "" } };
+  s.send({ kind: "set-value", value, apps: apps.map(appName), fresh, specs: [] });
 }
 
 function takeOnNode(s: Scenario, one: Extract<Step, { readonly node: number }>, id: NodeId): void {

@@ -30,6 +30,7 @@ function restart(s: Scenario): void {
     rollouts: [...s.world.rollouts.values()],
     wishes: [...s.world.wishes.values()],
     policies: [...s.world.policies.values()],
+    registries: [...s.world.registries.values()],
     gates: [...s.world.gates.values()],
     observed: new Map(),
   };

@@ -22,6 +22,7 @@ export const permissions = {
   "audit:read": "read who changed what, and who was refused",
   "secret:manage": "set, list and remove secrets, and make new keys for them",
   "config:manage": "set and remove configs",
+  "registry:manage": "set, list and remove credentials for image registries",
 } as const satisfies Readonly<Record<`${string}:${string}`, string>>;
 
 export type Permission = keyof typeof permissions;

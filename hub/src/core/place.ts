@@ -3,12 +3,13 @@
 
 import type { ServiceSpec } from "@skerry/shared/model/app.ts";
 import type { NodeId, Slot, WorkloadId } from "@skerry/shared/model/ids.ts";
+import type { ResolvedPolicy } from "@skerry/shared/policy/policy.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { Millis } from "@skerry/shared/runtime/clock.ts";
 import type { Draft } from "./draft.ts";
 import { longerSilentRun, saidGone, silentRunMs, stoppedByMs } from "./liveness.ts";
 import { serviceAt, sorted } from "./lookup.ts";
-import { policyOn, policyRefusal } from "./policy/bound.ts";
+import { asksNothingNew, policyOn, policyRefusal } from "./policy/bound.ts";
 import { chooseVictims, type Victims } from "./preempt.ts";
 import {
   availabilityRefusal,
@@ -168,13 +169,27 @@ export class Placer {
 
   #fixedRefusal(want: Want, node: Node): Refusal | null {
     const { kind, service, standing } = want;
-    const fixed = constraintRefusal(service.constraints, node) ?? policyRefusal(this.#world, want, node);
+    const fixed = constraintRefusal(service.constraints, node) ?? this.#policyRefusal(want, node);
     if (fixed !== null) return fixed;
     if (standing?.node === node.id) {
       if (kind === "drain") return { node: node.id, kind: "draining" };
       return kind === "move" ? { node: node.id, kind: "unreachable" } : null;
     }
     return availabilityRefusal(this.#world, node, service.mode.kind === "global");
+  }
+
+  /** A copy that asks for no more than it has where it stands is not judged anew: rotating a secret must not wait for a file to be changed. */
+  #policyRefusal(want: Want, node: Node): Refusal | null {
+    const refusal = policyRefusal(this.#world, want, node);
+    const { standing } = want;
+    if (refusal === null || standing?.node !== node.id) return refusal;
+    return asksNothingNew(this.#world, standing, want) ? null : refusal;
+  }
+
+  #policyFor(want: Want, node: Node): ResolvedPolicy | null {
+    const { standing } = want;
+    const isKept = policyRefusal(this.#world, want, node) !== null && this.#policyRefusal(want, node) === null;
+    return isKept && standing !== null ? standing.policy : policyOn(this.#world, want.app, node);
   }
 
   /** Whose leaving would make room for a slot that was just refused by all of `among`; null: nobody's. */
@@ -261,7 +276,7 @@ export class Placer {
       intent: intentOf(this.#world, { app, service: service.name, slot }, node),
       // Elsewhere there is nothing to go back to.
       step: stays === null ? { ...FIRST_STEP, attempt: want.step?.attempt ?? 0 } : (want.step ?? stays.step),
-      policy: policyOn(this.#world, app, node),
+      policy: this.#policyFor(want, node),
     };
   }
 

@@ -1,6 +1,6 @@
-// Secrets and configs: what becomes of the commands about them, and of those that apps bring with their files. Pure: contents come sealed,
-// versions are made up by the caller. A new version is a new spec of each app that uses the value, and rolls out like any change.
-
+// Secrets, configs and registry credentials: what becomes of the commands about them, and of those that apps bring with their files. Pure: contents come sealed,
+// versions are made up by the caller. A new version of a file is a new spec of each app that uses it, and rolls out like any change; of a credential it is
+// a new position of each node that pulls by it.
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { AppName } from "@skerry/shared/model/ids.ts";
 import type { ValueRef } from "@skerry/shared/model/value.ts";
@@ -10,6 +10,7 @@ import { ok } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
 import type { Command, CommandContext, HandleResult, ValueCommand } from "./command.ts";
 import { refuse } from "./refuse.ts";
+import { appsPulledBy, repositioned } from "./registry.ts";
 import {
   currentVersion,
   type FreshVersion,
@@ -80,21 +81,33 @@ function setValue(
   const values = valuesOf(context);
   const before = values.find((one) => sameValue(one, id)) ?? null;
   if (before === null && values.length >= MAX_VALUES)
-    return refuse("limit", `there are ${MAX_VALUES} secrets and configs, which is the most`, "remove some first");
-  if (apps.length > MAX_VALUE_APPS)
+    return refuse(
+      "limit",
+      `there are ${MAX_VALUES} secrets, configs and registry credentials, which is the most`,
+      "remove some first",
+    );
+  if (apps !== null && apps.length > MAX_VALUE_APPS)
     return refuse(
       "limit",
       `a ${id.kind} names at most ${MAX_VALUE_APPS} apps`,
       "leave them out: then every app may use it that is deployed by somebody who may deploy all",
       "apps",
     );
-  const named = [...new Set(apps)].sort();
+  const named = apps === null ? (before?.apps ?? []) : [...new Set(apps)].sort();
   const outside = named.length === 0 ? [] : specs.map((spec) => spec.name).filter((app) => !named.includes(app));
   if (outside.length > 0)
     return refuse(
       "invalid",
       `${outside.length === 1 ? "app" : "apps"} ${outside.slice(0, 5).join(", ")} would get the new value of ${valueWords(id)}, and may not use it any more`,
       "name the app too, or take it out of that app's file first",
+      "apps",
+    );
+  const losing = before === null || id.kind !== "registry" ? [] : appsThatLose(world, before, named);
+  if (losing.length > 0)
+    return refuse(
+      "invalid",
+      `${losing.length === 1 ? "app" : "apps"} ${losing.slice(0, 5).join(", ")} would not be pulled by ${valueWords(id)} any more`,
+      `name the app too (--app, once for each), or take it from all of them first: skerry registry rm ${id.name}`,
       "apps",
     );
   const isSame = before !== null && fresh === null && before.apps.join() === named.join();
@@ -106,8 +119,10 @@ function setValue(
       changes: [],
       outcome: { kind: "value-set", value: id, version, created, changed: false, revised: [] },
     });
+  const set = valueSet(world, before ?? { ...id, apps: named, versions: [] }, named, fresh, context, specs);
   const changes: Change[] = [
-    valueSet(world, before ?? { ...id, apps: named, versions: [] }, named, fresh, context, specs),
+    set,
+    ...(id.kind === "registry" ? repositioned(world, before, set.value) : []),
     { kind: "hub-event", event: { kind: "value-set", value: valueWords(id), by: context.actor } },
   ];
   const revised: { app: AppName; revision: number }[] = [];
@@ -119,6 +134,12 @@ function setValue(
       revised.push({ app: spec.name, revision: result.value.outcome.revision });
   }
   return ok({ changes, outcome: { kind: "value-set", value: id, version, created, changed: true, revised } });
+}
+
+/** Apps that are pulled by it now, and would not be if it were for these. */
+function appsThatLose(world: World, before: StoredValue, apps: readonly AppName[]): readonly AppName[] {
+  const after = new Set(appsPulledBy(world, { ...before, apps }));
+  return appsPulledBy(world, before).filter((app) => !after.has(app));
 }
 
 function valuesOf({ values }: CommandContext): readonly StoredValue[] {
@@ -133,13 +154,15 @@ function valueSet(
   fresh: FreshVersion | null,
   { actor, wallMs }: CommandContext,
   coming: readonly AppSpec[],
-): Change {
+): Extract<Change, { readonly kind: "value-set" }> {
   const added = fresh === null ? [] : [{ version: fresh.version, bytes: fresh.bytes, madeAtMs: wallMs, madeBy: actor }];
   const all = [...before.versions, ...added];
   const needed = new Set([...[...world.apps.values()].flatMap(valuesOfApp), ...coming.flatMap(valuesIn)].map(valueKey));
   const { kind, app, name } = before;
+  // No revision names a credential's version, so there is none to go back to.
+  const kept = kind === "registry" ? 1 : MAX_KEPT_VERSIONS;
   const versions = all.filter(
-    ({ version }, at) => at >= all.length - MAX_KEPT_VERSIONS || needed.has(valueKey({ kind, app, name, version })),
+    ({ version }, at) => at >= all.length - kept || needed.has(valueKey({ kind, app, name, version })),
   );
   const sealed = fresh === null ? null : { version: fresh.version, ...fresh.sealed };
   return { kind: "value-set", value: { kind, app, name, apps, versions }, sealed };
@@ -176,7 +199,8 @@ function removeValue(
   { value: id }: Extract<ValueCommand, { readonly kind: "remove-value" }>,
   context: CommandContext,
 ): HandleResult {
-  if (!valuesOf(context).some((one) => sameValue(one, id)))
+  const before = valuesOf(context).find((one) => sameValue(one, id));
+  if (before === undefined)
     return refuse("not-found", `there is no ${valueWords(id)}`, `skerry ${id.kind} ls lists them`, id.kind);
   const users = keepersOf(world, id);
   if (users.length > 0)
@@ -189,6 +213,7 @@ function removeValue(
   return ok({
     changes: [
       { kind: "value-removed", value: id },
+      ...(id.kind === "registry" ? repositioned(world, before, null) : []),
       { kind: "hub-event", event: { kind: "value-removed", value: valueWords(id), by: context.actor } },
     ],
     outcome: { kind: "value-removed", value: id },

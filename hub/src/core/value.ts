@@ -1,9 +1,10 @@
-// Values: secrets and configs as decisions about commands need them. Data and pure reads; what is in them is sealed, and never here in clear.
+// Values: secrets, configs and registry credentials as decisions about commands need them. Data and pure reads; what is in them is sealed, and never here in clear.
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { AppName, NodeId } from "@skerry/shared/model/ids.ts";
 import type { ValueKind, ValueRef } from "@skerry/shared/model/value.ts";
 import { valueKey } from "@skerry/shared/model/value-names.ts";
 import { specAt } from "./lookup.ts";
+import { credentialFor } from "./registry.ts";
 import type { App, World } from "./world.ts";
 
 /** As the keyring sealed it. */
@@ -75,8 +76,11 @@ export function valuesOfNode(world: World, node: NodeId): ReadonlyMap<string, Va
     if (placement === undefined || app === undefined) continue;
     for (const revision of [placement.revision, placement.step.previous]) {
       const spec = revision === null ? null : specAt(app, revision);
-      const service = spec?.services.find(({ name }) => name === placement.service);
-      for (const { value } of service?.container.files ?? []) found.set(valueKey(value), value);
+      const container = spec?.services.find(({ name }) => name === placement.service)?.container;
+      if (spec === null || container === undefined) continue;
+      const credential = credentialFor(world, spec, container.image);
+      const refs = [...(container.files ?? []).map(({ value }) => value), ...(credential === null ? [] : [credential])];
+      for (const ref of refs) found.set(valueKey(ref), ref);
     }
   }
   return found;

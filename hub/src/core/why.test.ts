@@ -237,7 +237,7 @@ describe("[A81] why a workload is as its node says", () => {
     const words: Record<PullFailure, string> = {
       "not-found": `the registry has no such image or tag: correct the name, or push it (engine: manifest for ${registry} not found: manifest unknown)`,
       unauthorised:
-        "the registry does not give it out: it does not exist there, or needs a login on this node (engine: unauthorized: authentication required)",
+        "registry r.test does not give it out and was shown no credential: it needs one, or has no such image (engine: unauthorized: authentication required)",
       "wrong-architecture":
         "the image is not made for linux/arm64, which this node is (engine: no matching manifest for linux/arm64 in the manifest list entries)",
       "too-big":
@@ -265,6 +265,31 @@ describe("[A81] why a workload is as its node says", () => {
       return s.why("shop/web/1");
     };
     return golden("images", Object.fromEntries(PULL_FAILURES.map((kind) => [kind, failing(kind)])));
+  });
+
+  test("[C279] what to do about a refused pull depends on whether a credential is for the app", () => {
+    const s = shop(1, { name: "web", image: "r.test:5000/web:1" });
+    const state = {
+      kind: "backing-off",
+      during: "pull",
+      reason: "refused",
+      exit: null,
+      attempt: 2,
+      nextTryInMs: 9,
+    } as const;
+    s.say(nodeId(1), { "shop/web/1": { state, pullFailure: "unauthorised", specHash: null } });
+    const hint = () => workloadView(s.world, workload("shop/web/1"), s.now)?.hint;
+    expect(hint()).toBe(
+      "Check the image's name. If it is private, give the app a credential: skerry registry login r.test:5000 --user USER --app shop",
+    );
+    const versions = [{ version: "a".repeat(32), bytes: 1, madeAtMs: 0, madeBy: "admin" }];
+    const value = { kind: "registry", app: null, name: "r.test:5000", apps: [appName("other")], versions } as const;
+    s.apply([{ kind: "value-set", value, sealed: null }]);
+    expect(hint()).toContain("--app shop");
+    s.apply([{ kind: "value-set", value: { ...value, apps: [appName("shop")] }, sealed: null }]);
+    expect(hint()).toBe(
+      "Check the image's name. If the password was changed or has ended, set the new one: skerry registry login r.test:5000 --user USER",
+    );
   });
 
   test("[A89] how far a pull has come: bytes, layers, rate, and when nothing comes", () => {
@@ -492,11 +517,14 @@ describe("[A84] what operators want is told with since when, by whom and why", (
 test("[A94] every command that is told names what it is about, so that it can be run as it stands", () => {
   const texts = readdirSync(GOLDEN).map((name) => readFileSync(join(GOLDEN, name), "utf8").replaceAll(/\n +/g, " "));
   const told = texts.flatMap((text) => [
-    ...text.matchAll(/: skerry (?!agent|token|policy)((?:rollout |node )?\S+)( \S+)?/g),
+    ...text.matchAll(/: skerry (?!agent|token|policy|registry)((?:rollout |node )?\S+)( \S+)?/g),
   ]);
   const commands = new Set(told.map(([, command]) => command));
   expect([...commands]).toEqual(expect.arrayContaining(["apply", "restart", "start", "unpause", "uncordon", "logs"]));
   for (const [text] of told) expect(text, text).toMatch(/ (shop|pi-1|node\/pi-1)\b\S*$/);
+  const logins = texts.flatMap((text) => [...text.matchAll(/: skerry registry .*/g)]);
+  expect(logins.length).toBeGreaterThan(0);
+  for (const [text] of logins) expect(text, text).toMatch(/registry login docker\.io --user USER --app shop\b/);
 });
 
 test("[A84] copies that stand stopped on purpose are summed up apart from those that are not good, and make no node bad", () => {

@@ -20,6 +20,7 @@ import type { Millis, WallMillis } from "@skerry/shared/runtime/clock.ts";
 import type { KeyRoll } from "./key-roll.ts";
 import type { Lineage } from "./lineage.ts";
 import type { FailedSpec, GateResult, Rollout, Said, Wish } from "./rollout-state.ts";
+import type { StoredValue } from "./value.ts";
 
 /** One immutable revision of an app. */
 export interface AppRevision {
@@ -196,7 +197,7 @@ export interface Brake {
 }
 
 /**
- * Durable, change only by `Change`: installation, epoch, seq, apps, nodes, placements, tombstones, fencing tokens, rollouts, wishes, gates, policies.
+ * Durable, change only by `Change`: installation, epoch, seq, apps, nodes, placements, tombstones, fencing tokens, rollouts, wishes, gates, policies, registries.
  * Volatile, change by `Change` kinds that the store ignores or writes behind: reachability, observations, brake, unplaced, settledSinceMs.
  */
 export interface World {
@@ -228,6 +229,8 @@ export interface World {
   /** By name. */
   /** In the order of their names. */
   readonly policies: ReadonlyMap<string, Policy>;
+  /** Registry credentials by registry, without what is in them. */
+  readonly registries: ReadonlyMap<string, StoredValue>;
   /** What nodes found out about the placements' present spec hashes; none: open. Leaves with its placement. */
   readonly gates: ReadonlyMap<WorkloadId, GateResult>;
   /** Volatile: since when (hub's monotonic time) the last batch of `app/service` is settled; `delay` and promotion count from it. */

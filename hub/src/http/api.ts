@@ -233,6 +233,14 @@ export const api = {
   listSecrets: { response: values.valueListSchema },
   removeSecret: { params: values.secretParams, response: values.removedValueSchema, errors: [422, 507] },
   rotateSecretKeys: { body: noBodySchema, response: values.rotatedSchema, errors: [422, 507] },
+  setRegistry: {
+    params: values.registryParams,
+    body: values.setRegistryBodySchema,
+    response: values.registrySetSchema,
+    errors: [413, 415, 422, 507],
+  },
+  listRegistries: { response: values.registryListSchema },
+  removeRegistry: { params: values.registryParams, response: values.removedRegistrySchema, errors: [422, 507] },
   setConfig: {
     params: values.configParams,
     body: values.setValueBodySchema,

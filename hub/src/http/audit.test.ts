@@ -171,6 +171,11 @@ const good: Partial<Record<RouteName, (made: { id: string; token: string }) => P
     await hub.call("PUT", "/v1/secrets/db", { value: CANARY });
     return hub.call("DELETE", "/v1/secrets/db");
   },
+  setRegistry: () => hub.call("PUT", "/v1/registries/r.test", { user: "ci", password: CANARY }),
+  removeRegistry: async () => {
+    await hub.call("PUT", "/v1/registries/r.test", { user: "ci", password: CANARY });
+    return hub.call("DELETE", "/v1/registries/r.test");
+  },
   rotateSecretKeys: async () => {
     await hub.call("PUT", "/v1/secrets/db", { value: CANARY });
     return hub.call("POST", "/v1/secret-keys/rotate");
@@ -287,6 +292,8 @@ const said: Partial<Record<RouteName, Partial<AuditEntryView>>> = {
   setUp: { target: "user/anna", before: null, after: "admin for everything" },
   setSecret: { target: "secret/db", before: null, after: expect.stringMatching(VERSION) },
   removeSecret: { target: "secret/db", before: expect.stringMatching(VERSION), after: null },
+  setRegistry: { target: "registry/r.test", before: null, after: expect.stringMatching(VERSION) },
+  removeRegistry: { target: "registry/r.test", before: expect.stringMatching(VERSION), after: null },
   rotateSecretKeys: { target: "secret-keys", before: null, after: "1 versions wrapped anew" },
   setConfig: { target: "config/page", before: null, after: expect.stringMatching(/^version [0-9a-f]{32} for shop$/) },
   removeConfig: { target: "config/page", before: expect.stringMatching(VERSION), after: null },

@@ -128,8 +128,8 @@ export const errorKinds = {
   },
   "value-not-found": {
     status: 404,
-    when: "There is no secret or config of this name, or none that the caller may see.",
-    hint: "List them with: skerry secret ls, or skerry config ls.",
+    when: "There is no secret, config or registry credential of this name, or none that the caller may see.",
+    hint: "List them with: skerry secret ls, skerry config ls, or skerry registry ls.",
   },
   "target-not-found": {
     status: 404,
@@ -218,7 +218,7 @@ export const errorKinds = {
   },
   "secrets-locked": {
     status: 503,
-    when: "The file with the keys of secrets and configs is lost, damaged or cannot be written; all else goes on.",
+    when: "The file with the keys of secrets, configs and registry credentials is lost, damaged or cannot be written; all else goes on.",
     hint: "Put the file secret-keys back into the hub's data folder and restart it; or set the secrets again.",
   },
   "read-only": {

@@ -11,6 +11,7 @@ import { eventHandlers } from "./routes/events.ts";
 import { hubKeyHandlers } from "./routes/hub-key.ts";
 import { nodeHandlers } from "./routes/nodes.ts";
 import { policyHandlers } from "./routes/policies.ts";
+import { registryHandlers } from "./routes/registries.ts";
 import { roleHandlers } from "./routes/roles.ts";
 import { rolloutHandlers } from "./routes/rollouts.ts";
 import { sessionHandlers } from "./routes/session.ts";
@@ -43,5 +44,6 @@ export function jsonHandlers(deps: HttpDeps, accounts: Accounts): Handlers {
     ...systemHandlers(deps),
     ...wishHandlers(deps),
     ...valueHandlers(deps),
+    ...registryHandlers(deps),
   };
 }

@@ -104,3 +104,23 @@ test("[P313] in audit mode the answer to an apply warns of what would be refused
     [{ code: "policy-audited", path: "services.web.devices", message: expect.stringContaining("/dev/ttyUSB0") }],
   ]);
 });
+
+test("[P320] setting a secret is not refused because an app that uses it breaks a policy that came later", async () => {
+  const value = (text: string) => ({ value: Buffer.from(text).toString("base64") });
+  await hub.call("PUT", "/v1/secrets/db", value("leaked"));
+  const uses = (app: string) =>
+    `${app}secrets: { db: { external: true } }\n`.replace("image: web:1", "image: web:1\n    secrets: [db]");
+  await set("serial", GRANT);
+  expect((await hub.apply("meter", uses(SERIAL))).status).toBe(200);
+  expect((await hub.apply("plain", uses("services:\n  web:\n    image: web:1\n"))).status).toBe(200);
+  await hub.call("DELETE", "/v1/policies/serial");
+  const { status, body } = await hub.call("PUT", "/v1/secrets/db", value("fresh"));
+  expect([status, body.revised]).toEqual([
+    200,
+    [
+      { app: "meter", revision: 2 },
+      { app: "plain", revision: 2 },
+    ],
+  ]);
+  expect((await hub.apply("meter", uses(SERIAL).replace("web:1", "web:2"))).body.code).toBe("policy-refused");
+});

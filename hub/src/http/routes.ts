@@ -581,6 +581,27 @@ export const routes = {
     about: "hub",
     summary: "Make a new key for what is kept encrypted, and wrap everything by it",
   },
+  setRegistry: {
+    method: "PUT",
+    url: "/v1/registries/:registry",
+    permission: "registry:manage",
+    about: "hub",
+    summary: "Set the user and password by which nodes pull from a registry; no app gets a new revision by it",
+  },
+  listRegistries: {
+    method: "GET",
+    url: "/v1/registries",
+    permission: "registry:manage",
+    about: "hub",
+    summary: "All registry credentials, without their passwords",
+  },
+  removeRegistry: {
+    method: "DELETE",
+    url: "/v1/registries/:registry",
+    permission: "registry:manage",
+    about: "hub",
+    summary: "Remove a registry credential, from the nodes too",
+  },
   setConfig: {
     method: "PUT",
     url: "/v1/configs/:config",

@@ -149,6 +149,7 @@ export function openMemoryStore(disk: MemoryDisk, limits: StoreLimits = STORE_LI
       rollouts: newestRollouts(content),
       wishes: sortedValues(content.wishes),
       policies: sortedValues(content.policies),
+      registries: sortedValues(content.values).filter(({ kind }) => kind === "registry"),
       gates: sortedValues(content.gates),
       observed: sortedMap(content.observed),
     }),

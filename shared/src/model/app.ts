@@ -94,5 +94,10 @@ export const appSpecSchema = z.object({
   services: z.array(serviceSpecSchema),
   networks: z.array(appNetworkSchema),
   volumes: z.array(appVolumeSchema),
+  /**
+   * Applied by somebody who may deploy every app: it may use registry credentials that are for no named app. Absent: it may not. Part of
+   * the revision, not of any container.
+   */
+  unbound: z.optional(z.literal(true)),
 });
 export type AppSpec = z.infer<typeof appSpecSchema>;

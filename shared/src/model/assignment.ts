@@ -16,6 +16,7 @@ import {
 } from "./ids.ts";
 import { NO_UPDATE_TIMES, PLAIN_CHANGE_OVER, RUN_INTENT } from "./plain.ts";
 import { probesSchema, updateTimesSchema } from "./update.ts";
+import { valueRefSchema } from "./value.ts";
 
 const nat = () => z.int().check(z.gte(0));
 
@@ -78,11 +79,13 @@ export const workloadSchema = z.object({
 });
 export type Workload = z.infer<typeof workloadSchema>;
 
-/** The networks and volumes of one app that its workloads on this node need. */
+/** The networks, volumes and registry credentials of one app that its workloads on this node need. */
 export const assignedAppSchema = z.object({
   name: appNameSchema,
   networks: z.array(appNetworkSchema),
   volumes: z.array(appVolumeSchema),
+  /** By which its images are pulled, sorted by registry. Absent: none, so that an assignment without has the hash of before. */
+  registries: z.optional(z.array(valueRefSchema)),
 });
 export type AssignedApp = z.infer<typeof assignedAppSchema>;
 

@@ -5,9 +5,11 @@ import type { ValueRef } from "./value.ts";
 /** Unique among all versions of all values; none of its parts can hold a slash. */
 export const valueKey = ({ kind, app, name, version }: ValueRef): string => `${kind}/${app ?? ""}/${name}/${version}`;
 
-/** "secret db", "secret db of app shop": for people. */
-export const valueWords = ({ kind, app, name }: Pick<ValueRef, "kind" | "app" | "name">): string =>
-  app === null ? `${kind} ${name}` : `${kind} ${name} of app ${app}`;
+/** "secret db", "secret db of app shop", "registry credential ghcr.io": for people. */
+export function valueWords({ kind, app, name }: Pick<ValueRef, "kind" | "app" | "name">): string {
+  const what = kind === "registry" ? "registry credential" : kind;
+  return app === null ? `${what} ${name}` : `${what} ${name} of app ${app}`;
+}
 
 /** What content at rest in the hub is bound to: under another name it does not open. */
 export const restContext = (installation: InstallationId, ref: ValueRef): string =>

@@ -270,7 +270,7 @@ function clientFor(state: State, process: Process): Engine {
     listContainers: () => read("list containers", null, () => [...machine.containers.values()].map(machine.summary)),
     inspectContainer: (id) => read(`inspect ${short(id)}`, id, () => machine.details(mustFind(machine, id))),
     inspectImage: (image) => read(`inspect image ${image}`, null, () => machine.images.get(image) ?? null),
-    pullImage: (image, _platform, progress, signal) => pull(state, process, image, progress, signal),
+    pullImage: (image, _platform, _login, progress, signal) => pull(state, process, image, progress, signal),
     createContainer: (request) => create(state, process, request),
     startContainer: (id) =>
       perform<void>(state, process, {

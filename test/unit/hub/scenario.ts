@@ -171,7 +171,7 @@ export class Scenario {
       nodeKey: command.kind === "revoke-node" ? (hash(command.node) as string as PublicKey) : null,
       freshNodeId: nodeId(next),
       people: null,
-      values: [],
+      values: [...this.world.registries.values()],
       undoTo: null,
       freshToken: { id: "t2", secretHash: hash("t2") },
     };

@@ -13,7 +13,7 @@ import type { Case, Decision } from "./decision.ts";
 import { type Existing, hasRun, matches } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
 import { type HeldBack, leaseLeft } from "./held-back.ts";
-import { isQueued, PULL_TURN } from "./images.ts";
+import { credentialObstacle, isQueued, PULL_TURN } from "./images.ts";
 import { imageLaneKey, type PlanContext } from "./scene.ts";
 import { gateOf, previousOf } from "./target.ts";
 
@@ -282,6 +282,8 @@ function waitsOf(
   // What the last try failed of is the news, also while it is tried again.
   if (memory.pullFailure !== null && (pull || memory.nextTry !== null))
     return { waits: "image", reason: memory.reason };
+  const absentCredential = pull ? credentialObstacle(scene, wanted) : null;
+  if (absentCredential !== null) return { waits: "image", reason: absentCredential };
   if (pull) return { waits: "image", reason: isQueued(scene, wanted) ? PULL_TURN : `pulls ${wanted.spec.image}` };
   const own = existing.matching;
   if (own?.summary.status === "running") {

@@ -24,7 +24,7 @@ import {
 import { followersObstacle, unmetDependency } from "./dependencies.ts";
 import { isUp } from "./existing.ts";
 import { leaseOf } from "./fence.ts";
-import { imageNeed, pullingState } from "./images.ts";
+import { credentialOf, imageNeed, pullingState } from "./images.ts";
 import { isMadeNameless } from "./names.ts";
 import {
   fileObstacle,
@@ -158,7 +158,13 @@ function backOffOf(one: Case): Decision | null {
   if (leftMs === null) return null;
   // Waiting for a pull ends when the image came another way.
   const arrived = one.memory.during === "pull" && imageNeed(one.scene, one.workload, one.memory).kind === "present";
-  return arrived ? null : backingOff(one, leftMs);
+  return arrived || hasOtherCredential(one) ? null : backingOff(one, leftMs);
+}
+
+/** The last pull was refused, and its registry would be shown another credential now. */
+function hasOtherCredential({ scene, workload, memory }: Case): boolean {
+  const credential = memory.pullFailure === "unauthorised" ? credentialOf(scene, workload) : null;
+  return credential !== null && credential.version !== memory.refusedWith;
 }
 
 /** null: everything that the new container needs is there. Looked at before anything stops. */

@@ -4,10 +4,11 @@ import type { Workload } from "@skerry/shared/model/assignment.ts";
 import type { WorkloadId } from "@skerry/shared/model/ids.ts";
 import { containerName } from "@skerry/shared/model/names.ts";
 import type { PortInUse } from "@skerry/shared/model/node.ts";
+import type { ValueRef } from "@skerry/shared/model/value.ts";
 import { valueKey, valueWords } from "@skerry/shared/model/value-names.ts";
 import type { OwnContainer } from "../observed.ts";
 import { refusalText, refusedBy } from "../policy.ts";
-import { networkLaneKey, restOf, type Scene, volumeLaneKey } from "./scene.ts";
+import { networkLaneKey, restOf, type Scene, type ValuesHere, volumeLaneKey } from "./scene.ts";
 
 /** null: what it asks of this machine is allowed. */
 export const policyObstacle = ({ desired }: Scene, workload: Workload): string | null =>
@@ -51,13 +52,19 @@ export function volumeObstacle(scene: Scene, workload: Workload): string | null 
 export function fileObstacle({ context: { values } }: Scene, { spec }: Workload): string | null {
   for (const { value } of spec.files ?? []) {
     if (values.trouble !== null) return values.trouble;
-    const key = valueKey(value);
-    if (values.here.has(key)) continue;
-    const why = values.refused.get(key);
-    if (why !== undefined) return `${valueWords(value)} does not come: ${why}`;
-    return `${valueWords(value)} has not arrived yet: the hub gives it as soon as it is heard`;
+    const why = absent(values, value);
+    if (why !== null) return why;
   }
   return null;
+}
+
+/** null: it is on this node. */
+export function absent(values: ValuesHere, value: ValueRef): string | null {
+  const key = valueKey(value);
+  if (values.here.has(key)) return null;
+  const why = values.refused.get(key);
+  if (why !== undefined) return `${valueWords(value)} does not come: ${why}`;
+  return `${valueWords(value)} has not arrived yet: the hub gives it as soon as it is heard`;
 }
 
 function makingText(scene: Scene, key: string, what: string): string {

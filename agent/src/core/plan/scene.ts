@@ -51,7 +51,7 @@ export interface PlanContext {
   readonly values: ValuesHere;
 }
 
-/** Secrets and configs on this node, by `valueKey`. */
+/** Secrets, configs and registry credentials on this node, by `valueKey`. */
 export interface ValuesHere {
   readonly here: ReadonlySet<string>;
   /** Why the hub does not give one. */

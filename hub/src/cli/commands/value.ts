@@ -2,7 +2,7 @@
 // never from the command line, which others can see. What is in a secret is shown by none of them.
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { MAX_VALUE_BYTES, type ValueKind } from "@skerry/shared/model/value.ts";
+import { type FileValueKind, MAX_VALUE_BYTES } from "@skerry/shared/model/value.ts";
 import type { ValueSet, ValueView } from "../../http/schemas/values.ts";
 import { safeJson, visible } from "../escape.ts";
 import { CliFailure, EXIT, type ExitCode, usage } from "../failure.ts";
@@ -24,7 +24,7 @@ export interface CatOptions extends NameOptions {
   readonly app?: string;
 }
 
-export async function set(io: Io, kind: ValueKind, options: SetOptions): Promise<ExitCode> {
+export async function set(io: Io, kind: FileValueKind, options: SetOptions): Promise<ExitCode> {
   const name = valueName(kind, options.name);
   const content = await contentOf(io, kind, options.file);
   const client = await connect(io, options);
@@ -37,7 +37,7 @@ export async function set(io: Io, kind: ValueKind, options: SetOptions): Promise
   return EXIT.done;
 }
 
-export function setText(kind: ValueKind, { name, created, changed, revised }: ValueSet): string {
+export function setText(kind: FileValueKind, { name, created, changed, revised }: ValueSet): string {
   if (!changed) return `The ${kind} ${visible(name)} is as it was.\n`;
   const lines = [`The ${kind} ${visible(name)} is ${created ? "set" : "changed"}.`];
   for (const { app, revision } of revised)
@@ -45,18 +45,18 @@ export function setText(kind: ValueKind, { name, created, changed, revised }: Va
   return `${lines.join("\n")}\n`;
 }
 
-function valueName(kind: ValueKind, name: string): string {
+function valueName(kind: FileValueKind, name: string): string {
   if (name !== "" && !name.includes("/")) return name;
   throw usage(`${JSON.stringify(name)} is not a ${kind}'s name.`, `skerry ${kind} ls lists them.`);
 }
 
-async function contentOf(io: Io, kind: ValueKind, file: string | undefined): Promise<Buffer> {
+async function contentOf(io: Io, kind: FileValueKind, file: string | undefined): Promise<Buffer> {
   const content = file === undefined ? await typedOrPiped(io, kind) : await fromFile(resolve(io.cwd, file), file);
   if (content.byteLength <= MAX_VALUE_BYTES) return content;
   throw new CliFailure(`That is ${content.byteLength} bytes; a ${kind} has ${MAX_VALUE_BYTES} at most.`);
 }
 
-async function fromFile(path: string, shown: string): Promise<Buffer> {
+export async function fromFile(path: string, shown: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (cause) {
@@ -66,7 +66,7 @@ async function fromFile(path: string, shown: string): Promise<Buffer> {
 }
 
 /** What is typed ends with the line; what is piped is taken as it is, its last line break too. */
-async function typedOrPiped(io: Io, kind: ValueKind): Promise<Buffer> {
+async function typedOrPiped(io: Io, kind: FileValueKind): Promise<Buffer> {
   const text = io.inIsTerminal ? await io.ask(`Value of the ${kind} (it does not show): `, true) : await io.readInput();
   if (text.includes("\ufffd")) throw usage("Standard input is not text.", "Give what is not text with --file.");
   if (text === "") throw usage("There is no value.", `printf %s VALUE | skerry ${kind} set NAME, or --file FILE`);
@@ -75,7 +75,7 @@ async function typedOrPiped(io: Io, kind: ValueKind): Promise<Buffer> {
 
 export async function list(
   io: Io,
-  kind: ValueKind,
+  kind: FileValueKind,
   options: HubOptions & { readonly json?: boolean },
 ): Promise<ExitCode> {
   const client = await connect(io, options);
@@ -113,7 +113,7 @@ export function valuesTable(
   return table(columns, rows, width, paint);
 }
 
-export async function remove(io: Io, kind: ValueKind, options: NameOptions): Promise<ExitCode> {
+export async function remove(io: Io, kind: FileValueKind, options: NameOptions): Promise<ExitCode> {
   const name = valueName(kind, options.name);
   const client = await connect(io, options);
   if (kind === "secret") await client.call("removeSecret", { params: { secret: name } });
@@ -135,7 +135,9 @@ export async function cat(io: Io, options: CatOptions): Promise<ExitCode> {
 export async function rotateKeys(io: Io, options: HubOptions): Promise<ExitCode> {
   const client = await connect(io, options);
   const { rewrapped, left, keys } = await client.call("rotateSecretKeys", { body: {} });
-  io.out(`A new key is made, and ${plural(rewrapped, "version")} of secrets and configs are under it.\n`);
+  io.out(
+    `A new key is made, and ${plural(rewrapped, "version")} of secrets, configs and registry credentials are under it.\n`,
+  );
   io.out("Keep a copy of the hub's file secret-keys, apart from its database.\n");
   if (left > 0) io.err(`${plural(left, "version")} cannot be opened: their key is lost. Set them again.\n`);
   if (keys > 1) io.err(`${plural(keys - 1, "older key")} is kept, for something is still under it.\n`);

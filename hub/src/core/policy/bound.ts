@@ -1,12 +1,13 @@
 // Bound: which policies are about an app on a node, and what of the app's file they refuse: everywhere, on one node, or only in words
 // (audit mode). Pure. It never says anything about what runs already: that goes on until it is to change.
 import type { AppSpec, ServiceSpec } from "@skerry/shared/model/app.ts";
+import { sameJson } from "@skerry/shared/model/canonical.ts";
 import type { AppName, Revision, ServiceName } from "@skerry/shared/model/ids.ts";
 import { type Ask, asksOf, type Subject } from "@skerry/shared/policy/asks.ts";
 import { judge, type Violation } from "@skerry/shared/policy/judge.ts";
 import type { Policy, ResolvedPolicy } from "@skerry/shared/policy/policy.ts";
 import { isAboutApp, isAboutNode, resolved, saysSomething } from "@skerry/shared/policy/resolve.ts";
-import { specAt } from "../lookup.ts";
+import { serviceOf, specAt } from "../lookup.ts";
 import type { Node, Placement, Refusal, World } from "../world.ts";
 
 type Policies = Pick<World, "policies">;
@@ -125,3 +126,35 @@ export function othersThatAllow(
 /** What an older spec may do under the policy that a placement was made with. */
 export const isAllowedFor = (placement: Placement, spec: AppSpec, service: ServiceSpec): boolean =>
   judge(subjectOf(placement.app, spec, service), placement.policy ?? undefined).length === 0;
+
+/** A container as policies see it: which version of a secret or config it has is nothing that they ask about. */
+const askedOf = ({ container }: ServiceSpec): unknown => ({
+  ...container,
+  files: container.files?.map((file) => ({ ...file, value: { ...file.value, version: "" } })) ?? null,
+});
+
+/** The same file, but for versions of secrets and configs: what of it is allowed was decided when it was applied. */
+export function isRenewal(before: AppSpec, after: AppSpec): boolean {
+  const asked = ({ services, ...rest }: AppSpec): unknown => ({
+    ...rest,
+    services: services.map((service) => ({ ...service, specHash: "", container: askedOf(service) })),
+  });
+  return sameJson(asked(before), asked(after));
+}
+
+/** What a slot that stays on its node asks for there it has already, under the policy that it was placed with. */
+export function asksNothingNew(
+  world: World,
+  standing: Placement,
+  slot: { readonly app: AppName; readonly revision: Revision; readonly service: ServiceSpec },
+): boolean {
+  const app = world.apps.get(slot.app);
+  const [before, after] =
+    app === undefined ? [null, null] : [specAt(app, standing.revision), specAt(app, slot.revision)];
+  const service = before === null ? null : serviceOf(before, standing.service);
+  if (before === null || after === null || service === null) return false;
+  return (
+    sameJson(askedOf(service), askedOf(slot.service)) &&
+    sameJson([before.networks, before.volumes], [after.networks, after.volumes])
+  );
+}

@@ -30,7 +30,9 @@ class Site extends Scenario {
     const services = spec.services.map((one) => ({ ...one, container: { ...one.container, ...container } }));
     const hashed = services.map((one) => ({
       ...one,
-      specHash: image.padEnd(64, "0").replace(/[^0-9a-f]/g, "0") as never,
+      specHash: `${image}${container.files?.[0]?.value.version ?? ""}`
+        .padEnd(64, "0")
+        .replace(/[^0-9a-f]/g, "0") as never,
     }));
     return this.send({
       kind: "apply-app",
@@ -188,4 +190,33 @@ test("[P315] a node is never told to go back to what policies no longer allow", 
   expect(
     buildAssignment(s.world, node)?.workloads.map(({ revision, changeOver }) => [revision, changeOver.previous]),
   ).toEqual([[2, null]]);
+});
+
+test("[P320] another version of a secret reaches what stands under the policy that let it in; a new copy is judged anew", () => {
+  const s = new Site();
+  const node = s.join();
+  s.set("serial", GRANT);
+  const uses = (version: string): Partial<ContainerSpec> => ({
+    ...SERIAL,
+    files: [
+      {
+        value: { kind: "secret", app: null, name: "db", version: version.repeat(32) },
+        ...{ target: "/run/secrets/db", mode: 0o444, uid: 0, gid: 0 },
+      },
+    ],
+  });
+  expect(s.meter(uses("a"), { replicas: "global" })).toBeNull();
+  const [before] = s.assigned(node);
+  expect(before).toMatchObject({ grants: { devices: ["/dev/ttyUSB*"] } });
+  s.send({ kind: "remove-policy", name: "serial", ifRevision: null });
+  const spec = () => buildAssignment(s.world, node)?.workloads[0];
+  expect(s.meter(uses("b"), { replicas: "global" })).toBeNull();
+  expect(spec()).toMatchObject({ revision: 2, spec: { files: [{ value: { version: "b".repeat(32) } }] } });
+  expect(s.assigned(node)).toEqual([before]);
+  // Elsewhere, and with anything more, it is what it is: refused.
+  const second = s.join();
+  s.decide();
+  expect(s.assigned(second)).toEqual([]);
+  expect(s.meter({ ...uses("b"), user: "7" }, { replicas: "global" })?.code).toBe("policy");
+  expect(s.meter(uses("c"), { replicas: 2 })?.code).toBe("policy");
 });

@@ -146,6 +146,7 @@ function reloaded(world: World, now: number): World {
       rollouts: [...world.rollouts.values()],
       wishes: [...world.wishes.values()],
       policies: [...world.policies.values()],
+      registries: [...world.registries.values()],
       gates: [...world.gates.values()],
     },
     now,

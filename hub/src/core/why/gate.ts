@@ -29,7 +29,8 @@ export function withGate(said: Said, told: Told): Told {
 const replacing = ({ placement, status }: Said, reason: string): string =>
   `revision ${status.revision} is still there (${reason}); revision ${placement.revision} replaces it`;
 
-function failed({ node, placement, status }: Said, told: Told, gate: Extract<Gate, { kind: "failed" }>): Told {
+function failed(said: Said, told: Told, gate: Extract<Gate, { kind: "failed" }>): Told {
+  const { placement, status } = said;
   const { pullFailure } = status;
   const retry = retryHint(placement.app);
   const now = gate.reverted
@@ -40,7 +41,7 @@ function failed({ node, placement, status }: Said, told: Told, gate: Extract<Gat
   return {
     ...told,
     reason: `revision ${placement.revision} failed here: ${gate.reason}; ${now}`,
-    hint: gate.reverted ? retry : pullFailure === null ? (told.hint ?? retry) : pullHint({ node }, pullFailure),
+    hint: gate.reverted ? retry : pullFailure === null ? (told.hint ?? retry) : pullHint(said, pullFailure),
   };
 }
 export const retryHint = (app: AppName): string =>
@@ -96,10 +97,11 @@ function heldText({ owner, reason, leftMs }: Hold, ageMs: number): string {
   return `its update is held by ${owner} ${until}: ${reason}`;
 }
 
-function openHint({ waits }: Open, { node, placement, status }: Said): string | null {
+function openHint({ waits }: Open, said: Said): string | null {
+  const { placement, status } = said;
   switch (waits) {
     case "image":
-      return status.pullFailure === null || status.pull !== null ? null : pullHint({ node }, status.pullFailure);
+      return status.pullFailure === null || status.pull !== null ? null : pullHint(said, status.pullFailure);
     case "window":
     case "hold":
       return `It goes on by itself. To change it at once: skerry apply ${placement.app} --force`;

@@ -1,9 +1,11 @@
 // What a node says of one workload, in words: every state with its reason, its last probe or health answer, and what to do. Pure.
 import { exitInWords } from "@skerry/shared/model/exit-words.ts";
+import { imageName } from "@skerry/shared/model/image-name.ts";
 import { containerName } from "@skerry/shared/model/names.ts";
 import type { ProbeAnswer, Pull, PullFailure, WorkloadState, WorkloadStatus } from "@skerry/shared/model/report.ts";
 import { assertNever } from "@skerry/shared/runtime/assert.ts";
-import { serviceAt } from "../lookup.ts";
+import { serviceAt, specAt } from "../lookup.ts";
+import { credentialFor } from "../registry.ts";
 import type { Node, Placement, World } from "../world.ts";
 import type { Told } from "./account.ts";
 import { shownTarget } from "./wishes.ts";
@@ -204,13 +206,26 @@ function stepFailed(said: Said, { during, exit }: BackingOff): readonly [string,
   }
 }
 
+/** One that is not for this app is as one that is not there. */
+function credentialHint({ world, placement }: Pick<Said, "world" | "placement">): string {
+  const app = world.apps.get(placement.app);
+  const spec = app === undefined ? null : specAt(app, placement.revision);
+  const image = serviceAt(world, placement)?.container.image ?? "";
+  const registry = imageName(image)?.registry ?? "REGISTRY";
+  const has = spec !== null && credentialFor(world, spec, image) !== null;
+  return has
+    ? `Check the image's name. If the password was changed or has ended, set the new one: skerry registry login ${registry} --user USER`
+    : `Check the image's name. If it is private, give the app a credential: skerry registry login ${registry} --user USER --app ${placement.app}`;
+}
+
 /** What to do about an image that does not come. */
-export function pullHint({ node }: Pick<Said, "node">, failure: PullFailure): string {
+export function pullHint(said: Pick<Said, "world" | "node" | "placement">, failure: PullFailure): string {
+  const { node } = said;
   switch (failure) {
     case "not-found":
       return "Correct the image's name or tag in the file and apply, or push it.";
     case "unauthorised":
-      return `Check the image's name; if it is private, log in on ${node.name}: docker login.`;
+      return credentialHint(said);
     case "wrong-architecture":
       return `Push the image for ${node.facts?.arch ?? "this node's processor"}, or keep it off ${node.name} with a constraint on node.arch.`;
     case "too-big":

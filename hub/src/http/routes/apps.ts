@@ -79,7 +79,10 @@ function compiledApp(
   const isUnbound = rightsOfCaller(request).holdsEverywhere("app:deploy");
   const values = appliedValues(contentsOf(deps), deps.store.values(), app, body.values, isUnbound);
   const compiled = compileCompose({ name: app, text: compose, files, variables, profiles, values: values.source });
-  if (compiled.ok) return { spec: compiled.value.spec, values, warnings: [...compiled.value.warnings] };
+  if (compiled.ok) {
+    const { spec, warnings } = compiled.value;
+    return { spec: isUnbound ? { ...spec, unbound: true } : spec, values, warnings: [...warnings] };
+  }
   const [first] = compiled.error;
   const others = compiled.error.length - 1;
   const more = others > 0 ? ` (and ${others} more ${others === 1 ? "problem" : "problems"})` : "";

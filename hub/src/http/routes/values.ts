@@ -2,7 +2,7 @@
 // app that uses it, at once: the answer names them.
 
 import type { AppName } from "@skerry/shared/model/ids.ts";
-import type { ValueKind } from "@skerry/shared/model/value.ts";
+import type { FileValueKind } from "@skerry/shared/model/value.ts";
 import { restContext } from "@skerry/shared/model/value-names.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { FastifyRequest } from "fastify";
@@ -69,7 +69,7 @@ export function valueHandlers(deps: HttpDeps): HandlersOf<ValueRoutes> {
   };
 }
 
-const notFound = (kind: ValueKind, name: string): HttpError =>
+const notFound = (kind: FileValueKind, name: string): HttpError =>
   new HttpError("value-not-found", `There is no ${kind} ${quoted(name)}.`, { path: kind });
 
 /** Who may see one of the apps that it is for; one that is for no named app is for who may see all. */
@@ -80,7 +80,7 @@ function seesConfig({ apps: seen }: Sight, { app, apps }: StoredValue): boolean 
 
 function setValue(
   deps: HttpDeps,
-  kind: ValueKind,
+  kind: FileValueKind,
   name: string,
   { value: text, apps }: CheckedOf<"setSecret">["body"],
   request: FastifyRequest,
@@ -110,7 +110,12 @@ function setValue(
   );
 }
 
-function listed(deps: HttpDeps, kind: ValueKind, sight: Sight, isSeen: (value: StoredValue) => boolean): ValueView[] {
+function listed(
+  deps: HttpDeps,
+  kind: FileValueKind,
+  sight: Sight,
+  isSeen: (value: StoredValue) => boolean,
+): ValueView[] {
   const contents = contentsOf(deps);
   const own = deps.store.values().filter((value) => value.kind === kind && isSeen(value));
   return own.map((value) => view(deps, contents, value, sight));
@@ -131,7 +136,7 @@ function view({ loop }: HttpDeps, contents: Contents, value: StoredValue, sight:
   };
 }
 
-function removeValue(deps: HttpDeps, kind: ValueKind, name: string, request: FastifyRequest): { name: string } {
+function removeValue(deps: HttpDeps, kind: FileValueKind, name: string, request: FastifyRequest): { name: string } {
   return write(deps, request, () => ({
     command: { kind: "remove-value", value: { kind, app: null, name } },
     answer: () => ({ name }),

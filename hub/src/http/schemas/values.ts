@@ -1,5 +1,7 @@
-// Secrets and configs. What is in a secret is in no answer; what is in a config is shown by one route.
+// Secrets, configs and registry credentials. What is in a secret, and a password, is in no answer; what is in a config is shown by one route.
 import { appNameSchema, revisionSchema } from "@skerry/shared/model/ids.ts";
+import { registryNamed } from "@skerry/shared/model/image-name.ts";
+import { registryLoginSchema } from "@skerry/shared/model/registry-login.ts";
 import { MAX_VALUE_BYTES, valueNameSchema } from "@skerry/shared/model/value.ts";
 import * as z from "zod";
 import { MAX_VALUE_APPS } from "../../core/value-command.ts";
@@ -61,6 +63,45 @@ export const getConfigQuery = z.strictObject({ app: z.optional(appNameSchema) })
 /** `value`: base64. */
 export const configSchema = valueViewSchema.extend({ value: z.string() });
 export const removedValueSchema = z.object({ name: z.string() });
+
+/** However people write it: "https://index.docker.io/v1/" is docker.io. */
+export const registryParams = z.strictObject({
+  registry: z
+    .string()
+    .max(300)
+    .transform((text, context) => {
+      const name = registryNamed(text);
+      if (name === null) context.addIssue("a registry's host, with its port if it has one");
+      return name ?? "";
+    }),
+});
+export const setRegistryBodySchema = z.strictObject({
+  user: registryLoginSchema.shape.user,
+  password: registryLoginSchema.shape.password,
+  /** The apps whose images may be pulled by it; none: apps that are deployed by somebody who may deploy every app. Absent: as before. */
+  apps: z.optional(z.array(appNameSchema).max(MAX_VALUE_APPS)),
+});
+export const registrySetSchema = z.object({
+  registry: z.string(),
+  created: z.boolean(),
+  /** false: all was so already. */
+  changed: z.boolean(),
+  /** Apps whose images are pulled by it, as far as the caller may see them. */
+  usedBy: z.array(appNameSchema),
+});
+export type RegistrySet = z.infer<typeof registrySetSchema>;
+export const registryViewSchema = z.object({
+  registry: z.string(),
+  /** null: the key to it is lost. */
+  user: z.nullable(z.string()),
+  apps: z.array(appNameSchema),
+  setAtMs: z.number(),
+  setBy: z.string(),
+  usedBy: z.array(appNameSchema),
+});
+export type RegistryView = z.infer<typeof registryViewSchema>;
+export const registryListSchema = z.object({ items: z.array(registryViewSchema), seq: z.number().int() });
+export const removedRegistrySchema = z.object({ registry: z.string() });
 
 /** `left`: versions that no key of the ring opens. */
 export const rotatedSchema = z.object({ rewrapped: z.number().int(), left: z.number().int(), keys: z.number().int() });

@@ -40,6 +40,7 @@ import {
   stepSchema,
   wishSchema,
 } from "./rollout-rows.ts";
+import { storedValueSchema } from "./stored-value.ts";
 
 const wallMs = () => z.number();
 
@@ -138,6 +139,12 @@ export function loadAll(db: Database): LoadedWorld {
       rollouts: bodies(db, "rollout", rolloutSchema, NEWEST_ROLLOUTS_SQL),
       wishes: bodies(db, "wish", wishSchema, "SELECT body FROM wish ORDER BY key"),
       policies: bodies(db, "policy", policySchema, "SELECT body FROM policy ORDER BY name"),
+      registries: bodies(
+        db,
+        "registry credential",
+        storedValueSchema,
+        "SELECT body FROM value WHERE kind = 'registry' ORDER BY name",
+      ),
       gates: bodies(db, "gate", gateResultSchema, "SELECT body FROM gate ORDER BY workload"),
       observed: new Map(rows(db, "SELECT * FROM observed ORDER BY node").flatMap(toObserved)),
     };

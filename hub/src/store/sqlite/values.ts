@@ -1,31 +1,14 @@
 // Secrets and configs in rows: what is told of them apart from what is in them, which is sealed and read one at a time. A row that cannot be
 // read as it stands stops the reading in plain words: nothing is guessed about who may use what.
-import { appNameSchema } from "@skerry/shared/model/ids.ts";
-import {
-  type ValueRef,
-  valueKindSchema,
-  valueNameSchema,
-  valueRefSchema,
-  valueVersionSchema,
-} from "@skerry/shared/model/value.ts";
+import { type ValueRef, valueRefSchema } from "@skerry/shared/model/value.ts";
 import type { Database, Statement } from "better-sqlite3";
-import * as z from "zod/mini";
 import type { DurableChange } from "../../core/change.ts";
 import type { SealedContent, StoredValue } from "../../core/value.ts";
 import type { Store } from "../store.ts";
 import { json, parse } from "./load.ts";
+import { storedValueSchema } from "./stored-value.ts";
 
 export type ValueRows = Pick<Store, "values" | "sealedValue" | "valueKeys">;
-
-const storedValueSchema = z.object({
-  kind: valueKindSchema,
-  app: z.nullable(appNameSchema),
-  name: valueNameSchema,
-  apps: z.array(appNameSchema),
-  versions: z.array(
-    z.object({ version: valueVersionSchema, bytes: z.number(), madeAtMs: z.number(), madeBy: z.string() }),
-  ),
-});
 
 type Place = readonly [kind: string, app: string, name: string];
 const placeOf = ({ kind, app, name }: Pick<ValueRef, "kind" | "app" | "name">): Place => [kind, app ?? "", name];
