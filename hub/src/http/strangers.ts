@@ -3,10 +3,10 @@
 import type { Server, Socket } from "node:net";
 import type { Clock, Millis } from "@skerry/shared/runtime/clock.ts";
 
-/** About 64 KB each with TLS, 130 MB in all. As many as may wait for hello: a whole fleet's return goes through in turns of that. */
-export const MAX_STRANGERS = 2_000;
-/** Of them those of one address: a quarter, as of those that wait for hello. */
-export const MAX_STRANGERS_EACH = 500;
+/** About 64 KB each with TLS, 256 MB in all. Twice as many as may wait for hello: a fleet's return goes through in turns of that. */
+export const MAX_STRANGERS = 4_000;
+/** Of them those of one address: twice as many as may wait for hello. */
+export const MAX_STRANGERS_EACH = 1_000;
 /** Handshake and hello over a slow link, with losses. Until then the newer one is turned away, so that a fleet's return does not undo itself. */
 export const STRANGER_MS = 5_000;
 
@@ -53,8 +53,9 @@ export class Strangers {
   #admit(socket: Socket): boolean {
     const address = addressOf(socket);
     const own: Places = this.#from.get(address) ?? new Map();
-    if (own.size >= MAX_STRANGERS_EACH && !this.#makeRoom(own)) return false;
-    if (this.#all.size >= MAX_STRANGERS && !this.#makeRoom(this.#all)) return false;
+    // Among its own the newest counts: whoever shares an address with a flood comes through it.
+    if (own.size >= MAX_STRANGERS_EACH) this.#cutOldest(own, 0);
+    if (this.#all.size >= MAX_STRANGERS && !this.#cutOldest(this.#all, STRANGER_MS)) return false;
     const peer = peerOf(socket);
     const stranger = { socket, address, sinceMs: this.#clock.monotonicMs() };
     own.set(peer, stranger);
@@ -67,15 +68,15 @@ export class Strangers {
     return true;
   }
 
-  /** Cuts the one that has been a stranger for longest, if that is long. */
-  #makeRoom(places: Places): boolean {
-    for (const [peer, { socket, address, sinceMs }] of places) {
-      if (this.#clock.monotonicMs() - sinceMs < STRANGER_MS) return false;
-      this.#forget(address, peer);
-      socket.destroy();
-      return true;
-    }
-    return false;
+  /** false: none has been a stranger for so long. */
+  #cutOldest(places: Places, leastMs: number): boolean {
+    const [oldest] = places;
+    if (oldest === undefined) return false;
+    const [peer, { socket, address, sinceMs }] = oldest;
+    if (this.#clock.monotonicMs() - sinceMs < leastMs) return false;
+    this.#forget(address, peer);
+    socket.destroy();
+    return true;
   }
 
   #forget(address: string, peer: string): void {
