@@ -258,7 +258,8 @@ async function buildParts(
     logReaders: () => http.logs.size(),
     streamSockets: () => streams.sockets(),
   });
-  return { store, loop, link, http, streams, upgrades: attachUpgrade(http.app.server, link, streams), state };
+  const upgrades = attachUpgrade(http.app.server, link, streams, (socket) => http.strangers.known(socket));
+  return { store, loop, link, http, streams, upgrades, state };
 }
 
 /** In the order in which nothing is promised that is not kept: no new work, goodbyes, the last commit, the store. */

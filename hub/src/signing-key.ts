@@ -5,7 +5,7 @@ import { type PublicKey, publicKeySchema } from "@skerry/shared/model/ids.ts";
 import { readIfThere, writeDurably } from "@skerry/shared/runtime/durable-file.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
-import { PRIVATE_KEY_BYTES, publicKeyOf, signText } from "@skerry/shared/runtime/signature.ts";
+import { PRIVATE_KEY_BYTES, publicKeyOf, signer } from "@skerry/shared/runtime/signature.ts";
 import type { Store } from "./store/store.ts";
 
 export const SIGNING_KEY_FILE = "signing-key";
@@ -52,7 +52,7 @@ export function ensureSigningKey(
 /** For a private key that is one. */
 export const signingKey = (privateKey: string, file: string, outcome: SigningKey["outcome"]): SigningKey => ({
   publicKey: publicKeyOf(privateKey),
-  sign: (text) => signText(privateKey, text),
+  sign: signer(privateKey),
   file,
   outcome,
 });

@@ -1,208 +1,109 @@
-// A crowd of simulated nodes in a process of its own: each joins over HTTP, holds a real websocket, beats, accepts what it is given
-// and reports it as running. It speaks the protocol through the shared codec and runs no containers. Talks to the bench over IPC.
-
+// A crowd of simulated nodes in a process of its own: each joins over HTTP and holds a real websocket over TLS. Told to, it cuts all of
+// them at once and lets them come back. Talks to the bench over IPC.
 import { randomBytes } from "node:crypto";
-import { Agent, request } from "node:https";
-import { TLSSocket } from "node:tls";
-import type { Position, Workload } from "@skerry/shared/model/assignment.ts";
-import type { NodeFacts } from "@skerry/shared/model/node.ts";
-import { plainStatus } from "@skerry/shared/model/plain.ts";
-import type { WorkloadStatus } from "@skerry/shared/model/report.ts";
-import { tlsBinding } from "@skerry/shared/protocol/binding.ts";
-import { decodeToAgent, encodeToHub } from "@skerry/shared/protocol/codec.ts";
-import { helloText, type Signer } from "@skerry/shared/protocol/proof.ts";
-import type { ToHub } from "@skerry/shared/protocol/to-hub.ts";
-import { PROTOCOL_MINIMUM, PROTOCOL_VERSION } from "@skerry/shared/protocol/version.ts";
-import { publicKeyOf, signText } from "@skerry/shared/runtime/signature.ts";
-import WebSocket from "ws";
+import { Agent, request } from "node:http";
+import { readJoinToken } from "@skerry/shared/protocol/join-token.ts";
+import type { Signer } from "@skerry/shared/protocol/proof.ts";
+import { publicKeyOf } from "@skerry/shared/runtime/signature.ts";
+import { CrowdNode, dialHub, type HubDoor } from "./crowd-node.ts";
+import { facts } from "./crowd-words.ts";
 
-/** So many joins and dials under way at once: a fleet does not arrive in one millisecond. */
+/** So many joins and dials under way at once while the fleet is made. */
 const ARRIVING_AT_ONCE = 32;
 
 export type ToCrowd =
   | { readonly kind: "start"; readonly url: string; readonly token: string; readonly nodes: number }
+  | { readonly kind: "storm" }
   | { readonly kind: "bytes" };
 export type FromCrowd =
   | { readonly kind: "ready" }
   /** Sent once per node and assignment. */
   | { readonly kind: "accepted"; readonly node: number; readonly workloads: number; readonly revision: number }
+  | ({ readonly kind: "returned" } & Storm)
   | { readonly kind: "bytes"; readonly bytes: number }
   | { readonly kind: "failed"; readonly reason: string };
 
-// The bench trusts the hub that it has just started.
-const http = new Agent({ keepAlive: true, maxSockets: ARRIVING_AT_ONCE, rejectUnauthorized: false });
+/** From the cut to the first answered beat of the last node. `tries`: dials over all nodes. `actions`: what nodes were told to change. */
+export interface Storm {
+  readonly seconds: number;
+  readonly tries: number;
+  readonly actions: number;
+}
+
+const crowd: CrowdNode[] = [];
 /** Over all websockets, both directions. */
 const payload = { bytes: 0 };
 const tell = (message: FromCrowd): void => void process.send?.(message);
+const fail = (error: Error): void => tell({ kind: "failed", reason: error.stack ?? error.message });
 
 process.on("message", (message: ToCrowd) => {
-  if (message.kind === "bytes") return tell({ kind: "bytes", bytes: payload.bytes });
-  start(message).catch((error: Error) => tell({ kind: "failed", reason: error.stack ?? error.message }));
+  if (message.kind === "bytes") tell({ kind: "bytes", bytes: payload.bytes });
+  else if (message.kind === "storm") storm().then((result) => tell({ kind: "returned", ...result }), fail);
+  else start(message).catch(fail);
 });
 process.on("disconnect", () => process.exit(0));
 
 async function start({ url, token, nodes }: Extract<ToCrowd, { kind: "start" }>): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const pin = readJoinToken(token)?.pin ?? null;
+  if (pin === null) throw new Error("the token names no key of the hub: the crowd speaks TLS only");
+  const door: HubDoor = { host: hostname, port: Number(port), pins: [pin] };
   const numbers = Array.from({ length: nodes }, (_, index) => index + 1);
   const next = async (): Promise<void> => {
-    for (let number = numbers.shift(); number !== undefined; number = numbers.shift()) await arrive(url, token, number);
+    for (let number = numbers.shift(); number !== undefined; number = numbers.shift())
+      await arrive(door, token, number);
   };
   await Promise.all(Array.from({ length: ARRIVING_AT_ONCE }, next));
   tell({ kind: "ready" });
 }
 
-async function arrive(url: string, token: string, number: number): Promise<void> {
+async function storm(): Promise<Storm> {
+  const actionsOf = (): number => crowd.reduce((sum, { actions }) => sum + actions, 0);
+  const before = actionsOf();
+  const startedAt = performance.now();
+  for (const node of crowd) node.cut();
+  const tries = await Promise.all(crowd.map((node) => node.comeBack()));
+  const seconds = (performance.now() - startedAt) / 1_000;
+  return { seconds, tries: tries.reduce((sum, each) => sum + each, 0), actions: actionsOf() - before };
+}
+
+async function arrive(door: HubDoor, token: string, number: number): Promise<void> {
   const privateKey = randomBytes(32).toString("hex");
   const name = `crowd-${String(number).padStart(4, "0")}`;
-  const joined = await post(`${url}/v1/nodes/join`, token, {
-    publicKey: publicKeyOf(privateKey),
-    name,
-    labels: { crowd: "yes" },
-    facts: facts(name),
-  });
+  const body = { publicKey: publicKeyOf(privateKey), name, labels: { crowd: "yes" }, facts: facts(name) };
   // The hub's own answer.
-  const signer = JSON.parse(joined) as Signer;
-  await dial(url, signer, privateKey, number);
-}
-
-function dial(url: string, signer: Signer, privateKey: string, number: number): Promise<void> {
-  const options = { perMessageDeflate: false, rejectUnauthorized: false };
-  const socket = new WebSocket(`${url.replace(/^http/, "ws")}/v1/agent`, options);
-  let binding: string | null = null;
-  socket.on("upgrade", ({ socket: wire }) => {
-    if (wire instanceof TLSSocket) binding = tlsBinding(wire);
+  const { hubKey, ...signer } = JSON.parse(await join(door, token, number, body)) as Signer & { hubKey: string };
+  const node = new CrowdNode({
+    ...{ door, signer, privateKey, number },
+    // As the hub told it.
+    hubKey: hubKey as ReturnType<typeof publicKeyOf>,
+    onBytes: (bytes) => {
+      payload.bytes += bytes;
+    },
+    onAccepted: (workloads, revision) => tell({ kind: "accepted", node: number, workloads, revision }),
+    onLost: (reason) => tell({ kind: "failed", reason }),
   });
-  const send = (message: ToHub): void => {
-    const text = encodeToHub(message);
-    payload.bytes += Buffer.byteLength(text);
-    socket.send(text);
-  };
-  const held = new Map<string, Workload>();
-  let beats = 0;
-  let heart: NodeJS.Timeout | undefined;
-  const beatEvery = (periodMs: number): void => {
-    clearInterval(heart);
-    heart = setInterval(() => send({ type: "beat", n: ++beats }), periodMs);
-  };
-  const accepted = (position: Position, hash: Workload["specHash"]): void => {
-    send({ type: "accepted", position, hash });
-    send({ type: "report", report: reportOf(position, [...held.values()], false, number) });
-    const revision = Math.max(0, ...[...held.values()].map((workload) => workload.revision));
-    tell({ kind: "accepted", node: number, workloads: held.size, revision });
-  };
-  return new Promise((resolve, reject) => {
-    socket.on("error", reject);
-    socket.on("close", (code, reason) => {
-      clearInterval(heart);
-      tell({ kind: "failed", reason: `node ${number} was closed: ${code} ${reason.toString("utf8")}` });
-    });
-    socket.on("message", (data) => {
-      const text = data.toString();
-      payload.bytes += Buffer.byteLength(text);
-      const decoded = decodeToAgent(text);
-      if (!decoded.ok) return reject(new Error(decoded.error));
-      const message = decoded.value;
-      switch (message.type) {
-        case "challenge":
-          return send(hello(signer, signText(privateKey, helloText(signer, message.nonce, binding))));
-        case "welcome":
-          beatEvery(message.heartbeatMs);
-          if (message.mark !== null) send({ type: "marked", mark: message.mark });
-          send({ type: "report", report: reportOf({ epoch: 0, generation: 0 }, [], true, number) });
-          return resolve();
-        case "pace":
-          return beatEvery(message.heartbeatMs);
-        case "assign":
-          held.clear();
-          for (const workload of message.assignment.workloads) held.set(workload.id, workload);
-          return accepted(message.assignment.position, message.assignment.hash);
-        case "assign-delta":
-          for (const retired of message.delta.retired) held.delete(retired.id);
-          for (const workload of message.delta.setWorkloads) held.set(workload.id, workload);
-          return accepted(message.delta.position, message.delta.hash);
-        default:
-          return;
-      }
-    });
-  });
+  crowd.push(node);
+  await node.dial();
 }
 
-function hello({ node }: Signer, signature: string): ToHub {
-  return {
-    type: "hello",
-    protocol: PROTOCOL_VERSION,
-    protocolMinimum: PROTOCOL_MINIMUM,
-    node,
-    signature,
-    bootId: randomBytes(8).toString("hex"),
-    runId: randomBytes(8).toString("hex"),
-    agentVersion: "0.0.0-crowd",
-    have: null,
-    mark: null,
-  };
-}
-
-function reportOf(
-  observed: Position,
-  workloads: readonly Workload[],
-  whole: boolean,
-  number: number,
-): Extract<ToHub, { type: "report" }>["report"] {
-  return {
-    whole,
-    observed,
-    workloads: workloads.map(
-      (workload): WorkloadStatus => ({
-        id: workload.id,
-        revision: workload.revision,
-        specHash: workload.specHash,
-        state: { kind: "running", health: "none" },
-        forMs: 0,
-        containerId: `c${number}-${workload.id}-${workload.specHash.slice(0, 8)}`,
-        imageId: null,
-        restarts: 0,
-        ...plainStatus,
-        // Whatever it is given is good at once.
-        gate: { kind: "passed" },
-        gateFor: { specHash: workload.specHash, attempt: workload.changeOver.attempt },
-      }),
-    ),
-    gone: [],
-    facts: whole ? facts(`crowd-${String(number).padStart(4, "0")}`) : null,
-    figures: null,
-    ports: whole ? [] : null,
-    conditions: whole ? [] : null,
-  };
-}
-
-function facts(hostname: string): NodeFacts {
-  return {
-    hostname,
-    arch: "arm64",
-    os: "Debian GNU/Linux 12",
-    kernel: "6.6.31",
-    model: "Raspberry Pi 5 Model B Rev 1.0",
-    cores: 4,
-    memoryBytes: 4_294_967_296,
-    diskBytes: 32_000_000_000,
-    engineVersion: "20.10.24",
-    engineApiVersion: "1.41",
-    agentVersion: "0.0.0-crowd",
-    metered: false,
-  };
-}
-
-function post(url: string, token: string, body: unknown): Promise<string> {
+async function join(door: HubDoor, token: string, number: number, body: unknown): Promise<string> {
+  const socket = await dialHub(door, number);
+  const agent = new Agent();
+  agent.createConnection = () => socket;
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-    const call = request(url, { method: "POST", headers, agent: http }, (response) => {
+    const where = { host: door.host, port: door.port, path: "/v1/nodes/join", method: "POST" };
+    const call = request({ ...where, headers, agent }, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {
         text += chunk;
       });
       response.on("end", () => {
+        socket.destroy();
         if (response.statusCode !== undefined && response.statusCode < 300) resolve(text);
-        else reject(new Error(`${url}: ${response.statusCode} ${text}`));
+        else reject(new Error(`node ${number} could not join: ${response.statusCode} ${text}`));
       });
     });
     call.on("error", reject);

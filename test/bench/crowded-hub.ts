@@ -6,11 +6,12 @@ import { Fleet, FleetHub, joinToken } from "../lab/fleet.ts";
 import { Process } from "../lab/process.ts";
 import { freePort } from "../lab/registry.ts";
 import { until } from "../lab/wait.ts";
-import type { FromCrowd, ToCrowd } from "./crowd.ts";
+import type { FromCrowd, Storm, ToCrowd } from "./crowd.ts";
 import { round } from "./figures.ts";
 
-const ARRIVE_WITHIN_MS = 180_000;
+const ARRIVE_WITHIN_MS = 600_000;
 const ANSWER_WITHIN_MS = 10_000;
+const RETURN_WITHIN_MS = 600_000;
 
 export interface CrowdedHub extends AsyncDisposable {
   readonly fleet: Fleet;
@@ -21,6 +22,8 @@ export interface CrowdedHub extends AsyncDisposable {
   withRevision(revision: number, workloads: number): number;
   /** Payload bytes over all websockets so far, both directions. */
   bytes(): Promise<number>;
+  /** Cuts all nodes at once, and waits until they are back. */
+  storm(): Promise<Storm>;
 }
 
 export async function startCrowdedHub(nodes: number, say: (text: string) => void): Promise<CrowdedHub> {
@@ -54,6 +57,7 @@ export async function startCrowdedHub(nodes: number, say: (text: string) => void
     nodes,
     withRevision: heard.withRevision,
     bytes: () => heard.bytes(crowd),
+    storm: () => heard.storm(crowd),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
@@ -62,11 +66,13 @@ function listen(crowd: ReturnType<typeof fork>) {
   let ready = false;
   let failure: string | null = null;
   let counted: number | null = null;
+  let returned: Storm | null = null;
   const latest = new Map<number, { revision: number; workloads: number }>();
   crowd.on("message", (message: FromCrowd) => {
     if (message.kind === "ready") ready = true;
     else if (message.kind === "failed") failure ??= message.reason;
     else if (message.kind === "bytes") counted = message.bytes;
+    else if (message.kind === "returned") returned = message;
     else latest.set(message.node, message);
   });
   const check = (): void => {
@@ -86,6 +92,16 @@ function listen(crowd: ReturnType<typeof fork>) {
       from.send({ kind: "bytes" } satisfies ToCrowd);
       await until("the crowd says its bytes", () => counted !== null, ANSWER_WITHIN_MS, 5);
       return counted ?? 0;
+    },
+    async storm(from: ReturnType<typeof fork>): Promise<Storm> {
+      returned = null;
+      from.send({ kind: "storm" } satisfies ToCrowd);
+      const back = (): Storm | null => {
+        check();
+        return returned;
+      };
+      await until("all nodes are back", () => back() !== null, RETURN_WITHIN_MS, 50);
+      return back() ?? { seconds: Number.NaN, tries: 0, actions: 0 };
     },
   };
 }

@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   probes: async () => (await import("./probes.ts")).probes,
   rollout: async () => (await import("./rollout.ts")).rollout,
   hub: async () => (await import("./hub.ts")).hub,
+  storm: async () => (await import("./storm.ts")).storm,
 };
 
 const names = Object.keys(BENCHES).join(", ");

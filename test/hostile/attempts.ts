@@ -68,9 +68,9 @@ export const ATTEMPTS: readonly Attempt[] = [
     "H03",
     "A1",
     "10,000 idle connections; links that never say hello",
-    "All are cut off in seconds; others are served; one address holds at most 500 links without a hello",
+    "All are cut off in seconds; others are served; one address holds at most 1,000 connections that say nothing, and 500 links without a hello",
     partly(
-      "A stranger with many addresses can still hold the 13,000 connections that there are, for ten seconds at a time; that takes 64 KB of the hub's memory each, 830 MB in all.",
+      "A stranger with many addresses can still take the 4,000 places of those who have not said who they are, by dialling 800 times a second: each is lost after five seconds when somebody else comes. That takes 64 KB of the hub's memory each, 256 MB in all; nodes that are connected stay.",
       idle,
       frames,
     ),

@@ -18,6 +18,7 @@ const DOORS: readonly Door[] = [
     says: "People, scripts, the command line and machines that join. Too much is answered with a code of [api-errors](api-errors.md), and closed where it goes on.",
     files: [
       "hub/src/http/server.ts",
+      "hub/src/http/strangers.ts",
       "hub/src/http/auth.ts",
       "hub/src/http/refusals.ts",
       "hub/src/http/change-rate.ts",

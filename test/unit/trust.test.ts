@@ -20,6 +20,7 @@ import { helloText, streamText } from "@skerry/shared/protocol/proof.ts";
 import { publicKeyOf } from "@skerry/shared/runtime/signature.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { anIdentity } from "../contract/ledger-samples.ts";
+import { until } from "../lab/wait.ts";
 
 /** Of this test alone. */
 const KEY = `-----BEGIN PRIVATE KEY-----
@@ -121,6 +122,20 @@ describe("the hub's key", () => {
     expect(await heard).toBe("heard light");
     expect(connection.binding).toMatch(/^[0-9a-f]{64}$/);
     expect(connections[0]?.binding).toBe(connection.binding);
+    connection.close(1000, "");
+  });
+
+  test("[L374] frames of any length arrive whole and in order over TLS, whatever pieces they go in", async () => {
+    const { url, connections } = await hub();
+    const connection = await dialWebSocket(hubSockets(), { hubUrl: url, pins: [PIN] });
+    // Characters of three bytes, so that pieces end in the middle of some.
+    const frames = ["a", "€".repeat(100_000), "b", "x".repeat(16_000), "y".repeat(16_001), "€".repeat(300_000), "c"];
+    const heard: string[] = [];
+    connection.listen({ onFrame: (text) => heard.push(text), onClose: () => undefined });
+    await until("the hub has it", () => connections.length === 1, 5_000);
+    for (const frame of frames) connections[0]?.send(frame);
+    await until("all of them came", () => heard.length === frames.length, 5_000);
+    expect(heard.map((text, index) => text === frames[index])).toEqual(frames.map(() => true));
     connection.close(1000, "");
   });
 

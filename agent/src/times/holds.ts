@@ -1,8 +1,8 @@
 // Holds: leases by which workloads put their own updates off. Each workload that may hold has a folder of its own on the node, mounted
 // into its container; what it writes there is read with care, since anybody in the container may have written it. A lease counts from
 // when this process first saw that content, by the monotonic clock: a jump of the wall clock prolongs nothing.
-// `promises` is loaded at its first use: half a megabyte that a node without holds does not spend.
-import { constants, promises as files } from "node:fs";
+// `promises` is loaded at its first use: half a megabyte that a node without holds does not spend. Looking whether there are any must not use it.
+import { constants, promises as files, readdir } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";
 import type { Mount } from "@skerry/shared/model/container.ts";
@@ -127,14 +127,14 @@ async function removeFlat(folder: string): Promise<void> {
   await files.rmdir(folder);
 }
 
-async function namesIn(folder: string): Promise<readonly string[]> {
-  try {
-    const entries = await files.readdir(folder, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  } catch {
-    // Not there, or not to be read: nothing of it is tidied now.
-    return [];
-  }
+function namesIn(folder: string): Promise<readonly string[]> {
+  return new Promise((resolve) => {
+    readdir(folder, { withFileTypes: true }, (error, entries) => {
+      // Not there, or not to be read: nothing of it is tidied now.
+      if (error !== null) return resolve([]);
+      resolve(entries.filter((entry) => entry.isDirectory()).map(({ name }) => name));
+    });
+  });
 }
 
 /** Neither follows a link out of the folder, nor waits for a pipe, nor reads without end: a container wrote this. */

@@ -29,6 +29,7 @@ import type { Pace } from "./pace.ts";
 import { MAX_REFUSALS, Refusals } from "./refusals.ts";
 import { type About, type Route, type RouteName, routes } from "./routes.ts";
 import { errorSchema } from "./schemas/common.ts";
+import { Strangers } from "./strangers.ts";
 import { createWatch, type Watch } from "./watch.ts";
 
 /** A Compose file with its env files; the largest real ones are a tenth of it. */
@@ -84,6 +85,8 @@ export interface HttpServer {
   readonly watch: Watch;
   readonly logs: Logs;
   readonly metrics: Metrics;
+  /** Told by the agents' door whom it knows. */
+  readonly strangers: Strangers;
   /** A fresh code for the set-up link; null: there is a user. */
   beginSetUp(): string | null;
   /** Ends watches, finishes what is under way, closes. */
@@ -92,10 +95,11 @@ export interface HttpServer {
 
 export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   const refusedAudit = new RefusedAudit(deps);
+  const strangers = new Strangers(deps.clock);
   const app = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
-    serverFactory: (handler) => listener(deps, handler),
+    serverFactory: (handler) => listener(deps, strangers, handler),
     // Where a proxy on this machine ends TLS, who asks and over what is the proxy's word, and nobody else's.
     trustProxy:
       deps.hubKey.kind === "proxy" && ((address: string, hop: number) => hop < PROXIES && isLoopback(address)),
@@ -130,7 +134,7 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   app.decorateRequest("isAudited", false);
   const metrics = createMetrics(deps);
   const door = createDoor(deps);
-  addDoor(app, deps, door);
+  addDoor(app, deps, door, strangers);
   addAuditCheck(app);
   addObservers(app, deps, metrics);
   await app.register(swagger, openapiOptions(deps.version));
@@ -145,6 +149,7 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
     watch,
     logs,
     metrics,
+    strangers,
     beginSetUp: () => accounts.setUp.begin(),
     stop: async () => {
       watch.stop();
@@ -160,7 +165,7 @@ export async function createHttpServer(deps: HttpDeps): Promise<HttpServer> {
   };
 }
 
-function listener({ secure }: HttpDeps, handler: RequestListener): Server {
+function listener({ secure }: HttpDeps, strangers: Strangers, handler: RequestListener): Server {
   const options = {
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT_MS,
@@ -170,6 +175,7 @@ function listener({ secure }: HttpDeps, handler: RequestListener): Server {
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.setTimeout(SOCKET_IDLE_MS);
+  strangers.watch(server);
   return server;
 }
 
@@ -177,7 +183,7 @@ function listener({ secure }: HttpDeps, handler: RequestListener): Server {
  * Who is it, and may they: before anything of the body is read. Unknown addresses are told to the known only. A change is judged once more when
  * its body is there: it may have been on its way for half a minute, and a token that was removed meanwhile must not make itself another one.
  */
-function addDoor(app: FastifyInstance, deps: HttpDeps, door: Door): void {
+function addDoor(app: FastifyInstance, deps: HttpDeps, door: Door, strangers: Strangers): void {
   const refusals = new Refusals(deps.clock);
   app.addHook("onRequest", async (request, reply) => {
     request.startedMs = deps.clock.monotonicMs();
@@ -194,6 +200,7 @@ function addDoor(app: FastifyInstance, deps: HttpDeps, door: Door): void {
         retryAfterSeconds: Math.ceil(waitMs / 1_000),
       });
     }
+    strangers.known(request.raw.socket);
     door.authorise(request);
   });
   app.addHook("preHandler", async (request) => {

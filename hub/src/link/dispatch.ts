@@ -34,8 +34,9 @@ const NOTHING: Offer = { kind: "nothing" };
 
 /** After hello was handled. A position equal to ours was compared by content then: it is what we would send. */
 export function deliveryAt(world: World, node: NodeId, have: Have | null): Delivery {
-  const built = hashMatches(world, node, have) === true ? currentAssignment(world, node) : null;
-  return { have, base: built, underWay: null, held: null };
+  // Built once: that is most of what a hello costs.
+  const ours = have !== null && isAt(world, node, have) ? currentAssignment(world, node) : null;
+  return { have, base: ours?.hash === have?.hash ? ours : null, underWay: null, held: null };
 }
 
 export function nextOffer(world: World, node: NodeId, delivery: Delivery): Offer {
@@ -69,10 +70,14 @@ export function startOver(have: Have | null): Delivery {
 
 /** For `greeted`: the content that the node has at the World's position, against ours. */
 export function hashMatches(world: World, node: NodeId, have: Have | null): boolean | null {
-  const assigned = world.nodes.get(node)?.assigned;
-  if (assigned === undefined || have === null || comparePositions(have.position, assigned) !== 0) return null;
+  if (have === null || !isAt(world, node, have)) return null;
   return currentAssignment(world, node)?.hash === have.hash;
 }
+
+const isAt = (world: World, node: NodeId, { position }: Have): boolean => {
+  const assigned = world.nodes.get(node)?.assigned;
+  return assigned !== undefined && comparePositions(position, assigned) === 0;
+};
 
 function currentAssignment(world: World, node: NodeId): Assignment | null {
   const built = buildAssignment(world, node);

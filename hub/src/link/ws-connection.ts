@@ -25,6 +25,13 @@ const MAX_BUFFERED_CHUNKS = 4_096;
 const MAX_REASON_BYTES = 123;
 /** After our close frame: how long to wait for the peer's before the socket is cut. */
 const CLOSE_TIMEOUT_MS = 5_000;
+/**
+ * Node's TLS encrypts what it is given at once, and keeps as much memory for that connection for good: an assignment of 20 workloads would hold
+ * 130 KB of each node's connection. A record of TLS has at most 16 KiB.
+ */
+const TLS_PIECE_BYTES = 16_000;
+/** The encoding that Node's sockets name for bytes; its types do not know it. */
+const OF_BYTES = "buffer" as BufferEncoding;
 /** Not a status of our own: RFC 6455 for "a kind of data that cannot be accepted". */
 const UNSUPPORTED_DATA = 1003;
 
@@ -35,11 +42,15 @@ export interface Upgrades {
   close(): void;
 }
 
-/** Answers upgrades on `AGENT_PATH`, and on the one of streams for whom the hub has asked; every other upgrade is refused with 404. */
+/**
+ * Answers upgrades on `AGENT_PATH`, and on the one of streams for whom the hub has asked; every other upgrade is refused with 404. `onKnown`: the
+ * node at the other end has shown who it is.
+ */
 export function attachUpgrade(
   server: Server,
   link: Pick<LinkServer, "attach" | "isFull">,
   streams: Pick<NodeStreams, "admit" | "attach"> | null = null,
+  onKnown: (socket: Socket) => void = () => undefined,
 ): Upgrades {
   // The types of ws lag behind it: `maxFragments` and `maxBufferedChunks` came with the security fix of 8.21, `closeTimeout` with 8.19.
   const options: ConstructorParameters<typeof WebSocketServer>[0] & {
@@ -63,8 +74,13 @@ export function attachUpgrade(
       // Before the handshake: one that is refused later could still send until it is closed.
       const from = request.socket.remoteAddress ?? "unknown";
       if (link.isFull(from)) return refuse(socket, "503 Service Unavailable");
+      if (socket instanceof TLSSocket) writeInPieces(socket);
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        const trust = holdToHello(socket, head, webSocket);
+        const letGo = holdToHello(socket, head, webSocket);
+        const trust = (): void => {
+          letGo();
+          onKnown(request.socket);
+        };
         const binding = bindingOf(request.socket);
         const bound = binding === null ? {} : { binding };
         link.attach({ ...wsConnection(webSocket), trust, ...bound }, from);
@@ -74,6 +90,7 @@ export function attachUpgrade(
       // Before the handshake, and with the same answer whatever was wrong.
       const node = streams?.admit(request.headers, bindingOf(request.socket)) ?? null;
       if (node === null) return refuse(socket, "403 Forbidden");
+      onKnown(request.socket);
       streamSockets.handleUpgrade(request, socket, head, (webSocket) => streams?.attach(node, webSocket));
     },
   };
@@ -105,6 +122,21 @@ function holdToHello(socket: Duplex, head: Buffer, webSocket: WebSocket): () => 
   };
   socket.on("data", count);
   return () => void socket.off("data", count);
+}
+
+/** The next piece is encrypted when the system has taken the last one. What is buffered counts and orders as before. */
+function writeInPieces(socket: TLSSocket): void {
+  const writeOne = socket._write.bind(socket);
+  const write = (bytes: Buffer, done: (error?: Error | null) => void): void => {
+    writeOne(bytes.subarray(0, TLS_PIECE_BYTES), OF_BYTES, (error) => {
+      if (error || bytes.length <= TLS_PIECE_BYTES) done(error);
+      else write(bytes.subarray(TLS_PIECE_BYTES), done);
+    });
+  };
+  const _write: TLSSocket["_write"] = (chunk: Buffer | string, encoding, done) =>
+    write(typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk, done);
+  // Several waiting chunks would be taken together by the second.
+  Object.assign(socket, { _write, _writev: null });
 }
 
 /** Where this hub ends TLS itself. */

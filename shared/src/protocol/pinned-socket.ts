@@ -17,6 +17,8 @@ export interface PinnedAddress {
   readonly host: string;
   readonly port: number;
   readonly pins: readonly string[];
+  /** Of this machine; absent: the system chooses. */
+  readonly localAddress?: string;
 }
 
 export interface PinnedSocket {
@@ -33,13 +35,14 @@ export const pinnedContext = (): SecureContext => tls().createSecureContext({ ca
 
 /** Rejects with WrongKeyError or what the system says, and then leaves nothing open. */
 export function connectPinned(
-  { host, port, pins }: PinnedAddress,
+  { host, port, pins, localAddress }: PinnedAddress,
   secureContext: SecureContext,
   deadlineMs: number,
 ): Promise<PinnedSocket> {
   const isName = process.getBuiltinModule("node:net").isIP(host) === 0;
   const socket = tls().connect({
     ...{ host, port, secureContext },
+    ...(localAddress === undefined ? {} : { localAddress }),
     ...(isName ? { servername: host } : {}),
     minVersion: "TLSv1.3",
     // The pin is checked below, by us; that the server holds the key is proven by the handshake itself.

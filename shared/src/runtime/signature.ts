@@ -18,8 +18,12 @@ export function publicKeyOf(privateKey: string): PublicKey {
 }
 
 /** 128 hex digits. Throws RangeError for a private key that is none. */
-export function signText(privateKey: string, text: string): string {
-  return sign(null, Buffer.from(text, "utf8"), privateKeyOf(privateKey)).toString("hex");
+export const signText = (privateKey: string, text: string): string => signer(privateKey)(text);
+
+/** For who signs often: the key is read once. */
+export function signer(privateKey: string): (text: string) => string {
+  const key = privateKeyOf(privateKey);
+  return (text) => sign(null, Buffer.from(text, "utf8"), key).toString("hex");
 }
 
 /** false also for a signature or a key that is none. */

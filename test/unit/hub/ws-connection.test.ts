@@ -21,15 +21,15 @@ let upgrades: Upgrades;
 let attached: Attached[];
 let url: string;
 let full: boolean;
+let known: unknown[];
 
 beforeEach(async () => {
   attached = [];
   server = createServer((_request, response) => response.end("http"));
   full = false;
-  upgrades = attachUpgrade(server, {
-    attach: (connection) => attached.push(listenTo(connection)),
-    isFull: () => full,
-  });
+  const link = { attach: (connection: Connection) => void attached.push(listenTo(connection)), isFull: () => full };
+  known = [];
+  upgrades = attachUpgrade(server, link, null, ({ remotePort }) => known.push(remotePort));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   // A TCP server's address is an AddressInfo.
@@ -186,5 +186,14 @@ test("[L63] bytes that are no websocket do not disturb the server", async () => 
   await ended;
   const socket = await open();
   expect(attached).toHaveLength(1);
+  socket.terminate();
+});
+
+test("[L373] a connection is told to be known when its node has shown who it is, and not before", async () => {
+  const socket = await open();
+  await until("it is attached", () => attached.length === 1, 5_000);
+  expect(known).toEqual([]);
+  only().connection.trust?.();
+  expect(known).toEqual([expect.any(Number)]);
   socket.terminate();
 });
