@@ -70,6 +70,7 @@ export const AGENT_BUNDLE: BuildOptions = {
     ...common.alias,
     https: join(ROOT, "deploy", "lazy-https.cjs"),
     tls: join(ROOT, "deploy", "lazy-tls.cjs"),
+    ws: join(ROOT, "deploy", "ws-client.cjs"),
     zlib: join(ROOT, "deploy", "lazy-zlib.cjs"),
     debug: join(ROOT, "deploy", "no-debug.cjs"),
     // Only as our own source names it: systeminformation calls it without the prefix, and needs more of it.
