@@ -295,7 +295,9 @@ class Loop implements Reconciler {
       this.#health.answered();
       const ends = await this.#ends.read(look.observed.own, this.#journal.memory(), this.#lanes.inWork());
       this.#ends.looked();
-      if (this.#parts.values !== undefined) await this.#parts.values.look(desired, look.observed.own);
+      if (this.#parts.values !== undefined) {
+        await this.#parts.values.look(desired, look.observed.own, () => this.#journal.desired());
+      }
       return { ...look, desired, inFlight, ends };
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;

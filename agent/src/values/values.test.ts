@@ -109,6 +109,8 @@ const seal = (values: Values, to: ValueRef, text = CANARY): string =>
   ) ?? "";
 const signed = (to: ValueRef, box: string): string => signText(HUB_KEY, valueText(identity, to, box));
 const take = (values: Values, to: ValueRef, box = seal(values, to)): void => values.take(to, box, signed(to, box));
+const look = (values: Values, desired: Assignment | null, own: Parameters<Values["look"]>[1] = []): Promise<void> =>
+  values.look(desired, own, () => desired);
 const rest = (): readonly string[] =>
   existsSync(join(root, "data/values")) ? readdirSync(join(root, "data/values")) : [];
 const clear = (): readonly string[] =>
@@ -125,6 +127,35 @@ describe("secrets and configs on a node", () => {
     take(values, ref("a"));
     expect(values.lacking(assignment(one))).toEqual([ref("b")]);
     expect(start().lacking(assignment(one))).toEqual([ref("b")]);
+  });
+
+  test("[K260] what comes while a look is under way, for an assignment that came then too, stays", async () => {
+    const [held, next] = [assignment(workload("1", [ref("a")])), assignment(workload("2", [ref("b")]))];
+    let now = held;
+    const values: Values = start(async (folder) => {
+      if (now === held) take(values, ref("b"));
+      now = next;
+      return await memory(folder);
+    });
+    take(values, ref("a"));
+    await values.look(held, [], () => now);
+    expect([values.lacking(next), values.lacking(held)]).toEqual([[], []]);
+    await values.look(next, [], () => now);
+    expect([values.lacking(next), values.lacking(held)]).toEqual([[], [ref("a")]]);
+  });
+
+  test("[N260] why its file cannot be made is the reason that its container is not", async () => {
+    const values = start(async (folder) => {
+      mkdirSync(join(folder, ".."), { recursive: true });
+      // What stands in the folder's place takes no file, for root neither.
+      writeFileSync(folder, "");
+      return null;
+    });
+    take(values, ref("a"));
+    const one = workload("1", [ref("a")]);
+    await expect(values.mountsFor(one)).rejects.toThrow(/secret db could not be put into memory at .*(ENOTDIR|EEXIST)/);
+    await look(values, assignment(one));
+    expect(said.join()).toContain("files of a container are not there");
   });
 
   test("[G260] (H21) at rest it is sealed, for the owner's eyes, and the disk with another key opens nothing", async () => {
@@ -171,7 +202,7 @@ describe("secrets and configs on a node", () => {
     // The same container again, by a restarted agent, is left alone.
     const before = statSync(sources[0] ?? "").ino;
     const again = start();
-    await again.look(assignment(one), []);
+    await look(again, assignment(one));
     expect(statSync(sources[0] ?? "").ino).toBe(before);
   });
 
@@ -182,7 +213,7 @@ describe("secrets and configs on a node", () => {
     const [mount] = await values.mountsFor(old);
     rmSync(join(root, "run"), { recursive: true });
     const rebooted = start();
-    await rebooted.look(assignment(next), [{ workload: old.id, specHash: old.specHash }]);
+    await look(rebooted, assignment(next), [{ workload: old.id, specHash: old.specHash }]);
     expect(mount?.kind === "bind" ? readFileSync(mount.source, "utf8") : "").toBe(CANARY);
   });
 
@@ -191,10 +222,10 @@ describe("secrets and configs on a node", () => {
     const one = workload("1", [ref("a")]);
     take(values, ref("a"));
     await values.mountsFor(one);
-    await values.look(null, []);
-    await values.look(assignment(), [{ workload: one.id, specHash: one.specHash }]);
+    await look(values, null);
+    await look(values, assignment(), [{ workload: one.id, specHash: one.specHash }]);
     expect([rest().length, clear().length > 1]).toEqual([2, true]);
-    await values.look(assignment(), []);
+    await look(values, assignment());
     expect(rest()).toEqual([]);
     expect(clear().filter((name) => name.includes("/"))).toEqual([]);
     expect(values.lacking(assignment(one))).toEqual([ref("a")]);
@@ -204,7 +235,7 @@ describe("secrets and configs on a node", () => {
     const values = start(async () => "it is on a disk");
     const one = workload("1", [ref("a")]);
     take(values, ref("a"));
-    await values.look(assignment(one), []);
+    await look(values, assignment(one));
     expect(values.here().trouble).toContain("run the agent as root, or with a --run-dir on a tmpfs");
     await expect(values.mountsFor(one)).rejects.toThrow("not written to a disk");
     expect(clear()).toEqual([]);
@@ -226,14 +257,14 @@ describe("secrets and configs on a node", () => {
     expect(after.lacking(assignment(one)).map(valueKey).sort()).toEqual(all);
     rmSync(join(root, "run"), { recursive: true });
     const rebooted = start(memory, "cd".repeat(32));
-    await rebooted.look(assignment(one), []);
+    await look(rebooted, assignment(one));
     expect(content()).toEqual([CANARY, CANARY]);
     take(rebooted, ref("a"));
     expect([former.length, rebooted.lacking(assignment(one))]).toEqual([1, [ref("b", "key")]]);
     take(rebooted, ref("b", "key"));
     expect([former, rebooted.lacking(assignment(one))]).toEqual([[], []]);
     rmSync(join(root, "run"), { recursive: true });
-    await start(memory, "cd".repeat(32)).look(assignment(one), []);
+    await look(start(memory, "cd".repeat(32)), assignment(one));
     expect(content()).toEqual([CANARY, CANARY]);
   });
 
@@ -264,7 +295,7 @@ describe("secrets and configs on a node", () => {
   test("[N350] a former key is forgotten without values, too, and kept when that could not be written", async () => {
     const values = start();
     former = ["ef".repeat(32)];
-    await values.look(assignment(), []);
+    await look(values, assignment());
     expect(former).toEqual([]);
   });
 
@@ -303,7 +334,7 @@ describe("secrets and configs on a node", () => {
 
   test("[N265] a node without any writes nothing and keeps no folder", async () => {
     const values = start();
-    await values.look(assignment(workload("1", [])), []);
+    await look(values, assignment(workload("1", [])));
     expect([existsSync(join(root, "data")), existsSync(join(root, "run"))]).toEqual([false, false]);
   });
 });
@@ -328,13 +359,13 @@ describe("registry credentials", () => {
     const ref = credential("1");
     expect(values.lacking(wanting(ref))).toEqual([ref]);
     take(values, ref, seal(values, ref, registryLoginText(login)));
-    await values.look(wanting(ref), []);
+    await look(values, wanting(ref));
     expect([values.lacking(wanting(ref)), values.registryLogin(ref)]).toEqual([[], login]);
     expect(filesWith([CANARY], root)).toEqual([]);
     // Files alone have a place in memory.
     expect(clear()).toEqual([]);
     const again = start();
-    await again.look(wanting(ref), []);
+    await look(again, wanting(ref));
     expect(again.registryLogin(ref)).toEqual(login);
     expect(said.some((line) => showsIn(CANARY, line))).toBe(false);
   });
@@ -343,9 +374,9 @@ describe("registry credentials", () => {
     const values = start();
     const [first, second] = [credential("1"), credential("2")];
     take(values, first, seal(values, first, registryLoginText(login)));
-    await values.look(null, []);
+    await look(values, null);
     expect(values.registryLogin(first)).toEqual(login);
-    await values.look(wanting(second), []);
+    await look(values, wanting(second));
     expect([values.registryLogin(first), values.lacking(wanting(second))]).toEqual([null, [second]]);
     expect(rest()).toEqual([]);
   });

@@ -79,16 +79,19 @@ export class Values {
     return { here: this.#keysHere(), refused: this.#refused, trouble: this.#trouble?.words ?? null };
   }
 
-  /** Before each plan: files of containers that stand are there again, and what nobody needs goes. */
-  async look(desired: Assignment | null, own: readonly OwnMount[]): Promise<void> {
-    const wanted = mountsWanted(desired);
+  /**
+   * Before each plan: files of containers that stand are there again, and what nobody needs goes. `desired`: what is planned for, with `own` as it
+   * was seen. `now`: what is desired meanwhile, and may have had its values already.
+   */
+  async look(desired: Assignment | null, own: readonly OwnMount[], now: () => Assignment | null): Promise<void> {
     this.#forgetKeys();
-    if (wanted.size === 0 && this.#rest.isEmpty) return;
+    const isWanted = mountsWanted(desired).size > 0;
+    if (!isWanted && this.#rest.isEmpty) return;
     // Registry credentials are no files: they need no place.
-    const isPlace = wanted.size + this.#rest.mounts.size > 0 && (await this.#haveFolder());
+    const isPlace = (isWanted || this.#rest.mounts.size > 0) && (await this.#haveFolder());
+    if (isPlace) for (const mount of this.#rest.mounts.values()) this.#remakeFiles(mount);
     try {
-      if (isPlace) for (const mount of this.#rest.mounts.values()) this.#makeFiles(mount);
-      if (desired !== null) this.#tidy(desired, wanted, own);
+      if (desired !== null) this.#tidy([desired, now() ?? desired], own);
     } catch (error) {
       // A disk that cannot be written: what stands there stays, and is looked at again.
       this.#parts.log.warn("secrets and configs could not be tidied", {
@@ -224,13 +227,25 @@ export class Values {
     return join(this.#folder, mountName(workload, specHash), String(at));
   }
 
-  /** Those that are not there. One that is there is left alone: its container holds it. */
+  /** Those that are not there. One that is there is left alone: its container holds it. Throws with a plain sentence. */
   #makeFiles(mount: ValueMount): void {
     for (const [at, file] of mount.files.entries()) {
       const path = this.#pathOf(mount, at);
       if (existsSync(path)) continue;
       const content = this.#opened(file.value);
       if (content !== null) this.#writeFile(path, file, content);
+    }
+  }
+
+  #remakeFiles(mount: ValueMount): void {
+    try {
+      this.#makeFiles(mount);
+    } catch (error) {
+      // Said for each look, as long as it is so: the container cannot start without.
+      this.#parts.log.warn("files of a container are not there", {
+        workload: mount.workload,
+        reason: error instanceof Error ? error.message : String(error),
+      });
     }
   }
 
@@ -248,7 +263,7 @@ export class Values {
   }
 
   /** Whole, with its owner and mode, before it has its name. */
-  #writeFile(path: string, { mode, uid, gid }: ContainerFile, content: Buffer): void {
+  #writeFile(path: string, { value, mode, uid, gid }: ContainerFile, content: Buffer): void {
     const temporary = `${path}.new`;
     try {
       mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
@@ -258,15 +273,17 @@ export class Values {
       chmodSync(temporary, mode);
       renameSync(temporary, path);
     } catch (error) {
-      this.#parts.log.warn("a value could not be put into memory", {
-        reason: error instanceof Error ? error.message : String(error),
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`${valueWords(value)} could not be put into memory at ${this.#folder} (${why})`, {
+        cause: error,
       });
     } finally {
       content.fill(0);
     }
   }
 
-  #tidy(desired: Assignment, wanted: ReadonlyMap<string, ValueMount>, own: readonly OwnMount[]): void {
+  #tidy(desired: readonly Assignment[], own: readonly OwnMount[]): void {
+    const wanted = new Map(desired.flatMap((one) => [...mountsWanted(one)]));
     const kept = new Set([...wanted.keys(), ...own.map(({ workload, specHash }) => mountName(workload, specHash))]);
     for (const name of [...this.#rest.mounts.keys()]) {
       if (kept.has(name)) continue;
@@ -274,7 +291,7 @@ export class Values {
       this.#rest.dropMount(name);
     }
     const files = [...wanted.values(), ...this.#rest.mounts.values()].flatMap((mount) => mount.files);
-    const needed = new Set([...files.map(({ value }) => value), ...registriesWanted(desired)].map(valueKey));
+    const needed = new Set([...files.map(({ value }) => value), ...desired.flatMap(registriesWanted)].map(valueKey));
     for (const ref of this.#rest.refs()) {
       if (needed.has(valueKey(ref))) continue;
       this.#rest.drop(ref);
