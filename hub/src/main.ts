@@ -211,7 +211,11 @@ async function buildParts(
     publicKey: (node) => store.publicKey(node),
     revokedKeys: (node) => store.revokedKeysOf(node),
     sign: keys.signing.sign,
-    values: giveValues({ ...{ world, contents, random, log, publicKeys }, sign: keys.signing.sign }),
+    values: giveValues({
+      ...{ world, contents, random, log, publicKeys },
+      sign: keys.signing.sign,
+      note: (node, value) => store.saveGiven(node, value),
+    }),
     hubVersion: SKERRY_VERSION,
     pins: () => pinsOf(front),
     onPinsKept: (node, pins) => book.note(node, pins),

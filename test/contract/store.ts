@@ -692,6 +692,27 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     },
   );
 
+  contract("[A342] what a node was given is kept by name, once each, as long as the node is there", (store, under) => {
+    store.commit(
+      commit([
+        { kind: "node-set", node: node(1) },
+        { kind: "node-set", node: node(2) },
+      ]),
+    );
+    const [db, own] = [
+      { kind: "secret", app: null, name: "db" },
+      { kind: "config", app: appName("shop"), name: "ui" },
+    ] as const;
+    for (const value of [db, own, db]) store.saveGiven(node(1).id, value);
+    store.saveGiven(node(2).id, db);
+    store.saveGiven("n00000000000000ff" as NodeId, db);
+    const after = under.crash(store);
+    expect(after.givenTo(node(1).id)).toEqual([own, db]);
+    after.commit(commit([{ kind: "node-removed", node: node(1).id }]));
+    expect([after.givenTo(node(1).id), after.givenTo(node(2).id)]).toEqual([[], [db]]);
+    expect(after.givenTo("n00000000000000ff" as NodeId)).toEqual([]);
+  });
+
   contract("[S261] a content is wrapped anew without being touched", (store, under) => {
     store.commit(commit([{ kind: "value-set", value: value("db", "a"), sealed: sealed("a") }]));
     store.commit(commit([{ kind: "value-rewrapped", ref: ref("db", "a"), key: "new", wrapped: "other" }]));

@@ -703,7 +703,7 @@ test("[U341] a token that asks for approval says so, and a revocation names the 
   expect(createdText(token, "http://hub:7443")).toContain("wait for: skerry node approve NODE");
   const revoked = revokedNodeSchema.parse({
     ...{ node: { id: "n0000000000000007", name: "van-7" }, dryRun: false, workloads: 2, moves: [] },
-    ...{ volumesKept: ["shop_d"], secrets: ["db-password"], seq: 4 },
+    ...{ volumesKept: ["shop_d"], secrets: ["db-password"], moreSecrets: 0, seq: 4 },
   });
   const text = revokedText(revoked, null);
   expect(text).toContain("van-7 is revoked: its key opens nothing any more");

@@ -1,14 +1,17 @@
 // Which secrets a node has had, for whoever revokes it: they are to be changed. Pure. The one place where that list comes from.
 import type { NodeId } from "@skerry/shared/model/ids.ts";
 import { valueWords } from "@skerry/shared/model/value-names.ts";
-import { valuesOfNode } from "./value.ts";
+import { byText } from "./lookup.ts";
+import { type ValueId, valuesOfNode } from "./value.ts";
 import type { World } from "./world.ts";
 
-/** Names, sorted, those of an app as APP/NAME, passwords of registries as "registry credential HOST": what its present assignment names. Ask before the node is removed. */
-export function secretsHeldBy(world: World, node: NodeId): readonly string[] {
-  const secrets = [...valuesOfNode(world, node).values()].filter(({ kind }) => kind !== "config");
-  const named = secrets.map((ref) =>
-    ref.kind === "registry" ? valueWords(ref) : ref.app === null ? ref.name : `${ref.app}/${ref.name}`,
-  );
-  return [...new Set(named)].sort();
+/** Secrets and passwords of registries, each once, by name: `given` ever, and those that its assignment names now. Ask before the node is removed. */
+export function secretsHeldBy(world: World, node: NodeId, given: readonly ValueId[]): readonly ValueId[] {
+  const all = [...given, ...valuesOfNode(world, node).values()].filter(({ kind }) => kind !== "config");
+  const held = new Map(all.map(({ kind, app, name }) => [secretName({ kind, app, name }), { kind, app, name }]));
+  return [...held].sort(([a], [b]) => byText(a, b)).map(([, value]) => value);
 }
+
+/** "db"; of an app's own "shop/db"; "registry credential HOST". */
+export const secretName = (value: ValueId): string =>
+  value.kind === "registry" ? valueWords(value) : value.app === null ? value.name : `${value.app}/${value.name}`;

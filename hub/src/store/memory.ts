@@ -77,6 +77,8 @@ interface MemoryContent {
   readonly sessionUses: Map<string, number>;
   readonly values: Map<string, StoredValue>;
   readonly sealed: Map<string, { readonly ref: ValueRef; readonly sealed: SealedContent }>;
+  /** By node, and by `kind app name`. */
+  readonly given: Map<NodeId, Map<string, ValueId>>;
   readonly observed: Map<NodeId, readonly WorkloadStatus[]>;
   /** What a power cut goes back to. */
   readonly observedDurable: Map<NodeId, readonly WorkloadStatus[]>;
@@ -116,6 +118,7 @@ export function createMemoryDisk(first: { readonly installation: InstallationId;
     sessionUses: new Map(),
     values: new Map(),
     sealed: new Map(),
+    given: new Map(),
     observed: new Map(),
     observedDurable: new Map(),
     settings: new Map(),
@@ -172,6 +175,13 @@ export function openMemoryStore(disk: MemoryDisk, limits: StoreLimits = STORE_LI
     saveSessionUse(id, atMs) {
       disk.refuse?.();
       if (content.sessions.has(id)) content.sessionUses.set(id, atMs);
+    },
+    saveGiven(node, value) {
+      disk.refuse?.();
+      if (!content.nodes.has(node)) return;
+      const given = content.given.get(node) ?? new Map<string, ValueId>();
+      const { kind, app, name } = value;
+      content.given.set(node, given.set(`${kind} ${app ?? ""} ${name}`, { kind, app, name }));
     },
     ...historyOf(content),
     audit: (query) => auditPage(content, query, limits),
@@ -373,6 +383,7 @@ function removeNode(content: MemoryContent, node: NodeId): void {
   content.keys.delete(node);
   content.eventsStored.delete(node);
   content.observed.delete(node);
+  content.given.delete(node);
 }
 
 function addEvent(content: MemoryContent, wallMs: number, subject: EventSubject, event: EventRow["event"]): void {
@@ -481,6 +492,7 @@ type History = Pick<
   | "values"
   | "sealedValue"
   | "valueKeys"
+  | "givenTo"
   | "idempotent"
 >;
 
@@ -532,6 +544,7 @@ function historyOf(content: MemoryContent): History {
     values: () => sortedValues(content.values),
     sealedValue: (ref) => content.sealed.get(valueKey(ref))?.sealed ?? null,
     valueKeys: () => sortedValues(content.sealed).map(({ ref, sealed: { key, wrapped } }) => ({ ref, key, wrapped })),
+    givenTo: (node) => sortedValues(content.given.get(node) ?? new Map<string, ValueId>()),
     idempotent: (key) => content.idempotent.get(key) ?? null,
   };
 }

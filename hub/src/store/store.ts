@@ -10,7 +10,7 @@ import type { ApiToken, DurableChange, HubEvent, JoinToken, RevokedKey } from ".
 import type { Role } from "../core/permission.ts";
 import type { Rollout } from "../core/rollout-state.ts";
 import type { Session, User } from "../core/user.ts";
-import type { SealedContent, StoredValue } from "../core/value.ts";
+import type { SealedContent, StoredValue, ValueId } from "../core/value.ts";
 import type { AuditEntry, AuditLink, AuditRecord } from "./audit-chain.ts";
 
 export interface Commit {
@@ -153,6 +153,10 @@ export interface Store {
   sealedValue(ref: ValueRef): SealedContent | null;
   /** Of every version that is kept, the key of the ring that it is under. */
   valueKeys(): readonly { readonly ref: ValueRef; readonly key: string; readonly wrapped: string }[];
+  /** What this node was ever given of values, by kind, app and name. */
+  givenTo(node: NodeId): readonly ValueId[];
+  /** Durable when it returns, and costs nothing when it was noted before. Nothing happens when there is no such node. */
+  saveGiven(node: NodeId, value: ValueId): void;
   idempotent(key: string): { readonly requestHash: string; readonly status: number; readonly body: string } | null;
   /** Small named values: the admin token's hash and the like. Durable when set returns. */
   setting(name: string): string | null;

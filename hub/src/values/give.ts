@@ -13,6 +13,7 @@ import { isSignedBy } from "@skerry/shared/runtime/signature.ts";
 import { valuesOfNode } from "../core/value.ts";
 import type { World } from "../core/world.ts";
 import { KeyringError } from "../keyring/keyring.ts";
+import { StoreError } from "../store/store.ts";
 import type { Contents } from "./contents.ts";
 
 export interface GiveParts {
@@ -22,6 +23,8 @@ export interface GiveParts {
   readonly publicKeys: (node: NodeId) => readonly PublicKey[];
   /** By the hub's signing key. */
   readonly sign: (text: string) => string;
+  /** Durable before it goes out; throws StoreError. */
+  readonly note: (node: NodeId, value: ValueRef) => void;
   readonly random: Random;
   readonly log: Log;
 }
@@ -46,23 +49,30 @@ export function giveValues(parts: GiveParts): GiveValues {
 
 const refused = (ref: ValueRef, reason: string): ToAgent => ({ type: "value-refused", ref, reason });
 
-function given(
-  { world, contents, sign, random, log }: GiveParts,
-  node: NodeId,
-  ref: ValueRef,
-  boxKey: string,
-): ToAgent {
+function given(parts: GiveParts, node: NodeId, ref: ValueRef, boxKey: string): ToAgent {
+  const { world, contents, sign, random, log } = parts;
   try {
     const content = contents.read(ref);
     if (content === null) return refused(ref, "the hub does not keep this version any more: apply the app again");
     const box = sealBox(boxKey, boxContext(world.installation, node, ref), content, random);
     content.fill(0);
     if (box === null) return refused(ref, "nothing can be sealed for this node's key");
+    noteGiven(parts, node, ref);
     const signer = { installation: world.installation, node };
     return { type: "value", ref, box, signature: sign(valueText(signer, ref, box)) };
   } catch (error) {
     if (!(error instanceof KeyringError)) throw error;
     log.error("a value cannot be given to a node", { node, value: valueWords(ref), reason: error.message });
     return refused(ref, "the hub has lost the key to it: put back its file secret-keys, or set it again");
+  }
+}
+
+/** A hub whose disk is full still gives nodes what they need to run: what is missing in the list then is said in the log. */
+function noteGiven({ note, log }: GiveParts, node: NodeId, ref: ValueRef): void {
+  try {
+    note(node, ref);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    log.error("that a node was given a value could not be stored", { node, value: valueWords(ref) });
   }
 }

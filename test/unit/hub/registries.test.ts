@@ -175,6 +175,7 @@ function ask(node: NodeId, wanted: readonly ValueRef[]) {
     contents,
     publicKeys,
     sign: (text) => signText(HUB_KEY, text),
+    note: (to, value) => hub.store.saveGiven(to, value),
     random: systemRandom,
     log,
   });

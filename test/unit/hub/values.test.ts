@@ -210,6 +210,7 @@ describe("what a node gets", () => {
       contents: contents ?? contentsWith(),
       publicKeys: () => [publicKeyOf(NODE_KEY)],
       sign: (text) => signText(HUB_KEY, text),
+      note: (to, value) => hub.store.saveGiven(to, value),
       random: systemRandom,
       log: jsonLog(
         (line) => said.push(line),
@@ -245,6 +246,22 @@ describe("what a node gets", () => {
     if (ref === undefined) throw new Error("no file");
     return { node, away, ref };
   }
+
+  test("[A342] what it was given is named when it is revoked, also when its app is gone; out of sight it is counted", async () => {
+    const { node, away, ref } = await placed();
+    give()(away, ask(away, [ref]));
+    give()(node, ask(node, [ref]));
+    expect((await hub.call("DELETE", "/v1/apps/shop")).status).toBe(200);
+    const revoked = async (which: NodeId, token?: string) =>
+      (await hub.call("POST", `/v1/nodes/${which}/revoke?dryRun=true`, {}, token === undefined ? {} : { token })).body;
+    expect(await revoked(node)).toMatchObject({ secrets: ["db"], moreSecrets: 0 });
+    // What was refused was not given.
+    expect(await revoked(away)).toMatchObject({ secrets: [], moreSecrets: 0 });
+    await hub.call("PUT", "/v1/roles/keeper", { permissions: ["node:read", "node:manage"] });
+    const scope = { nodeLabels: ["has=it"] };
+    const { token } = (await hub.call("POST", "/v1/api-tokens", { name: "keeper", role: "keeper", ...scope })).body;
+    expect(await revoked(node, token)).toMatchObject({ secrets: [], moreSecrets: 1 });
+  });
 
   test("[I27] [L261] [L354] it gets what its assignment names, sealed to it, and nothing else", async () => {
     const { node, away, ref } = await placed();

@@ -23,10 +23,12 @@ export function revokedText(revoked: RevokedNode, width: number | null): string 
 }
 
 function following(revoked: RevokedNode, width: number | null): string {
-  const { secrets } = revoked;
+  const { secrets, moreSecrets } = revoked;
+  const more = moreSecrets === 0 ? [] : [`${moreSecrets} more of apps that you do not see`];
+  const all = [...secrets.map(visible), ...more];
   const text =
-    secrets.length === 0
+    all.length === 0
       ? "It was given no secrets by this hub."
-      : `It had these secrets, so change them: ${secrets.map(visible).join(", ")}.`;
+      : `It was given these secrets, so change them: ${all.join(", ")}.`;
   return `${consequences(revoked, width)}${wrap("", text, width, "  ")}\n`;
 }

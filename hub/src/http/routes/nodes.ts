@@ -6,7 +6,9 @@ import type { FastifyRequest } from "fastify";
 import type { Command } from "../../core/command.ts";
 import { byText, serviceAt, sorted } from "../../core/lookup.ts";
 import { refusalSummary } from "../../core/refusal-text.ts";
-import { secretsHeldBy } from "../../core/secrets-held.ts";
+import { appsPulledBy } from "../../core/registry.ts";
+import { secretName, secretsHeldBy } from "../../core/secrets-held.ts";
+import { usersOf, type ValueId } from "../../core/value.ts";
 import type { Node, World } from "../../core/world.ts";
 import type { Sight } from "../access.ts";
 import type { CheckedOf } from "../api.ts";
@@ -109,10 +111,25 @@ function removal(
 }
 
 /** The same, and what else follows from it. */
-const revocation = (deps: HttpDeps, node: Node, dryRun: boolean, sight: Sight): RevokedNode => ({
-  ...removal(deps, node, dryRun, sight, "revoke-node"),
-  secrets: [...secretsHeldBy(seenWorld(deps.loop.world, sight), node.id)],
-});
+function revocation(deps: HttpDeps, node: Node, dryRun: boolean, sight: Sight): RevokedNode {
+  const { world } = deps.loop;
+  const held = secretsHeldBy(world, node.id, deps.store.givenTo(node.id));
+  const named = held.filter((value) => mayBeNamed(world, value, sight));
+  return {
+    ...removal(deps, node, dryRun, sight, "revoke-node"),
+    secrets: named.map(secretName),
+    moreSecrets: held.length - named.length,
+  };
+}
+
+/** As far as the caller sees an app that it is for. */
+function mayBeNamed(world: World, value: ValueId, sight: Sight): boolean {
+  if (sight.apps === null) return true;
+  if (value.app !== null) return sight.app(value.app);
+  const credential = value.kind === "registry" ? world.registries.get(value.name) : undefined;
+  const users = credential === undefined ? usersOf(world, value) : appsPulledBy(world, credential);
+  return users.some((app) => sight.app(app));
+}
 
 function turnStanding(
   deps: HttpDeps,

@@ -167,8 +167,10 @@ export type KeyRollAnswer = z.infer<typeof keyRollAnswerSchema>;
 
 /** Its key opens nothing any more. */
 export const revokedNodeSchema = removedNodeSchema.extend({
-  /** Secrets that were delivered to it, by name: whoever has the machine may have them, so change them. */
+  /** Secrets that it was given since it joined, by name: whoever has the machine may have them, so change them. */
   secrets: z.array(z.string()),
+  /** How many more it was given, of apps that the caller does not see. */
+  moreSecrets: z.number().int(),
 });
 export type RevokedNode = z.infer<typeof revokedNodeSchema>;
 

@@ -1,6 +1,7 @@
 // The schema's history. A migration that was released is never edited: a change of form is a new one at the end.
 // Each runs in one transaction together with the new version number, so a kill in the middle leaves the older schema whole.
 import type { Database } from "better-sqlite3";
+import { GIVEN } from "./migration-given.ts";
 import { KEY_ROLL } from "./migration-key-roll.ts";
 import { PEOPLE } from "./migration-people.ts";
 import { POLICIES } from "./migration-policies.ts";
@@ -163,7 +164,7 @@ CREATE TABLE audit (
 ) STRICT;
 `;
 
-const MIGRATIONS: readonly string[] = [V1, V2, V3, V4, PEOPLE, STANDING, POLICIES, USERS, VALUES, KEY_ROLL];
+const MIGRATIONS: readonly string[] = [V1, V2, V3, V4, PEOPLE, STANDING, POLICIES, USERS, VALUES, KEY_ROLL, GIVEN];
 
 /** The schema that this program reads and writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -2,13 +2,16 @@
 // read as it stands stops the reading in plain words: nothing is guessed about who may use what.
 import { type ValueRef, valueRefSchema } from "@skerry/shared/model/value.ts";
 import type { Database, Statement } from "better-sqlite3";
+import * as z from "zod/mini";
 import type { DurableChange } from "../../core/change.ts";
 import type { SealedContent, StoredValue } from "../../core/value.ts";
 import type { Store } from "../store.ts";
 import { json, parse } from "./load.ts";
 import { storedValueSchema } from "./stored-value.ts";
 
-export type ValueRows = Pick<Store, "values" | "sealedValue" | "valueKeys">;
+export type ValueRows = Pick<Store, "values" | "sealedValue" | "valueKeys" | "givenTo" | "saveGiven">;
+
+const valueIdSchema = z.omit(valueRefSchema, { version: true });
 
 type Place = readonly [kind: string, app: string, name: string];
 const placeOf = ({ kind, app, name }: Pick<ValueRef, "kind" | "app" | "name">): Place => [kind, app ?? "", name];
@@ -30,7 +33,22 @@ export function prepareValueReads(db: Database): ValueRows {
   const keys: Statement<[], KeyRow> = db.prepare(
     "SELECT kind, app, name, version, ring_key AS key, wrapped FROM value_content ORDER BY kind, app, name, version",
   );
+  const given: Statement<[string], { kind: string; app: string; name: string }> = db.prepare(
+    "SELECT kind, app, name FROM value_given WHERE node = ? ORDER BY kind, app, name",
+  );
+  const wasGiven = db.prepare("SELECT 1 FROM value_given WHERE node = ? AND kind = ? AND app = ? AND name = ?");
+  const saveGiven = db.prepare("INSERT OR IGNORE INTO value_given SELECT id, ?, ?, ? FROM node WHERE id = ?");
   return {
+    givenTo: (node) =>
+      given
+        .all(node)
+        .map(({ kind, app, name }) =>
+          parse("given value", valueIdSchema, { kind, app: app === "" ? null : app, name }),
+        ),
+    saveGiven: (node, value) => {
+      // A write takes the disk's time, also one that changes nothing.
+      if (wasGiven.get(node, ...placeOf(value)) === undefined) saveGiven.run(...placeOf(value), node);
+    },
     values: () =>
       all.all().map(({ body }): StoredValue => parse("secret or config", storedValueSchema, json("value", body))),
     sealedValue: (ref) => content.get(...placeOf(ref), ref.version) ?? null,
