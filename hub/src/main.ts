@@ -312,8 +312,9 @@ function secureListener(front: Front, servers: Server[]): HttpDeps["secure"] {
 
 /** Nodes keep what they have, and nothing is deleted: the file may be put back, or the values set again. */
 function warnOfLostKeys(log: Log, store: Store, contents: Contents, { world }: ControlLoop): void {
+  const isReadable = contents.readable();
   for (const value of store.values()) {
-    if (contents.isReadable(value)) continue;
+    if (isReadable(value)) continue;
     log.error("the key to what is kept encrypted is lost: put back the file secret-keys and restart, or set it again", {
       value: valueWords(value),
       apps: usersOf(world, value).join(", "),

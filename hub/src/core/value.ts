@@ -3,7 +3,7 @@ import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { AppName, NodeId } from "@skerry/shared/model/ids.ts";
 import type { ValueKind, ValueRef } from "@skerry/shared/model/value.ts";
 import { valueKey } from "@skerry/shared/model/value-names.ts";
-import { specAt } from "./lookup.ts";
+import { sorted, specAt } from "./lookup.ts";
 import { credentialFor } from "./registry.ts";
 import type { App, World } from "./world.ts";
 
@@ -52,7 +52,7 @@ export const sameValue = (a: ValueId, b: ValueId): boolean => a.kind === b.kind 
 export const currentVersion = ({ versions }: StoredValue): ValueVersion | null => versions.at(-1) ?? null;
 
 /** The values that an app's spec names, each version once. */
-export function valuesIn(spec: AppSpec): readonly ValueRef[] {
+export function valuesIn(spec: Pick<AppSpec, "services">): readonly ValueRef[] {
   const found = new Map<string, ValueRef>();
   for (const { container } of spec.services)
     for (const { value } of container.files ?? []) found.set(valueKey(value), value);
@@ -95,9 +95,17 @@ export function keepersOf(world: World, value: ValueId): readonly AppName[] {
 }
 
 /** Apps that use a value now, sorted. */
-export function usersOf(world: World, value: ValueId): readonly AppName[] {
-  return [...world.apps.values()]
-    .filter((app) => valuesIn(app.spec).some((ref) => sameValue(ref, value)))
-    .map(({ name }) => name)
-    .sort();
+export const usersOf = (world: World, value: ValueId): readonly AppName[] =>
+  usersByValue(world).get(valueIdKey(value)) ?? [];
+
+/** Of all values that apps use now those apps, sorted; by `valueIdKey`. */
+export function usersByValue(world: World): ReadonlyMap<string, readonly AppName[]> {
+  const users = new Map<string, AppName[]>();
+  for (const name of sorted(world.apps.keys())) {
+    const ids = new Set(valuesIn(world.apps.get(name)?.spec ?? { services: [] }).map(valueIdKey));
+    for (const id of ids) users.set(id, [...(users.get(id) ?? []), name]);
+  }
+  return users;
 }
+
+export const valueIdKey = ({ kind, app, name }: ValueId): string => `${kind} ${app ?? ""} ${name}`;

@@ -1,7 +1,7 @@
 // What is in secrets and configs: the one place that seals and opens it. It must never log or keep what it opens.
 import type { InstallationId } from "@skerry/shared/model/ids.ts";
 import type { ValueRef } from "@skerry/shared/model/value.ts";
-import { restContext } from "@skerry/shared/model/value-names.ts";
+import { restContext, valueKey } from "@skerry/shared/model/value-names.ts";
 import type { Random } from "@skerry/shared/runtime/random.ts";
 import { currentVersion, type FreshVersion, type StoredValue, type ValueId } from "../core/value.ts";
 import { type Keyring, KeyringError } from "../keyring/keyring.ts";
@@ -11,7 +11,7 @@ const VERSION_BYTES = 16;
 
 export interface ContentsParts {
   readonly installation: InstallationId;
-  readonly store: Pick<Store, "sealedValue">;
+  readonly store: Pick<Store, "sealedValue" | "valueKeys">;
   readonly keyring: Keyring;
   readonly random: Random;
 }
@@ -30,16 +30,20 @@ export class Contents {
     return sealed === null ? null : keyring.open(restContext(installation, ref), sealed);
   }
 
-  /** Whether the key of its current version is there. */
-  isReadable(value: StoredValue): boolean {
-    const ref = currentRef(value);
-    const sealed = ref === null ? null : this.#parts.store.sealedValue(ref);
-    try {
-      return sealed !== null && this.#parts.keyring.has(sealed.key);
-    } catch (error) {
-      if (error instanceof KeyringError) return false;
-      throw error;
-    }
+  /** Of which values the key of the current version is there. Looked up for all at once: what is in them is not read. */
+  readable(): (value: StoredValue) => boolean {
+    const { store, keyring } = this.#parts;
+    const keys = new Map(store.valueKeys().map(({ ref, key }) => [valueKey(ref), key]));
+    return (value) => {
+      const ref = currentRef(value);
+      const key = ref === null ? undefined : keys.get(valueKey(ref));
+      try {
+        return key !== undefined && keyring.has(key);
+      } catch (error) {
+        if (error instanceof KeyringError) return false;
+        throw error;
+      }
+    };
   }
 
   /** Its version when this is what is in it already; null: it is something else, or cannot be compared. */

@@ -31,7 +31,8 @@ export function imageName(reference: string): ImageName | null {
   if (path === undefined) return null;
   const slash = path.indexOf("/");
   const first = slash < 0 ? "" : path.slice(0, slash);
-  const named = first.includes(".") || first.includes(":") || first === "localhost";
+  // As engines tell a registry from a folder of docker.io, which has no capitals.
+  const named = /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
   const registry = named ? first : DEFAULT.name;
   const rest = named ? path.slice(slash + 1) : path;
   if (!/^[a-z0-9]+(?:(?:[._]|__|-+|\/)[a-z0-9]+)*$/.test(rest)) return null;

@@ -1,5 +1,6 @@
 // Judge: the one validator. What a container asks for, against what policies come to for its app on its node. Pure: the same code on the hub,
 // before anything is accepted, and on every node, before anything is made.
+import { imageName } from "../model/image-name.ts";
 import { type Ask, asksOf, type Grantable, isRoot, type Subject } from "./asks.ts";
 import { fits, isAtOrBelow } from "./paths.ts";
 import type { Grants, ResolvedPolicy, Rules } from "./policy.ts";
@@ -100,21 +101,6 @@ function askViolation({ field, rule, value, needs, grant }: Ask, { profile }: Re
 
 // --- rules
 
-/** "registry.example/team/app:1@sha256:…" in its parts; the registry is docker.io where none is named. */
-function imageParts(image: string): { readonly path: string; readonly tag: string | null; readonly digest: boolean } {
-  const [named = "", digest] = image.split("@", 2);
-  const first = named.split("/", 1)[0] ?? "";
-  // As engines tell a registry from a folder of docker.io, which has no capitals.
-  const isHost = /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
-  const hasRegistry = named.includes("/") && isHost;
-  const tagAt = named.lastIndexOf(":");
-  const tagged = tagAt > named.lastIndexOf("/");
-  const bare = tagged ? named.slice(0, tagAt) : named;
-  const full = hasRegistry ? bare.replace(/^index\.docker\.io\//, "docker.io/") : `docker.io/${bare}`;
-  const path = full.replace(/^docker\.io\/([^/]+)$/, "docker.io/library/$1");
-  return { path, tag: tagged ? named.slice(tagAt + 1) : null, digest: digest !== undefined };
-}
-
 const broken = (field: string, rule: string, value: string, message: string, hint: string): Violation => ({
   ...{ field, rule, value, message, hint },
 });
@@ -122,9 +108,11 @@ const broken = (field: string, rule: string, value: string, message: string, hin
 function rulesOf({ spec }: Subject, rules: Rules): readonly Violation[] {
   const { image, user } = spec;
   const isId = /^sha256:[0-9a-f]{64}$/.test(image);
-  const { path, tag, digest } = imageParts(image);
+  const named = isId ? null : imageName(image);
+  const hasDigest = isId || named?.version.startsWith("sha256:") === true;
+  const path = named === null ? image : `${named.registry}/${named.repository}`;
   const { registries } = rules;
-  const fromOne = !isId && registries.some((registry) => isAtOrBelow(path, registry.replace(/\/+$/, "")));
+  const fromOne = named !== null && registries.some((registry) => isAtOrBelow(path, registry.replace(/\/+$/, "")));
   const numeric = user !== null && /^[0-9]+(?::|$)/.test(user) && !isRoot(user);
   const found: Violation[] = [];
   if (registries.length > 0 && !fromOne) {
@@ -132,11 +120,11 @@ function rulesOf({ spec }: Subject, rules: Rules): readonly Violation[] {
     const hint = `Use an image from ${registries.slice(0, 5).join(" or ")}.`;
     found.push(broken("image", "registries", image, `\`image\` ${from}, and a policy allows others only`, hint));
   }
-  if (rules.requireDigest && !digest && !isId) {
+  if (rules.requireDigest && !hasDigest) {
     const hint = "Write it as NAME@sha256:….";
     found.push(broken("image", "require-digest", image, "`image` has no digest, and a policy asks for one", hint));
   }
-  if (rules.forbidLatest && !digest && !isId && (tag === null || tag === "latest")) {
+  if (rules.forbidLatest && named?.version === "latest") {
     const hint = "Name a version: NAME:1.4.";
     found.push(
       broken("image", "forbid-latest", image, "`image` means whatever is latest, which a policy forbids", hint),

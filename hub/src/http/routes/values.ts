@@ -7,7 +7,7 @@ import { restContext } from "@skerry/shared/model/value-names.ts";
 import { assert } from "@skerry/shared/runtime/assert.ts";
 import type { FastifyRequest } from "fastify";
 import { withVersion } from "../../compose/renew.ts";
-import { currentVersion, type StoredValue, sameValue, usersOf } from "../../core/value.ts";
+import { currentVersion, type StoredValue, sameValue, usersByValue, usersOf, valueIdKey } from "../../core/value.ts";
 import { KeyringError } from "../../keyring/keyring.ts";
 import { Contents, currentRef } from "../../values/contents.ts";
 import type { Sight } from "../access.ts";
@@ -61,7 +61,7 @@ export function valueHandlers(deps: HttpDeps): HandlersOf<ValueRoutes> {
       const ref = value === undefined ? null : currentRef(value);
       const content = ref === null ? null : unlocked(() => contentsOf(deps).read(ref));
       if (value === undefined || content === null) throw notFound("config", params.config);
-      return { ...view(deps, contentsOf(deps), value, sight), value: content.toString("base64") };
+      return { ...view(value, usersOf(deps.loop.world, value), true, sight), value: content.toString("base64") };
     },
     removeSecret: ({ params, request }) => removeValue(deps, "secret", params.secret, request),
     removeConfig: ({ params, request }) => removeValue(deps, "config", params.config, request),
@@ -116,13 +116,14 @@ function listed(
   sight: Sight,
   isSeen: (value: StoredValue) => boolean,
 ): ValueView[] {
-  const contents = contentsOf(deps);
+  const isReadable = contentsOf(deps).readable();
+  const users = usersByValue(deps.loop.world);
   const own = deps.store.values().filter((value) => value.kind === kind && isSeen(value));
-  return own.map((value) => view(deps, contents, value, sight));
+  return own.map((value) => view(value, users.get(valueIdKey(value)) ?? [], isReadable(value), sight));
 }
 
 /** Other apps than the caller sees are not named. */
-function view({ loop }: HttpDeps, contents: Contents, value: StoredValue, sight: Sight): ValueView {
+function view(value: StoredValue, users: readonly AppName[], readable: boolean, sight: Sight): ValueView {
   const isSeen = (of: AppName): boolean => sight.app(of);
   const { name, app, apps } = value;
   const { version = "", bytes = 0, madeAtMs = 0, madeBy = "" } = currentVersion(value) ?? {};
@@ -131,8 +132,8 @@ function view({ loop }: HttpDeps, contents: Contents, value: StoredValue, sight:
     apps: apps.filter(isSeen),
     setAtMs: madeAtMs,
     setBy: madeBy,
-    usedBy: usersOf(loop.world, value).filter(isSeen),
-    readable: contents.isReadable(value),
+    usedBy: users.filter(isSeen),
+    readable,
   };
 }
 
