@@ -1,7 +1,7 @@
 // A hub in process for tests of its HTTP API: real SQLite in a folder of its own, the real control loop, and nodes that are a few calls.
 // Time can be moved forward; nothing sleeps.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,6 +27,23 @@ import { type Keyring, openKeyring } from "../../hub/src/keyring/keyring.ts";
 import type { Frame } from "../../hub/src/link/hub.ts";
 import { openSqliteStore } from "../../hub/src/store/sqlite/store.ts";
 import type { Store } from "../../hub/src/store/store.ts";
+
+// 16 hex digits: an installation id by its schema.
+const first = () => ({ installation: "i0123456789abcdef" as InstallationId, epoch: 1 });
+
+let made: Buffer | null = null;
+/** Made once for all hubs of a thread: a quarter of what a test's hub costs is its migrations, which have tests of their own. */
+function newDatabase(): Buffer {
+  if (made !== null) return made;
+  const folder = mkdtempSync(join(tmpdir(), "skerry-new-"));
+  try {
+    openSqliteStore({ path: join(folder, "hub.db"), startedAtMs: 0, first }).close();
+    made = readFileSync(join(folder, "hub.db"));
+    return made;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 export interface Answer {
   readonly status: number;
@@ -102,12 +119,8 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     monotonicMs: () => systemClock.monotonicMs() + moved.ms,
     wallMs: () => systemClock.wallMs() + moved.ms,
   };
-  const opened = openSqliteStore({
-    path: join(folder, "hub.db"),
-    startedAtMs: clock.wallMs(),
-    // 16 hex digits: an installation id by its schema.
-    first: () => ({ installation: "i0123456789abcdef" as InstallationId, epoch: 1 }),
-  });
+  writeFileSync(join(folder, "hub.db"), newDatabase());
+  const opened = openSqliteStore({ path: join(folder, "hub.db"), startedAtMs: clock.wallMs(), first });
   const store = options.store?.(opened) ?? opened;
   const log = options.log ?? silentLog;
   const { hash } = ensureAdminToken(folder, store, { ...systemRandom, hex: () => "a".repeat(64) }, false);
