@@ -153,7 +153,7 @@ export const PLANTED: Readonly<Record<Bug, Planted>> = {
   },
   "agent forgets what failed": { invariant: "I41", says: null, seed: 12, options: { ...calm, wishes: steered } },
   "agent tries again what a lost ledger held": {
-    ...{ invariant: "I47", says: null, seed: 28 },
+    ...{ invariant: "I47", says: null, seed: 82 },
     options: {
       faults: LOST_LEDGERS,
       epilogue: null,
