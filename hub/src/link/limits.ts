@@ -1,7 +1,7 @@
 // Limits of the agents' door on the hub. Each bounds what one node, or all of them, can make the hub hold or do.
 import { MAX_FRAME_TO_AGENT_BYTES } from "@skerry/shared/protocol/version.ts";
 
-/** 10,000 nodes, and room for those that reconnect before their old connection is given up. About 42 KiB each. */
+/** 10,000 nodes, and room for those that reconnect before their old connection is given up. About 64 KB each with TLS. */
 export const MAX_CONNECTIONS = 12_000;
 /** Connections that have not said who they are: hello comes within milliseconds, so even a whole fleet's return stays below. */
 export const MAX_AWAITING_HELLO = 2_000;
@@ -39,8 +39,11 @@ export const ANSWER_DEADLINE_MS = 60_000;
 export const REFUSED_RETRY_MS = 60_000;
 /** Assignments built in one turn of the event loop: about 10 ms, so that a rollout to a fleet does not hold up beats. */
 export const OFFERS_PER_TURN = 32;
-/** How fast a fleet may come back after the hub's restart; the window given in goodbye follows from it. 2.2 ms of CPU each with TLS. */
-export const RECONNECTS_PER_SECOND = 200;
+/**
+ * How fast a fleet may come back after the hub's restart; the window given in goodbye follows from it. Each costs 8 ms of CPU with TLS,
+ * signatures and 20 workloads (bench storm), and the hub has one core to work with.
+ */
+export const RECONNECTS_PER_SECOND = 100;
 export const RECONNECT_WINDOW_MINIMUM_MS = 1_000;
 /** A connection answers its node's beats if the last one is not older than this share of the period. */
 export const ALIVE_PERIODS = 1.5;

@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
 
 /** Name, TCP and two round trips over a satellite with losses; agents wait 20 s for all of it. */
 export const HANDSHAKE_DEADLINE_MS = 15_000;
-/** Half-open handshakes, 60 KB each: a whole fleet's return stays below, since each takes 2 ms of a core. */
+/** Half-open handshakes, 60 KB each: a whole fleet's return stays below, since each takes 2 ms of a core, before anything is said. */
 export const MAX_HANDSHAKES = 1_000;
 
 export interface Credentials {
