@@ -512,7 +512,7 @@ test("[L44] on shutdown each node hears when to come back, in a window that grow
   hub.link.stop();
   for (const agent of agents) {
     expect(agent.all("goodbye")).toEqual([
-      { type: "goodbye", reason: "the hub is stopping", reconnectWithinMs: 2_000 },
+      { type: "goodbye", reason: "the hub is stopping", reconnectWithinMs: 4_000 },
     ]);
     expect(agent.closed?.code).toBe(CLOSE.goingAway);
   }
