@@ -1,5 +1,6 @@
 // The node's identity in two small files beside the ledger's database: a damaged database must not cost the node its key, nor
-// give the hub event numbers that it has seen before. Written at joining, and once per ten thousand events.
+// give the hub event numbers that it has seen before. Written when something of the identity changes (at joining, for a mark once in a run of
+// the agent, for pins, tokens, keys), and once per ten thousand events.
 import { join } from "node:path";
 import type { Identity } from "./ledger.ts";
 import { identityFileSchema } from "./stored.ts";

@@ -1,6 +1,6 @@
-// Values on the node: secrets and configs from the hub's sealed boxes to files in containers, and registry credentials to the pull that needs one. At rest they stay sealed; in clear they are only in
-// memory, one file for each container and value, made anew after a reboot before anything starts. What no container and no assignment needs any
-// more is wiped. It must never log what is in one, or write it anywhere else.
+// Values on the node: secrets and configs from the hub's sealed boxes to files in containers, and registry credentials to the pull that needs
+// one. At rest they stay sealed; in clear they are only in memory, one file for each container and value, made anew after a reboot before anything
+// starts. What no container and no assignment needs any more is wiped. It must never log what is in one, or write it anywhere else.
 import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Assignment, Workload } from "@skerry/shared/model/assignment.ts";

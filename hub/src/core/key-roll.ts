@@ -7,6 +7,7 @@ import { err, ok, type Result } from "@skerry/shared/runtime/result.ts";
 import type { Change } from "./change.ts";
 import type { CommandContext, HandleResult } from "./command.ts";
 import { frozen, type Lineage, NEW_LINEAGE } from "./lineage.ts";
+import { refuse } from "./refuse.ts";
 import type { Node, World } from "./world.ts";
 
 /** `atMs`, `by`: of the operator's wish. */
@@ -28,13 +29,11 @@ export const PRESENT_KEY: ShownKey = { kind: "present" };
 /** Asking of one that is asked already changes nothing, and neither does asking again once a key is named: it might be the node's by now. */
 export function handleKeyRoll(world: World, id: NodeId, { actor, wallMs }: CommandContext): HandleResult {
   const node = world.nodes.get(id);
-  if (node === undefined) {
-    const hint = "skerry nodes lists those that exist";
-    return err({ code: "not-found", message: `there is no node ${id}`, hint, path: "node" });
-  }
+  if (node === undefined)
+    return refuse("not-found", `there is no node ${id}`, "skerry nodes lists those that exist", "node");
   if (node.standing === "frozen") {
     const message = `node ${node.name} is frozen, as two machines used its key: neither may get another`;
-    return err({ code: "invalid", message, hint: `skerry why ${node.name} says what to do`, path: null });
+    return refuse("invalid", message, `skerry why ${node.name} says what to do`);
   }
   const changed = node.keyRoll.kind === "none";
   const keyRoll: KeyRoll = changed ? { kind: "asked", atMs: wallMs, by: actor } : node.keyRoll;

@@ -1,6 +1,6 @@
-// Secrets, configs and registry credentials: what becomes of the commands about them, and of those that apps bring with their files. Pure: contents come sealed,
-// versions are made up by the caller. A new version of a file is a new spec of each app that uses it, and rolls out like any change; of a credential it is
-// a new position of each node that pulls by it.
+// Secrets, configs and registry credentials: what becomes of the commands about them, and of those that apps bring with their files. Pure: contents
+// come sealed, versions are made up by the caller. A new version of a file is a new spec of each app that uses it, and rolls out like any change;
+// of a credential it is a new position of each node that pulls by it.
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { AppName } from "@skerry/shared/model/ids.ts";
 import type { ValueRef } from "@skerry/shared/model/value.ts";

@@ -1,4 +1,5 @@
-// Values: secrets, configs and registry credentials as decisions about commands need them. Data and pure reads; what is in them is sealed, and never here in clear.
+// Values: secrets, configs and registry credentials as decisions about commands need them. Data and pure reads; what is in them is sealed, and never
+// here in clear.
 import type { AppSpec } from "@skerry/shared/model/app.ts";
 import type { AppName, NodeId } from "@skerry/shared/model/ids.ts";
 import type { ValueKind, ValueRef } from "@skerry/shared/model/value.ts";

@@ -10,7 +10,7 @@ import type { ApiToken, DurableChange, JoinToken, RevokedKey } from "../core/cha
 import type { Role } from "../core/permission.ts";
 import { type GateResult, isWishOf, type Rollout, type Wish, wishKey } from "../core/rollout-state.ts";
 import type { Session, User } from "../core/user.ts";
-import type { SealedContent, StoredValue, ValueId } from "../core/value.ts";
+import { type SealedContent, type StoredValue, type ValueId, valueIdKey } from "../core/value.ts";
 import type { App, Node, Placement, Tombstone } from "../core/world.ts";
 import { type AuditEntry, type AuditLink, type AuditRecord, CHAIN_START, chained } from "./audit-chain.ts";
 import {
@@ -77,7 +77,7 @@ interface MemoryContent {
   readonly sessionUses: Map<string, number>;
   readonly values: Map<string, StoredValue>;
   readonly sealed: Map<string, { readonly ref: ValueRef; readonly sealed: SealedContent }>;
-  /** By node, and by `kind app name`. */
+  /** By node, and by `valueIdKey`. */
   readonly given: Map<NodeId, Map<string, ValueId>>;
   readonly observed: Map<NodeId, readonly WorkloadStatus[]>;
   /** What a power cut goes back to. */
@@ -181,7 +181,7 @@ export function openMemoryStore(disk: MemoryDisk, limits: StoreLimits = STORE_LI
       if (!content.nodes.has(node)) return;
       const given = content.given.get(node) ?? new Map<string, ValueId>();
       const { kind, app, name } = value;
-      content.given.set(node, given.set(`${kind} ${app ?? ""} ${name}`, { kind, app, name }));
+      content.given.set(node, given.set(valueIdKey(value), { kind, app, name }));
     },
     ...historyOf(content),
     audit: (query) => auditPage(content, query, limits),
